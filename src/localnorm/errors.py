@@ -1,0 +1,64 @@
+"""Every error that localnorm raises on purpose.
+
+Each one is also a built-in error, so code that knows nothing of localnorm can catch it:
+
+    LocalnormError
+    ├── SpecError (ValueError)               a hyperparameter that defines no LRN
+    ├── ConversionError (ValueError)         a framework can't express this LRN, or is not known
+    ├── AxisError (ValueError, IndexError)   no such axis
+    ├── DTypeError (TypeError)               integers, booleans, complex numbers
+    ├── InplaceError (ValueError)            an input that may not be overwritten
+    ├── MissingExtraError (ImportError)      an optional dependency is not installed
+    └── LabError (ValueError)                a study that can't be run or read
+        ├── UnknownNameError                 no norm or task of that name
+        ├── StudyConflictError               the folder holds another study
+        └── RecordError                      a record is damaged or of another version
+
+A message states the rule, the value received and what to do next.
+"""
+
+from __future__ import annotations
+
+
+class LocalnormError(Exception):
+    """Base class of every error raised by localnorm."""
+
+
+class SpecError(LocalnormError, ValueError):
+    """A hyperparameter that defines no local response normalization."""
+
+
+class ConversionError(LocalnormError, ValueError):
+    """The target framework can't express this normalization, or the framework is not known."""
+
+
+class AxisError(LocalnormError, ValueError, IndexError):
+    """An axis that the input does not have."""
+
+
+class DTypeError(LocalnormError, TypeError):
+    """An input whose dtype can't be normalized."""
+
+
+class InplaceError(LocalnormError, ValueError):
+    """An input that may not be overwritten."""
+
+
+class MissingExtraError(LocalnormError, ImportError):
+    """An optional dependency is not installed."""
+
+
+class LabError(LocalnormError, ValueError):
+    """A study that can't be run or read."""
+
+
+class UnknownNameError(LabError):
+    """A norm or a task that does not exist."""
+
+
+class StudyConflictError(LabError):
+    """The output folder holds another study."""
+
+
+class RecordError(LabError):
+    """A record that is damaged or was written by another record version."""

@@ -1,0 +1,121 @@
+"""The truth: LRN and its gradients in float64 NumPy, written to be read, not to be fast.
+
+    y_c = x_c * s_c^-beta        s_c = k + alpha * sum_{j in W(c)} x_j^2        W(c) = [c - lo, c + hi]
+
+Every window is laid out and summed on its own; nothing is carried over from its neighbour, so a spike
+reaches only the channels whose window holds it. Squares are taken of ``x_j / m_c``, where ``m_c`` is a power
+of two near the largest magnitude in the window (dividing by it rounds nothing), so they neither overflow
+nor vanish: ``s_c = m_c^2 * t_c``.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
+from numpy.typing import ArrayLike, NDArray
+
+from localnorm.spec import LRNSpec
+
+Array = NDArray[np.float64]
+
+
+class Gradients(NamedTuple):
+    """Gradients of ``sum(grad_output * y)``: `x` in the shape of the input, the others scalars."""
+
+    x: Array
+    k: float
+    alpha: float
+    beta: float
+
+
+class _Parts(NamedTuple):
+    """What forward and gradient share, with the channel axis last."""
+
+    x: Array  # (..., C)
+    ratios: Array  # (..., C, lo + 1 + hi): x_j / m_c for j in W(c), 0 beyond the borders
+    m: Array  # (..., C)
+    squares: Array  # (..., C): sum of the squared ratios
+    t: Array  # (..., C): s_c / m_c^2
+
+
+def _parts(x: ArrayLike, spec: LRNSpec, axis: int) -> _Parts:
+    x = np.moveaxis(np.asarray(x, np.float64), axis, -1)
+    padded = np.pad(x, [(0, 0)] * (x.ndim - 1) + [(spec.lo, spec.hi)])
+    windows = sliding_window_view(padded, spec.size, axis=-1) if x.size else np.zeros((*x.shape, spec.size))
+    largest = np.maximum(np.abs(windows).max(axis=-1), np.sqrt(spec.k))
+    exponent = np.frexp(np.where(np.isfinite(largest), largest, 1.0))[1]
+    m = np.ldexp(1.0, np.clip(exponent, -1021, 1023))
+    ratios = windows / m[..., None]
+    squares = np.sum(ratios**2, axis=-1)
+    return _Parts(x, ratios, m, squares, spec.k / m / m + spec.alpha * squares)
+
+
+def forward(x: ArrayLike, spec: LRNSpec, axis: int = 1) -> Array:
+    """Return ``x_c / (k + alpha * sum_{j in W(c)} x_j^2)^beta``.
+
+    Args:
+        x: input of any rank from 1 up; computed in float64.
+        spec: the normalization.
+        axis: the channel axis.
+
+    Returns:
+        An array of the shape of `x`, float64.
+
+    Source: Krizhevsky, Sutskever and Hinton, NIPS 2012, section 3.3.
+
+    Example:
+        >>> forward([[3.0, 4.0]], LRNSpec(lo=1, hi=1, alpha=1.0, beta=0.5, k=0.0))
+        array([[0.6, 0.8]])
+    """
+    with np.errstate(all="ignore"):
+        x, _, m, _, t = _parts(x, spec, axis)
+        # m^-beta twice rather than m^(-2 beta): only the final product may leave the range of float64.
+        y = x * m**-spec.beta * t**-spec.beta * m**-spec.beta
+    return np.moveaxis(y, -1, axis)
+
+
+def gradients(x: ArrayLike, grad_output: ArrayLike, spec: LRNSpec, axis: int = 1) -> Gradients:
+    """Return the gradients of ``sum(grad_output * forward(x))`` for x, k, alpha and beta.
+
+    With ``h_c = g_c * x_c * s_c^(-beta - 1)``:
+
+        x_j:    g_j * s_j^-beta  -  2 * alpha * beta * x_j * sum_{c: j in W(c)} h_c
+        k:      -beta * sum_c h_c
+        alpha:  -beta * sum_c h_c * sum_{j in W(c)} x_j^2
+        beta:   -sum_c g_c * y_c * log(s_c)
+
+    Args:
+        x: input of any rank from 1 up; computed in float64.
+        grad_output: the gradient with respect to the output, in the shape of `x`.
+        spec: the normalization.
+        axis: the channel axis.
+
+    Returns:
+        A `Gradients`.
+
+    Example:
+        >>> gradients([[3.0, 4.0]], [[1.0, 0.0]], LRNSpec(lo=0, hi=0, alpha=0.0, beta=1.0, k=2.0)).x
+        array([[0.5, 0. ]])
+    """
+    grad = np.moveaxis(np.asarray(grad_output, np.float64), axis, -1)
+    with np.errstate(all="ignore"):
+        x, ratios, m, squares, t = _parts(x, spec, axis)
+        scale = t**-spec.beta
+        # g_c * (x_c / m_c) * s_c^-beta / t_c, which is h_c * m_c: kept in range by the ratios.
+        h_m = grad * (x / m) * m**-spec.beta * scale * m**-spec.beta / t
+        terms = h_m[..., None] * ratios
+        through = np.zeros((*x.shape[:-1], x.shape[-1] + spec.lo + spec.hi))
+        for offset in range(spec.size):
+            through[..., offset : offset + x.shape[-1]] += terms[..., offset]
+        through = through[..., spec.lo : spec.lo + x.shape[-1]]
+        grad_x = grad * m**-spec.beta * scale * m**-spec.beta - 2 * spec.alpha * spec.beta * through
+        y = x * m**-spec.beta * scale * m**-spec.beta
+        log_s = np.log(t) + 2 * np.log(m)
+        return Gradients(
+            np.moveaxis(grad_x, -1, axis),
+            float(-spec.beta * np.sum(h_m / m)),
+            float(-spec.beta * np.sum(h_m * m * squares)),
+            float(-np.sum(grad * y * log_s)),
+        )
