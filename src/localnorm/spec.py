@@ -65,14 +65,19 @@ class _From:
 
     def __call__(self, *args: float, **kwargs: float) -> LRNSpec:
         row = self.row
-        try:
-            given = self.__signature__.bind(*args, **kwargs)
-        except TypeError as problem:
+        given = dict(zip(row.order, args, strict=False))
+        if len(args) > len(row.order) or given.keys() & kwargs.keys() or kwargs.keys() - set(row.order):
             raise ConversionError(
-                f"{self.__name__} takes {', '.join(row.order)}: {problem}; got {args} {kwargs}."
-            ) from None
-        given.apply_defaults()
-        window, alpha, beta, k = (given.arguments[name] for name in row.arguments)
+                f"{self.__name__} takes each of {', '.join(row.order)} once and nothing else, "
+                f"got {args} and {kwargs}; name the arguments."
+            )
+        given = {**row.defaults, **given, **kwargs}
+        if row.arguments[0] not in given:
+            raise ConversionError(
+                f"{self.__name__} needs {row.arguments[0]}, which has no default there; "
+                f"pass {row.arguments[0]}=5, say."
+            )
+        window, alpha, beta, k = (given[name] for name in row.arguments)
         size = _whole(row.arguments[0], window, *row.sizes)
         if row.rule.odd and size % 2 == 0:
             raise SpecError(f"{row.arguments[0]} must be odd in {row.name}, got {size}; use {size + 1}.")

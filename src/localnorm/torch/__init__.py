@@ -1,0 +1,18 @@
+"""The PyTorch door: `local_response_norm` and `LocalResponseNorm`, with the meaning that torch gives them."""
+
+from __future__ import annotations
+
+try:
+    import torch as _torch  # noqa: F401
+except ImportError as problem:
+    from localnorm.errors import MissingExtraError
+
+    raise MissingExtraError(
+        "localnorm.torch needs PyTorch, which can't be imported here; "
+        "install it with: pip install 'localnorm[torch]'."
+    ) from problem
+
+from localnorm.torch.functional import local_response_norm
+from localnorm.torch.module import LocalResponseNorm
+
+__all__ = ["LocalResponseNorm", "local_response_norm"]

@@ -1,0 +1,35 @@
+"""Cutting tensors into blocks of positions that stay in cache, with every block holding all channels."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import torch
+from torch import Tensor
+
+# Elements a thread: 256 KiB in float64. torch gives no thread less work than this.
+_ELEMENTS_PER_THREAD = 2**15
+
+
+def blocks(dim: int, *tensors: Tensor) -> Iterator[tuple[Tensor, ...]]:
+    """Yield matching views of tensors of one shape, cut across every axis but dim where that pays.
+
+    On a CPU, several passes over a block in cache cost less than as many over memory, and the buffers
+    between them are handed out again instead of being fresh pages. Elsewhere the one block is the whole.
+    """
+    x = tensors[0]
+    threads = max(torch.get_num_threads(), 2)
+    if x.device.type != "cpu" or x.numel() <= _ELEMENTS_PER_THREAD * threads:
+        yield tensors
+        return
+    axis = max(
+        (a for a in range(x.ndim) if a != dim and x.shape[a] > 1), key=lambda a: x.stride(a), default=None
+    )
+    if axis is None:
+        yield tensors
+        return
+    elements_per_step = x.numel() // x.shape[axis]
+    steps = max(1, _ELEMENTS_PER_THREAD * threads // elements_per_step)
+    for start in range(0, x.shape[axis], steps):
+        length = min(steps, x.shape[axis] - start)
+        yield from blocks(dim, *(tensor.narrow(axis, start, length) for tensor in tensors))
