@@ -26,12 +26,13 @@ def local_response_norm(
 ) -> Tensor:
     """Divide each activation by its neighbours along the channel axis.
 
-    ``y_c = x_c / (k + alpha / size * sum_{j in W(c)} x_j^2)^beta``, where ``W(c)`` holds `size` channels around
-    c, the extra one below where `size` is even, cut at the borders. This is the meaning of
+    ``y_c = x_c / (k + alpha / size * sum_{j in W(c)} x_j^2)^beta``, where ``W(c)`` holds `size`
+    channels around c, the extra one below where `size` is even, cut at the borders. This is the meaning of
     ``torch.nn.functional.local_response_norm``, for every rank, axis, memory format and floating dtype.
 
     All arithmetic is in float64 (float32 on MPS devices) and the result is rounded once. Where even so a
-    square would overflow or vanish, those positions are computed again with scaled windows: slower, and right.
+    square would overflow or vanish, those positions are computed again with scaled windows: slower, but
+    right.
 
     Args:
         input: float16, bfloat16, float32 or float64, of rank 1 or more, in any memory format.
@@ -81,8 +82,8 @@ def apply_spec(x: Tensor, spec: LRNSpec, dim: int, *, inplace: bool) -> Tensor:
         return result
     if x.requires_grad and torch.is_grad_enabled():
         raise InplaceError(
-            "inplace=True overwrites the input that the gradient needs, got an input with requires_grad=True; "
-            "use inplace=False, or call under torch.no_grad()."
+            "inplace=True overwrites the input that the gradient needs, got an input with "
+            "requires_grad=True; use inplace=False, or call under torch.no_grad()."
         )
     if any(stride == 0 and extent > 1 for stride, extent in zip(x.stride(), x.shape, strict=True)):
         raise InplaceError(

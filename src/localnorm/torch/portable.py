@@ -32,7 +32,7 @@ class LocalResponseNormFunction(torch.autograd.Function):
         ctx.save_for_backward(x)
 
     @staticmethod
-    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None, None]:  # type: ignore[override]  # noqa: ANN401
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None, None]:  # noqa: ANN401
         """Return the gradient for x; itself differentiable where a graph of it is asked for."""
         (x,) = ctx.saved_tensors
         if torch.is_grad_enabled():
@@ -86,8 +86,8 @@ def _differentiable(x: Tensor, spec: LRNSpec, dim: int) -> Tensor:
 def _widened(x: Tensor) -> Tensor:
     """Convert x to the dtype of the arithmetic.
 
-    That is float64, also for float32: an exponent rounded to float32 costs ``|log(s)| * beta / 2`` epsilons of
-    the result by itself. MPS devices have no float64.
+    That is float64, also for float32: an exponent rounded to float32 costs ``|log(s)| * beta / 2`` epsilons
+    of the result by itself. MPS devices have no float64.
     """
     return x.to(torch.float32 if x.device.type == "mps" else torch.float64)
 
@@ -115,4 +115,5 @@ def _outside(s: Tensor, spec: LRNSpec, dim: int) -> Tensor | None:
     # Both comparisons are False for NaN.
     if bool((low >= smallest) & (high <= largest)):
         return None
-    return ((s >= smallest) & (s <= largest)).logical_not_().any(dim)
+    inside = (s >= smallest) & (s <= largest)
+    return ~inside.all(dim)

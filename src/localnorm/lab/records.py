@@ -1,0 +1,150 @@
+"""What the lab does and what it writes down: jobs (trials and probes) and their records."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal
+
+from localnorm.errors import RecordError
+
+RECORD_VERSION = 1
+"""Records of different versions are never compared: raise it when a change alters what a trial measures."""
+
+Status = Literal["ok", "diverged", "out of memory", "failed"]
+STATUSES: tuple[Status, ...] = ("ok", "diverged", "out of memory", "failed")
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One model with one norm, one setting and one seed, trained on one task.
+
+    Attributes:
+        task: the name of the task.
+        model: the name of the model.
+        norm: the name of the norm.
+        seed: decides the data split, the initial weights, the order of the batches and the noise.
+        learning_rate: of Adam.
+        batch_size: examples a training step.
+        epochs: passes over the training data.
+        settings: the norm's own hyperparameters where they are not its defaults, sorted by name.
+    """
+
+    task: str
+    model: str
+    norm: str
+    seed: int
+    learning_rate: float
+    batch_size: int
+    epochs: int
+    settings: tuple[tuple[str, float], ...] = ()
+
+
+@dataclass(frozen=True)
+class Probe:
+    """A measurement that needs no training, of some norms side by side.
+
+    Attributes:
+        name: scope, cost or flexibility.
+        norms: the norms measured, in order.
+    """
+
+    name: str
+    norms: tuple[str, ...]
+
+
+Job = Trial | Probe
+_KINDS: Mapping[str, type[Trial] | type[Probe]] = {"trial": Trial, "probe": Probe}
+
+
+def describe(job: Job) -> dict[str, Any]:
+    """Return the job as plain JSON values: what its key is the hash of."""
+    kind = "trial" if isinstance(job, Trial) else "probe"
+    return {"kind": kind, "record_version": RECORD_VERSION, **asdict(job)}
+
+
+def key(job: Job) -> str:
+    """Return the hash of what the job is: the name of its record.
+
+    Example:
+        >>> key(Probe("scope", ("none",))) == key(Probe("scope", ("none",)))
+        True
+    """
+    text = json.dumps(describe(job), sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()[:24]
+
+
+@dataclass(frozen=True)
+class Record:
+    """What came of one job.
+
+    Attributes:
+        job: the trial or probe.
+        status: ok, diverged, out of memory or failed.
+        message: why, where the status is not ok.
+        results: the same on every run of the same job on one machine; empty where nothing was measured.
+        timing: wall and processor time in seconds, which differ from run to run.
+        provenance: versions, hardware, threads, commit.
+    """
+
+    job: Job
+    status: Status
+    message: str = ""
+    results: Mapping[str, Any] = field(default_factory=dict)
+    timing: Mapping[str, Any] = field(default_factory=dict)
+    provenance: Mapping[str, Any] = field(default_factory=dict)
+
+    def to_json(self) -> str:
+        """Return the record as readable JSON."""
+        content = {
+            "key": key(self.job),
+            "job": describe(self.job),
+            "status": self.status,
+            "message": self.message,
+            "results": self.results,
+            "timing": self.timing,
+            "provenance": self.provenance,
+        }
+        return json.dumps(content, indent=1, allow_nan=False) + "\n"
+
+
+def _tuples(value: Any) -> Any:  # noqa: ANN401  any JSON value
+    """Turn JSON's lists into the tuples of the dataclasses."""
+    return tuple(_tuples(item) for item in value) if isinstance(value, list) else value
+
+
+def from_json(text: str, name: str) -> Record:
+    """Read a record back.
+
+    Args:
+        text: the content of a record's file.
+        name: the key the file is named after.
+
+    Raises:
+        RecordError: not JSON, a part is missing, another record version, or the content is not that of
+            the job it is named after.
+    """
+    try:
+        content = json.loads(text)
+        described = dict(content["job"])
+        kind, version = described.pop("kind"), described.pop("record_version")
+        if version != RECORD_VERSION:
+            raise RecordError(
+                f"a record must be of version {RECORD_VERSION}, got version {version}; records of two versions "
+                "can't be compared: use another output folder."
+            )
+        job = _KINDS[kind](**{part: _tuples(value) for part, value in described.items()})
+        record = Record(
+            job, content["status"], content["message"], content["results"], content["timing"], content["provenance"]
+        )
+    except (ValueError, KeyError, TypeError, AttributeError) as problem:
+        if isinstance(problem, RecordError):
+            raise
+        raise RecordError(f"a record must be complete JSON, got {type(problem).__name__}: {problem}.") from None
+    if record.status not in STATUSES:
+        raise RecordError(f"a record's status must be one of {', '.join(STATUSES)}, got {record.status!r}.")
+    if key(job) != name:
+        raise RecordError(f"a record must be named after its job, whose key is {key(job)}, got {name}.")
+    return record
