@@ -44,12 +44,13 @@ def _parts(x: ArrayLike, spec: LRNSpec, axis: int) -> _Parts:
     x = np.moveaxis(np.asarray(x, np.float64), axis, -1)
     padded = np.pad(x, [(0, 0)] * (x.ndim - 1) + [(spec.lo, spec.hi)])
     windows = sliding_window_view(padded, spec.size, axis=-1) if x.size else np.zeros((*x.shape, spec.size))
-    largest = np.maximum(np.abs(windows).max(axis=-1), np.sqrt(spec.k))
+    largest = np.maximum(np.sqrt(spec.alpha) * np.abs(windows).max(axis=-1), np.sqrt(spec.k))
     exponent = np.frexp(np.where(np.isfinite(largest), largest, 1.0))[1]
     m = np.ldexp(1.0, np.clip(exponent, -1021, 1023))
     ratios = windows / m[..., None]
     squares = np.sum(ratios**2, axis=-1)
-    return _Parts(x, ratios, m, squares, spec.k / m / m + spec.alpha * squares)
+    t = spec.k / m / m + (spec.alpha * squares if spec.alpha else 0.0)
+    return _Parts(x, ratios, m, squares, t)
 
 
 def forward(x: ArrayLike, spec: LRNSpec, axis: int = 1) -> Array:

@@ -137,12 +137,19 @@ def from_json(text: str, name: str) -> Record:
             )
         job = _KINDS[kind](**{part: _tuples(value) for part, value in described.items()})
         record = Record(
-            job, content["status"], content["message"], content["results"], content["timing"], content["provenance"]
+            job,
+            content["status"],
+            content["message"],
+            content["results"],
+            content["timing"],
+            content["provenance"],
         )
     except (ValueError, KeyError, TypeError, AttributeError) as problem:
         if isinstance(problem, RecordError):
             raise
-        raise RecordError(f"a record must be complete JSON, got {type(problem).__name__}: {problem}.") from None
+        raise RecordError(
+            f"a record must be complete JSON, got {type(problem).__name__}: {problem}."
+        ) from None
     if record.status not in STATUSES:
         raise RecordError(f"a record's status must be one of {', '.join(STATUSES)}, got {record.status!r}.")
     if key(job) != name:

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from localnorm.errors import AxisError, DTypeError, InplaceError
 from localnorm.spec import LRNSpec
-from localnorm.torch.portable import LocalResponseNormFunction, forward
+from localnorm.torch.portable import LocalResponseNormFunction, forward, traceable
 
 _DTYPES = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
 
@@ -77,6 +77,9 @@ def apply_spec(x: Tensor, spec: LRNSpec, dim: int, *, inplace: bool) -> Tensor:
             f"dim must be an axis of the input, which has rank {x.ndim}, got dim={dim}; "
             + (f"pass a dim from {-x.ndim} to {x.ndim - 1}." if x.ndim else "add a channel axis first.")
         )
+    if torch.compiler.is_compiling():
+        y = traceable(x, spec, dim % x.ndim)
+        return x.copy_(y) if inplace else y
     if not inplace:
         result: Tensor = LocalResponseNormFunction.apply(x, spec, dim % x.ndim)  # type: ignore[no-untyped-call]
         return result

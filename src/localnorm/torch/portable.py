@@ -76,6 +76,14 @@ def backward(x: Tensor, grad: Tensor, spec: LRNSpec, dim: int) -> Tensor:
     return out
 
 
+def traceable(x: Tensor, spec: LRNSpec, dim: int) -> Tensor:
+    """Return the normalized x without looking at any value, for ``torch.compile`` and ``torch.export``."""
+    columns = _widened(x).movedim(dim, -1)
+    y = scaled.forward(columns, spec).movedim(-1, dim)
+    # A dense x keeps its memory format; what else x may be, only its shape.
+    return torch.empty_like(x).copy_(y)
+
+
 def _differentiable(x: Tensor, spec: LRNSpec, dim: int) -> Tensor:
     """The forward pass in operations whose derivatives torch knows, for second derivatives."""
     wide = _widened(x)
@@ -116,4 +124,5 @@ def _outside(s: Tensor, spec: LRNSpec, dim: int) -> Tensor | None:
     if bool((low >= smallest) & (high <= largest)):
         return None
     inside = (s >= smallest) & (s <= largest)
-    return ~inside.all(dim)
+    outside: Tensor = ~inside.all(dim)
+    return outside

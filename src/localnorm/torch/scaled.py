@@ -30,17 +30,16 @@ def _neighbours(x: Tensor, spec: LRNSpec) -> Iterator[Tensor]:
 
 
 def _scale_and_rest(x: Tensor, spec: LRNSpec) -> tuple[Tensor, Tensor]:
-    """Return m and t."""
+    """Return m, which carries no gradient since the result does not depend on it, and t."""
     largest = torch.full_like(x, math.sqrt(spec.k))
-    for neighbour in _neighbours(x.abs(), spec):
+    for neighbour in _neighbours(x.detach().abs(), spec):
         largest = torch.maximum(largest, neighbour)
     # An infinity is divided by the largest power of two and stays one; a NaN needs no scale.
-    exponent = torch.frexp(largest.nan_to_num(1.0, posinf=torch.finfo(x.dtype).max)).exponent
-    m = torch.ldexp(torch.ones_like(x), exponent.clamp(-1021, 1023))
+    m = largest.nan_to_num(1.0).log2().floor().clamp(-1020, 1021).exp2()
     squares = torch.zeros_like(x)
     for neighbour in _neighbours(x, spec):
-        squares += (neighbour / m).square_()
-    return m, spec.k / m / m + spec.alpha * squares
+        squares = squares + (neighbour / m).square()
+    return m, spec.k / m / m + (spec.alpha * squares if spec.alpha else 0.0)
 
 
 def forward(x: Tensor, spec: LRNSpec) -> Tensor:

@@ -1,0 +1,25 @@
+"""The same digits as a sequence: eight rows of eight pixels, read by a recurrent network."""
+
+from __future__ import annotations
+
+from localnorm.lab.models.recurrent import Recurrent
+from localnorm.lab.tasks import digits
+from localnorm.lab.tasks.task import Part, Split, Task
+
+
+def load(seed: int) -> Split:
+    """Return sequences of shape (N, 8, 8): samples, rows, pixels of a row."""
+    images = digits.load(seed)
+    parts = (images.train, images.validation, images.test)
+    return Split(*(Part(part.inputs.squeeze(1), part.labels) for part in parts))
+
+
+DIGIT_ROWS = Task(
+    name="digit-rows",
+    about="the same digits and splits, read row by row in 8 steps of 8 pixels, the norm inside the cell",
+    model="recurrent",
+    dims=0,
+    classes=10,
+    load=load,
+    build=Recurrent,
+)

@@ -1,0 +1,59 @@
+"""Handwritten digits: the 1,797 images of 8x8 that scikit-learn carries, classified by the textbook's network.
+
+Source: Alpaydin and Kaynak, "Optical Recognition of Handwritten Digits", UCI Machine Learning Repository, 1998.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+
+import numpy as np
+import torch
+from sklearn.datasets import load_digits
+from sklearn.model_selection import train_test_split
+
+from localnorm.lab.models.textbook_cnn import textbook_cnn
+from localnorm.lab.tasks.corruptions import CORRUPTIONS
+from localnorm.lab.tasks.task import Part, Split, Task
+
+TRAIN, VALIDATION, TEST = 1000, 297, 500
+
+
+@cache
+def _all() -> Part:
+    data = load_digits()
+    images = torch.from_numpy(data.images.astype(np.float32) / 16).unsqueeze(1)
+    return Part(images, torch.from_numpy(data.target.astype(np.int64)))
+
+
+def load(seed: int) -> Split:
+    """Return images of shape (N, 1, 8, 8) in [0, 1], split anew for each seed with equal shares of each digit.
+
+    Example:
+        >>> split = load(0)
+        >>> len(split.train.labels), len(split.validation.labels), len(split.test.labels)
+        (1000, 297, 500)
+    """
+    everything = _all()
+    rest, test = train_test_split(
+        np.arange(len(everything.labels)), test_size=TEST, stratify=everything.labels, random_state=seed
+    )
+    train, validation = train_test_split(
+        rest, test_size=VALIDATION, stratify=everything.labels[rest], random_state=seed
+    )
+    return Split(
+        *(Part(everything.inputs[part], everything.labels[part]) for part in (train, validation, test))
+    )
+
+
+DIGITS = Task(
+    name="digits",
+    about=f"scikit-learn's 1,797 handwritten digits of 8x8 pixels: {TRAIN} to train, {VALIDATION} to choose, "
+    f"{TEST} to test, split anew by each seed",
+    model="textbook_cnn",
+    dims=2,
+    classes=10,
+    load=load,
+    build=textbook_cnn,
+    corruptions=tuple(CORRUPTIONS),
+)

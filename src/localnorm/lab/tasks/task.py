@@ -1,0 +1,52 @@
+"""What a task is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from torch import Tensor, nn
+
+from localnorm.lab.norms import Builder
+
+
+@dataclass(frozen=True)
+class Part:
+    """Inputs and their labels."""
+
+    inputs: Tensor
+    labels: Tensor
+
+
+@dataclass(frozen=True)
+class Split:
+    """The data of one seed: to learn from, to choose by, to report on."""
+
+    train: Part
+    validation: Part
+    test: Part
+
+
+@dataclass(frozen=True)
+class Task:
+    """One task of the lab.
+
+    Attributes:
+        name: the name on the command line and in records.
+        about: the data and its split, for the protocol.
+        model: the name of the model, for records.
+        dims: axes after (N, C) where the norm sits: 2 in an image network, 0 in a recurrent cell.
+        classes: number of classes.
+        load: the data of one seed.
+        build: the model with a norm.
+        corruptions: the corruptions that the test is repeated under.
+    """
+
+    name: str
+    about: str
+    model: str
+    dims: int
+    classes: int
+    load: Callable[[int], Split]
+    build: Callable[[Builder], nn.Module]
+    corruptions: tuple[str, ...] = ()

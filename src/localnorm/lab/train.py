@@ -1,0 +1,138 @@
+"""Training one trial: a short loop on Lightning Fabric, and one look at the test data at its end."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import torch
+from lightning_fabric import Fabric
+from torch import Tensor, nn
+from torch.nn.functional import cross_entropy
+from torchmetrics.functional.classification import multiclass_accuracy
+
+from localnorm.lab.norms import find_norm
+from localnorm.lab.provenance import provenance
+from localnorm.lab.records import Record, Status, Trial
+from localnorm.lab.tasks import Part, Split, Task, find_task
+from localnorm.lab.tasks.corruptions import SEVERITIES, corrupt
+
+
+class _DivergedError(Exception):
+    """The training loss is no longer a finite number."""
+
+
+def run_trial(trial: Trial) -> Record:
+    """Train one model and return its record, whatever happens to it.
+
+    A loss that is no longer finite gives the status "diverged", exhausted memory "out of memory", any other
+    error "failed" with its text; none of them gets an invented result.
+
+    Args:
+        trial: what to train.
+
+    Example:
+        >>> record = run_trial(Trial("digits", "textbook_cnn", "none", 0, 3e-3, 128, 1))
+        >>> record.status, sorted(record.results)[:3]
+        ('ok', ['corrupted_error', 'parameters', 'test_error'])
+    """
+    status: Status = "ok"
+    message = ""
+    results: dict[str, Any] = {}
+    wall, processor = time.perf_counter(), time.process_time()
+    epoch_seconds: list[float] = []
+    try:
+        _train(trial, results, epoch_seconds)
+    except _DivergedError as problem:
+        status, message = "diverged", str(problem)
+    except MemoryError as problem:
+        status, message = "out of memory", str(problem)
+    except Exception as problem:  # noqa: BLE001  the lab goes on without this trial, and its record says why
+        out_of_memory = isinstance(problem, torch.OutOfMemoryError) or "can't allocate memory" in str(problem)
+        status = "out of memory" if out_of_memory else "failed"
+        message = f"{type(problem).__name__}: {problem}"
+    timing = {
+        "wall_seconds": time.perf_counter() - wall,
+        "processor_seconds": time.process_time() - processor,
+        "epoch_seconds": epoch_seconds,
+    }
+    where = {**provenance(), "threads": torch.get_num_threads()}
+    return Record(trial, status, message, results, timing, where)
+
+
+def _train(trial: Trial, results: dict[str, Any], epoch_seconds: list[float]) -> None:
+    """Fill in results as they come, so that a trial that ends early keeps its curve."""
+    task = find_task(trial.task)
+    split = task.load(trial.seed)
+    fabric, model, optimizer = set_up(task, trial)
+    results["parameters"] = sum(p.numel() for p in model.parameters())
+    results["train_loss"], results["validation_error"] = losses, errors = [], []
+    order = torch.Generator().manual_seed(trial.seed)
+    for _ in range(trial.epochs):
+        start = time.perf_counter()
+        losses.append(train_epoch(fabric, model, optimizer, split.train, trial.batch_size, order))
+        epoch_seconds.append(time.perf_counter() - start)
+        if not math.isfinite(losses[-1]):
+            del losses[-1]
+            raise _DivergedError(f"the training loss was not finite in epoch {len(losses) + 1}")
+        errors.append(error(model, split.validation, task.classes))
+    results["train_error"] = error(model, split.train, task.classes)
+    results.update(_test(model, split, task, trial.seed))
+
+
+def set_up(task: Task, trial: Trial) -> tuple[Fabric, nn.Module, Any]:
+    """Return the Fabric, and the trial's model and optimizer set up by it."""
+    torch.manual_seed(trial.seed)
+    norm_layer = find_norm(trial.norm).builder(task.dims, trial.settings)
+    # One CPU device and one thread: the same trial gives the same digits on every run.
+    fabric = Fabric(accelerator="cpu", devices=1)
+    model = task.build(norm_layer)
+    optimizer = torch.optim.Adam(model.parameters(), trial.learning_rate, fused=True)
+    model, optimizer = fabric.setup(model, optimizer)
+    return fabric, model, optimizer
+
+
+def batches(part: Part, size: int, order: torch.Generator) -> Iterator[tuple[Tensor, Tensor]]:
+    """Yield the part in a new order, cut into batches of at most size."""
+    for batch in torch.randperm(len(part.labels), generator=order).split(size):
+        yield part.inputs[batch], part.labels[batch]
+
+
+def train_epoch(
+    fabric: Fabric, model: nn.Module, optimizer: Any, part: Part, batch_size: int, order: torch.Generator
+) -> float:
+    """Train on every example once and return the mean loss; stop early where it is no longer finite."""
+    model.train()
+    total = 0.0
+    for inputs, labels in batches(part, batch_size, order):
+        optimizer.zero_grad()
+        loss = cross_entropy(model(inputs), labels)
+        fabric.backward(loss)
+        optimizer.step()
+        total += loss.item() * len(labels)
+        if not math.isfinite(total):
+            break
+    return total / len(part.labels)
+
+
+@torch.no_grad()
+def error(model: nn.Module, part: Part, classes: int) -> float:
+    """Return the error in percent, with the model in evaluation mode."""
+    model.eval()
+    correct = multiclass_accuracy(model(part.inputs), part.labels, num_classes=classes, average="micro")
+    # The accuracy is a float32; no part has so many examples that four decimals lose one.
+    return round(100 * (1 - correct.item()), 4)
+
+
+def _test(model: nn.Module, split: Split, task: Task, seed: int) -> dict[str, Any]:
+    """Return the test error, clean and under every corruption; the only place that sees test data."""
+    corrupted: dict[str, list[float]] = {
+        name: [
+            error(model, Part(corrupt(split.test.inputs, name, severity, seed), split.test.labels), task.classes)
+            for severity in SEVERITIES
+        ]
+        for name in task.corruptions
+    }
+    return {"test_error": error(model, split.test, task.classes), "corrupted_error": corrupted}

@@ -1,0 +1,221 @@
+"""The one exam that every door takes against `localnorm.reference`, which computes in float64.
+
+A door gets float64 arrays whose values its dtype can hold, so both sides start from the same numbers and
+what is measured is the door's own error. Each bound below carries its argument.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from itertools import product
+from typing import NamedTuple
+
+import numpy as np
+from numpy.lib.stride_tricks import as_strided, sliding_window_view
+from numpy.typing import NDArray
+
+from localnorm import LRNSpec, reference
+
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Door:
+    """One framework's way in. `layout` names the memory to use (see `stored`); a door without strides ignores it."""
+
+    name: str
+    dtypes: tuple[str, ...]
+    forward: Callable[[Array, str, LRNSpec, int, str], Array]  # x, dtype, spec, axis, layout
+    gradient: Callable[[Array, Array, str, LRNSpec, int, str], Array]  # x, grad, dtype, spec, axis, layout
+
+
+# Digits of the significand, exponents of the smallest normal and of the largest finite number.
+FORMATS = {
+    "float16": (11, -14, 15),
+    "bfloat16": (8, -126, 127),
+    "float32": (24, -126, 127),
+    "float64": (53, -1022, 1023),
+}
+DTYPES = tuple(FORMATS)
+HALVES = ("float16", "bfloat16")
+
+
+def ulp(x: Array, dtype: str) -> Array:
+    """Return the distance between neighbouring numbers of the dtype at x, constant among the subnormals."""
+    digits, smallest, largest = FORMATS[dtype]
+    return np.ldexp(1.0, np.clip(np.frexp(x)[1] - 1, smallest, largest) - (digits - 1))
+
+
+def _beyond(dtype: str) -> float:
+    """Return the first power of two that is too large for the dtype, infinity for float64."""
+    return math.inf if dtype == "float64" else 2.0 ** (FORMATS[dtype][2] + 1)
+
+
+def rounded(x: Array, dtype: str) -> Array:
+    """Round to the nearest number of the dtype, ties to even; NumPy itself has no bfloat16."""
+    x = np.asarray(x, np.float64)
+    with np.errstate(all="ignore"):
+        nearest = np.where(np.isfinite(x), np.rint(x / ulp(x, dtype)) * ulp(x, dtype), x)
+        return np.where(np.abs(nearest) >= _beyond(dtype), np.copysign(math.inf, nearest), nearest)
+
+
+LAYOUTS = ("contiguous", "channels_last", "transposed", "expanded", "sliced", "offset")
+
+
+class Stored(NamedTuple):
+    """An array as memory and a view of it, strides and offset counted in elements."""
+
+    memory: Array  # one-dimensional, NaN wherever the view does not look
+    shape: tuple[int, ...]
+    strides: tuple[int, ...]
+    offset: int
+
+
+def stored(x: Array, layout: str) -> Stored:
+    """Lay x out in memory; `channels_last` needs rank 4 or 5, `expanded` an x that is constant along axis 0."""
+    shape = x.shape
+    space, look = {
+        "contiguous": (shape, lambda m: m),
+        "channels_last": (shape[:1] + shape[2:] + shape[1:2], lambda m: np.moveaxis(m, -1, 1)),
+        "transposed": (shape[::-1], lambda m: m.T),
+        "expanded": ((1, *shape[1:]), lambda m: as_strided(m, shape, (0, *m.strides[1:]))),
+        "sliced": ((*shape[:-1], 2 * shape[-1]), lambda m: m[..., 1::2]),
+        "offset": (tuple(n + 2 for n in shape), lambda m: m[(slice(1, -1),) * m.ndim]),
+    }[layout]
+    memory = np.full(math.prod(space), math.nan)
+    view = look(memory.reshape(space))
+    view[...] = x
+    offset = (view.ctypes.data - memory.ctypes.data) // view.itemsize if x.size else 0
+    return Stored(memory, shape, tuple(stride // view.itemsize for stride in view.strides), offset)
+
+
+@dataclass(frozen=True)
+class Case:
+    """A random input, drawn from a seed of its own."""
+
+    seed: int
+    rank: int
+    axis: int
+    layout: str
+
+    def __str__(self) -> str:
+        return f"{self.seed}-rank{self.rank}-axis{self.axis}-{self.layout}"
+
+    def draw(self) -> tuple[Array, Array, LRNSpec]:
+        """Return the input, the gradient of the output and the spec."""
+        rng = np.random.default_rng(self.seed)
+        size = int(rng.integers(1, 16))
+        # The extra channel of an even size low, high, or any split at all.
+        lo = int(rng.choice([size // 2, (size - 1) // 2, rng.integers(0, size)]))
+        alpha = rng.choice([0.0, 2.0, rng.uniform(0, 2)], p=[0.1, 0.1, 0.8])
+        spec = LRNSpec(lo, size - 1 - lo, alpha, rng.uniform(0.1, 2), 10 ** rng.uniform(-3, 1))
+        channels = int(rng.choice([0, 1, size, 2 * size + 3, rng.integers(2, 41)], p=[0.1, 0.1, 0.2, 0.3, 0.3]))
+        others = [n for n in range(2, 8) if n != channels]
+        shape = [int(n) for n in rng.permutation(others)[: self.rank]]
+        shape[self.axis] = channels
+        x = rng.normal(size=shape) * 10 ** rng.uniform(-2, 2)
+        if self.layout == "expanded":
+            x = np.broadcast_to(x[:1], shape)
+        return x, rng.normal(size=shape), spec
+
+
+CASES = tuple(
+    Case(seed, rank, axis, layout)
+    for seed, (rank, axis, layout, _) in enumerate(product(range(1, 6), range(5), LAYOUTS, range(3)))
+    if axis < rank and (rank >= 4 or layout != "channels_last")
+)
+
+
+def check_forward(door: Door, x: Array, dtype: str, spec: LRNSpec, axis: int = 1, layout: str = "contiguous") -> float:
+    """Compare the door's output with the reference; return the worst error as a part of the bound.
+
+    float32 and float64, 8 epsilons relative: a float32 kernel errs by half an epsilon in each of x^2, alpha,
+    k and the product, by a few in a sum of 15 (all terms are positive, so nothing cancels), beta times that
+    in the power (which itself is good to 2) and half an epsilon in the last product. In float64 the
+    reference spends its own share of the same sum.
+
+    float16 and bfloat16, 1 ulp: arithmetic in float32 or better errs by 8 float32 epsilons, far below the half
+    ulp of the one rounding that follows. Rounding twice, or to less than the subnormals, is more than 1 ulp.
+    """
+    x = rounded(x, dtype)
+    want = reference.forward(x, spec, axis)
+    got = door.forward(x, dtype, spec, axis, layout)
+    if dtype in HALVES:
+        bound = ulp(np.clip(want, -_beyond(dtype), _beyond(dtype)), dtype)
+    else:
+        bound = 8 * _epsilons(np.minimum(np.abs(want), _beyond(dtype)), dtype)
+    return _compare(got, want, bound, dtype, axis, f"{door.name} {dtype} forward, {spec}, {layout}")
+
+
+def check_gradient(
+    door: Door, x: Array, grad: Array, dtype: str, spec: LRNSpec, axis: int = 1, layout: str = "contiguous"
+) -> float:
+    """Compare the door's gradient for x with the reference; return the worst error as a part of the bound.
+
+    The gradient is a difference, and so is the sum inside its second term: where they cancel, no arithmetic
+    is accurate relative to what is left. The bound is 8 epsilons of the largest term that entered (see
+    `largest_term`), and in float64 4 more for the reference, whose powers err as much as the door's do.
+    float16 and bfloat16 get 1 ulp for the rounding and 8 float32 epsilons for the arithmetic.
+    """
+    x, grad = rounded(x, dtype), rounded(grad, dtype)
+    want = reference.gradients(x, grad, spec, axis).x
+    got = door.gradient(x, grad, dtype, spec, axis, layout)
+    largest = largest_term(x, grad, spec, axis)
+    if dtype in HALVES:
+        bound = ulp(np.clip(want, -_beyond(dtype), _beyond(dtype)), dtype) + 8 * 2.0**-23 * largest
+    else:
+        bound = (12 if dtype == "float64" else 8) * _epsilons(largest, dtype)
+    return _compare(got, want, bound, dtype, axis, f"{door.name} {dtype} gradient, {spec}, {layout}")
+
+
+def largest_term(x: Array, grad: Array, spec: LRNSpec, axis: int) -> Array:
+    """Return the larger of ``|g_j| s_j^-beta`` and ``2 alpha beta |x_j| sum_c |g_c x_c| s_c^(-beta-1)``.
+
+    Worked out in logarithms, where nothing overflows and nothing is shared with the reference.
+    """
+    if not x.size:
+        return np.zeros_like(x)
+    with np.errstate(all="ignore"):
+        log_x, log_grad = (np.moveaxis(np.log(np.abs(a)), axis, -1) for a in (x, grad))
+        log_squares = np.log(spec.alpha) + _log_window_sum(2 * log_x, spec.lo, spec.hi)
+        log_s = np.logaddexp(np.log(spec.k), log_squares)
+        # The window of c holds j where the mirrored window of j holds c.
+        log_sum = _log_window_sum(log_grad + log_x - (spec.beta + 1) * log_s, spec.hi, spec.lo)
+        through = np.log(2 * spec.alpha * spec.beta) + log_x + log_sum
+        return np.moveaxis(np.exp(np.maximum(log_grad - spec.beta * log_s, through)), -1, axis)
+
+
+def _log_window_sum(logs: Array, lo: int, hi: int) -> Array:
+    borders = [(0, 0)] * (logs.ndim - 1) + [(lo, hi)]
+    padded = np.pad(logs, borders, constant_values=-math.inf)
+    return np.logaddexp.reduce(sliding_window_view(padded, lo + 1 + hi, axis=-1), axis=-1)
+
+
+def _epsilons(magnitude: Array, dtype: str) -> Array:
+    """One machine epsilon of the magnitude, and never less than the distance between subnormals."""
+    digits, smallest, _ = FORMATS[dtype]
+    return 2.0 ** (1 - digits) * np.clip(magnitude, 2.0**smallest, np.finfo(np.float64).max)
+
+
+def _compare(got: Array, want: Array, bound: Array, dtype: str, axis: int, what: str) -> float:
+    assert got.shape == want.shape, f"{what}: shape {got.shape} instead of {want.shape}"
+    if not want.size:
+        return 0.0
+    # An infinity stands for the first power of two that the dtype can't hold, as it does in rounding.
+    top = _beyond(dtype)
+    with np.errstate(all="ignore"):
+        apart = np.abs(np.clip(got, -top, top) - np.clip(want, -top, top)) / bound
+    apart = np.where((got == want) | (np.isnan(got) & np.isnan(want)), 0.0, apart)
+    # What is NaN on one side only is infinitely wrong.
+    apart = np.moveaxis(np.nan_to_num(apart, nan=math.inf), axis, 0).reshape(want.shape[axis], -1)
+    channel = int(apart.max(axis=1).argmax())
+    worst = int(apart[channel].argmax())
+    values = [float(np.moveaxis(a, axis, 0).reshape(want.shape[axis], -1)[channel, worst]) for a in (got, want)]
+    assert apart.max() <= 1, (
+        f"{what}, shape {want.shape}, axis {axis}: channel {channel} is the worst, {apart.max():.3g} times "
+        f"the bound: got {values[0]!r}, want {values[1]!r}; wrong in channels "
+        f"{np.flatnonzero(apart.max(axis=1) > 1).tolist()}"
+    )
+    return float(apart.max())
