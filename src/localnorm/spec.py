@@ -194,9 +194,7 @@ class LRNSpec:
             "k": _real("k", self.k, 0.0),
         }
         if checked["alpha"] == 0 and checked["k"] == 0:
-            raise SpecError(
-                "k must be more than 0 where alpha is 0, got k=0: the output would be 0/0; pass k=1."
-            )
+            raise SpecError("k must be more than 0 where alpha is 0, got k=0: the output would be 0/0; pass k=1.")
         for name, value in checked.items():
             object.__setattr__(self, name, value)
 

@@ -147,9 +147,7 @@ def from_json(text: str, name: str) -> Record:
     except (ValueError, KeyError, TypeError, AttributeError) as problem:
         if isinstance(problem, RecordError):
             raise
-        raise RecordError(
-            f"a record must be complete JSON, got {type(problem).__name__}: {problem}."
-        ) from None
+        raise RecordError(f"a record must be complete JSON, got {type(problem).__name__}: {problem}.") from None
     if record.status not in STATUSES:
         raise RecordError(f"a record's status must be one of {', '.join(STATUSES)}, got {record.status!r}.")
     if key(job) != name:

@@ -82,7 +82,7 @@ def _train(trial: Trial, results: dict[str, Any], epoch_seconds: list[float]) ->
     results.update(_test(model, split, task, trial.seed))
 
 
-def set_up(task: Task, trial: Trial) -> tuple[Fabric, nn.Module, Any]:
+def set_up(task: Task, trial: Trial) -> tuple[Fabric, nn.Module, torch.optim.Optimizer]:
     """Return the Fabric, and the trial's model and optimizer set up by it."""
     torch.manual_seed(trial.seed)
     norm_layer = find_norm(trial.norm).builder(task.dims, trial.settings)
@@ -96,12 +96,17 @@ def set_up(task: Task, trial: Trial) -> tuple[Fabric, nn.Module, Any]:
 
 def batches(part: Part, size: int, order: torch.Generator) -> Iterator[tuple[Tensor, Tensor]]:
     """Yield the part in a new order, cut into batches of at most size."""
-    for batch in torch.randperm(len(part.labels), generator=order).split(size):
+    for batch in torch.split(torch.randperm(len(part.labels), generator=order), size):
         yield part.inputs[batch], part.labels[batch]
 
 
 def train_epoch(
-    fabric: Fabric, model: nn.Module, optimizer: Any, part: Part, batch_size: int, order: torch.Generator
+    fabric: Fabric,
+    model: nn.Module,
+    optimizer: torch.optim.Optimizer,
+    part: Part,
+    batch_size: int,
+    order: torch.Generator,
 ) -> float:
     """Train on every example once and return the mean loss; stop early where it is no longer finite."""
     model.train()

@@ -22,9 +22,7 @@ def blocks(dim: int, *tensors: Tensor) -> Iterator[tuple[Tensor, ...]]:
     if x.device.type != "cpu" or x.numel() <= _ELEMENTS_PER_THREAD * threads:
         yield tensors
         return
-    axis = max(
-        (a for a in range(x.ndim) if a != dim and x.shape[a] > 1), key=lambda a: x.stride(a), default=None
-    )
+    axis = max((a for a in range(x.ndim) if a != dim and x.shape[a] > 1), key=lambda a: x.stride(a), default=None)
     if axis is None:
         yield tensors
         return

@@ -98,8 +98,4 @@ class LocalResponseNorm(nn.Module):
             shown = repr(self.spec)
         else:
             shown = f"{arguments.pop('size')}, " + ", ".join(f"{k}={v}" for k, v in arguments.items())
-        return (
-            shown
-            + (f", dim={self.dim}" if self.dim != 1 else "")
-            + (", inplace=True" if self.inplace else "")
-        )
+        return shown + (f", dim={self.dim}" if self.dim != 1 else "") + (", inplace=True" if self.inplace else "")

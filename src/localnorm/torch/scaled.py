@@ -32,7 +32,7 @@ def _neighbours(x: Tensor, spec: LRNSpec) -> Iterator[Tensor]:
 def _scale_and_rest(x: Tensor, spec: LRNSpec) -> tuple[Tensor, Tensor]:
     """Return m, which carries no gradient since the result does not depend on it, and t."""
     largest = torch.full_like(x, math.sqrt(spec.k))
-    for neighbour in _neighbours(x.detach().abs(), spec):
+    for neighbour in _neighbours(x.detach().abs() * math.sqrt(spec.alpha), spec):
         largest = torch.maximum(largest, neighbour)
     # An infinity is divided by the largest power of two and stays one; a NaN needs no scale.
     m = largest.nan_to_num(1.0).log2().floor().clamp(-1020, 1021).exp2()

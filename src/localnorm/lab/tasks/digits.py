@@ -41,9 +41,7 @@ def load(seed: int) -> Split:
     train, validation = train_test_split(
         rest, test_size=VALIDATION, stratify=everything.labels[rest], random_state=seed
     )
-    return Split(
-        *(Part(everything.inputs[part], everything.labels[part]) for part in (train, validation, test))
-    )
+    return Split(*(Part(everything.inputs[part], everything.labels[part]) for part in (train, validation, test)))
 
 
 DIGITS = Task(

@@ -1,0 +1,40 @@
+"""Measurements of norms that need no training."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+from typing import Any
+
+import torch
+
+from localnorm.lab.norms import find_norm
+from localnorm.lab.probes.cost import cost
+from localnorm.lab.probes.flexibility import flexibility
+from localnorm.lab.probes.scope import scope
+from localnorm.lab.provenance import provenance
+from localnorm.lab.records import Probe, Record
+
+PROBES: Mapping[str, Callable[..., dict[str, Any]]] = MappingProxyType(
+    {"scope": scope, "cost": cost, "flexibility": flexibility}
+)
+
+
+def run_probe(probe: Probe) -> Record:
+    """Measure the norms of one probe and return its record; an error is a record with its text.
+
+    Args:
+        probe: what to measure.
+
+    Example:
+        >>> run_probe(Probe("scope", ("none",))).results["none"]["reach"]
+        'itself'
+    """
+    start = time.perf_counter()
+    where = {**provenance(), "threads": torch.get_num_threads()}
+    try:
+        results = PROBES[probe.name]([find_norm(name) for name in probe.norms])
+    except Exception as problem:  # noqa: BLE001  the lab goes on without this probe, and its record says why
+        return Record(probe, "failed", f"{type(problem).__name__}: {problem}", provenance=where)
+    return Record(probe, "ok", "", results, {"wall_seconds": time.perf_counter() - start}, where)

@@ -1,0 +1,102 @@
+"""Cost: time as a multiple of a copy of the same tensor, bytes kept for the backward pass, network speed."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.autograd.graph import saved_tensors_hooks
+from torch.nn.functional import cross_entropy
+
+from localnorm.lab.norms import Norm
+from localnorm.lab.tasks import find_task
+
+SHAPE = (16, 64, 56, 56)
+"""The tensor that is normalized: that of an early layer of an image network, 12.8 MB in float32."""
+ROUNDS = 9
+_NETWORK_BATCH = 32
+_NETWORK_STEPS = 10
+
+
+def cost(norms: list[Norm]) -> dict[str, Any]:
+    """Time the norms against each other and against a copy, interleaved in rounds.
+
+    Each round times one copy and one forward and backward pass of every norm, in turn, so that a drift of
+    the machine's speed reaches all of them.
+
+    Returns:
+        For each norm, ``copies``: a list over rounds of (forward plus backward) / (copy in that round);
+        ``kept_bytes``: bytes kept for the backward pass / bytes of the input; ``images_per_second``: a list
+        over rounds, of training the digits network. Under "shape", the tensor's shape.
+    """
+    x = torch.randn(SHAPE, generator=torch.Generator().manual_seed(0))
+    target = torch.empty_like(x)
+    modules = [norm.builder(dims=2)(SHAPE[1]) for norm in norms]
+    passes = [partial(_forward_backward, module, x) for module in modules]
+    networks = [_network_steps(norm) for norm in norms]
+    copies, layers = _rounds([lambda: target.copy_(x)], passes)
+    speeds, _ = _rounds(networks, [])
+    return {
+        norm.name: {
+            "copies": [layer[i] / copy[0] for copy, layer in zip(copies, layers, strict=True)],
+            "kept_bytes": _kept_bytes(module, x) / (x.numel() * x.element_size()),
+            "images_per_second": [_NETWORK_BATCH * _NETWORK_STEPS / speed[i] for speed in speeds],
+        }
+        for i, (norm, module) in enumerate(zip(norms, modules, strict=True))
+    } | {"shape": list(SHAPE)}
+
+
+def _rounds(
+    first: Sequence[Callable[[], object]], second: Sequence[Callable[[], object]]
+) -> tuple[list[list[float]], list[list[float]]]:
+    """Return seconds by round and function, after one round that is not counted."""
+    rounds = [[_seconds(run) for run in (*first, *second)] for _ in range(ROUNDS + 1)][1:]
+    return [row[: len(first)] for row in rounds], [row[len(first) :] for row in rounds]
+
+
+def _seconds(run: Callable[[], object]) -> float:
+    start = time.perf_counter()
+    run()
+    return time.perf_counter() - start
+
+
+def _forward_backward(module: nn.Module, x: Tensor) -> None:
+    """One pass forward and backward; the gradient arrives as it would from the next layer."""
+    leaf = x.detach().requires_grad_()
+    y = module(leaf)
+    if y is not leaf:
+        torch.autograd.grad(y, [leaf, *module.parameters()], x)
+
+
+def _kept_bytes(module: nn.Module, x: Tensor) -> int:
+    """Return the bytes of distinct memory that the forward pass keeps for the backward pass."""
+    kept: dict[int, int] = {}
+
+    def pack(tensor: Tensor) -> Tensor:
+        kept[tensor.untyped_storage().data_ptr()] = tensor.untyped_storage().nbytes()
+        return tensor
+
+    with saved_tensors_hooks(pack, lambda tensor: tensor):
+        module(x.detach().requires_grad_())
+    return sum(kept.values())
+
+
+def _network_steps(norm: Norm) -> Callable[[], None]:
+    """Return a function that trains the digits network with this norm for a few steps."""
+    task = find_task("digits")
+    model = task.build(norm.builder(task.dims))
+    optimizer = torch.optim.Adam(model.parameters(), fused=True)
+    part = task.load(0).train
+    inputs, labels = part.inputs[:_NETWORK_BATCH], part.labels[:_NETWORK_BATCH]
+
+    def steps() -> None:
+        for _ in range(_NETWORK_STEPS):
+            optimizer.zero_grad()
+            cross_entropy(model(inputs), labels).backward()  # type: ignore[no-untyped-call]
+            optimizer.step()
+
+    return steps

@@ -1,0 +1,125 @@
+"""Flexibility: an exam that a norm passes or fails item by item."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from localnorm.lab.norms import Norm
+
+CHANNELS = 32
+
+
+class _Failed(Exception):  # noqa: N818  the mark of an exam, not an error
+    """The norm ran and did not do what the item asks."""
+
+
+def _input(*shape: int) -> Tensor:
+    return torch.randn(shape, generator=torch.Generator().manual_seed(0))
+
+
+def _build(norm: Norm, dims: int) -> nn.Module:
+    return norm.builder(dims)(CHANNELS)
+
+
+def _must(holds: bool, otherwise: str) -> None:
+    if not holds:
+        raise _Failed(otherwise)
+
+
+def _close(a: Tensor, b: Tensor) -> bool:
+    return bool(torch.allclose(a, b, rtol=1e-5, atol=1e-6))
+
+
+def _trains(norm: Norm, *shape: int) -> None:
+    """Forward and backward in training mode keep the shape and give finite numbers."""
+    x = _input(*shape).requires_grad_()
+    y = _build(norm, len(shape) - 2)(x)
+    y.square().sum().backward()
+    _must(y.shape == x.shape, f"the shape became {tuple(y.shape)}")
+    _must(x.grad is not None and bool((y.isfinite() & x.grad.isfinite()).all()), "not finite")
+
+
+def _variable_length(norm: Norm) -> None:
+    module = _build(norm, 1)
+    for length in (7, 12):
+        _must(module(_input(4, CHANNELS, length)).shape[-1] == length, f"length {length} changed")
+
+
+def _memory_format(norm: Norm) -> None:
+    x = _input(4, CHANNELS, 5, 6)
+    y = _build(norm, 2)(x.contiguous(memory_format=torch.channels_last))
+    _must(y.is_contiguous(memory_format=torch.channels_last), "the output is not channels last")
+    _must(_close(y, _build(norm, 2)(x)), "the result depends on the memory format")
+
+
+def _half(norm: Norm, dtype: torch.dtype, scale: float) -> None:
+    """The result is that of float32 to the precision of the dtype."""
+    x = (scale * _input(4, CHANNELS, 5, 6)).to(dtype)
+    y = _build(norm, 2).to(dtype)(x)
+    wanted = _build(norm, 2)(x.float())
+    precision = 8 * torch.finfo(dtype).eps
+    _must(y.dtype == dtype, f"the dtype became {y.dtype}")
+    _must(bool(torch.allclose(y.float(), wanted, rtol=precision, atol=precision)), "differs from float32")
+
+
+def _train_eval_parity(norm: Norm) -> None:
+    module, x = _build(norm, 2), _input(4, CHANNELS, 5, 6)
+    trained = module.train()(x)
+    _must(_close(trained, module.eval()(x)), "training and evaluation differ")
+
+
+def _independence(norm: Norm) -> None:
+    module, x = _build(norm, 2), _input(4, CHANNELS, 5, 6)
+    alone = module(x)[0]
+    other = torch.cat([x[:1], 3 * x[1:] + 1])
+    _must(_close(alone, module(other)[0]), "a sample's result depends on the others")
+
+
+def _export(norm: Norm) -> None:
+    module, x = _build(norm, 2).eval(), _input(4, CHANNELS, 5, 6)
+    exported = torch.export.export(module, (x,)).module()
+    _must(_close(exported(x), module(x)), "the exported program differs")
+
+
+ITEMS: Mapping[str, Callable[[Norm], None]] = MappingProxyType(
+    {
+        "rank 2: (N, C)": lambda norm: _trains(norm, 4, CHANNELS),
+        "rank 3: (N, C, L)": lambda norm: _trains(norm, 4, CHANNELS, 6),
+        "rank 4: (N, C, H, W)": lambda norm: _trains(norm, 4, CHANNELS, 5, 6),
+        "rank 5: (N, C, D, H, W)": lambda norm: _trains(norm, 4, CHANNELS, 3, 5, 6),
+        "batch of one": lambda norm: _trains(norm, 1, CHANNELS, 5, 6),
+        "batch of one, rank 2": lambda norm: _trains(norm, 1, CHANNELS),
+        "variable length": _variable_length,
+        "keeps channels last": _memory_format,
+        "bfloat16": lambda norm: _half(norm, torch.bfloat16, 1.0),
+        "float16 with activations in the hundreds": lambda norm: _half(norm, torch.float16, 300.0),
+        "same in training and evaluation": _train_eval_parity,
+        "independent of the rest of the batch": _independence,
+        "torch.export": _export,
+    }
+)
+
+
+def flexibility(norms: list[Norm]) -> dict[str, Any]:
+    """Return, for each norm and item, None where it passed, else what went wrong.
+
+    Example:
+        >>> from localnorm.lab.norms import find_norm
+        >>> exam = flexibility([find_norm("batch")])["batch"]
+        >>> [item for item, problem in exam.items() if problem][:2]
+        ['batch of one, rank 2', 'same in training and evaluation']
+    """
+    return {norm.name: {item: _take(norm, check) for item, check in ITEMS.items()} for norm in norms}
+
+
+def _take(norm: Norm, check: Callable[[Norm], None]) -> str | None:
+    try:
+        check(norm)
+    except Exception as problem:  # noqa: BLE001  to fail an item is a result
+        return str(problem).splitlines()[0][:200] if str(problem) else type(problem).__name__
+    return None

@@ -1,0 +1,70 @@
+"""Scope: which inputs one output depends on, read off the Jacobian in float64."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+
+from localnorm.lab.norms import Norm
+
+SHAPE = (3, 32, 5, 5)
+"""Samples, channels, height, width of the input that is looked at."""
+OUTPUT = (1, 13, 2, 2)
+"""The output whose dependence is measured."""
+
+
+def scope(norms: list[Norm]) -> dict[str, Any]:
+    """Return, for each norm, the inputs that ``y[OUTPUT]`` depends on.
+
+    The gradient of that one output with respect to every input is one row of the Jacobian; an input is
+    reached where it is not exactly zero. Norms are in training mode, as they are while they learn.
+
+    Returns:
+        For each norm: ``reach`` in words, the number of ``samples``, ``channels`` and ``positions`` reached,
+        ``offsets`` of the lowest and highest channel, and ``mask``: for each sample and channel a string of
+        0 and 1, one a position.
+
+    Example:
+        >>> from localnorm.lab.norms import find_norm
+        >>> scope([find_norm("local")])["local"]["offsets"]
+        [-2, 2]
+    """
+    return {norm.name: _reach(norm) for norm in norms}
+
+
+def _reach(norm: Norm) -> dict[str, Any]:
+    rng = torch.Generator().manual_seed(0)
+    x = torch.randn(SHAPE, generator=rng, dtype=torch.float64, requires_grad=True)
+    module = norm.builder(dims=2)(SHAPE[1]).double()
+    (row,) = torch.autograd.grad(module(x)[OUTPUT], x)
+    mask = row != 0
+    samples, channels = mask.any(dim=(1, 2, 3)), mask.any(dim=(0, 2, 3))
+    positions = mask.any(dim=0).any(dim=0)
+    reached = channels.nonzero().flatten().tolist()
+    return {
+        "reach": _in_words(samples, channels, positions),
+        "samples": int(samples.sum()),
+        "channels": int(channels.sum()),
+        "positions": int(positions.sum()),
+        "offsets": [reached[0] - OUTPUT[1], reached[-1] - OUTPUT[1]] if reached else [],
+        "mask": ["".join(str(int(v)) for v in row.flatten()) for row in mask.flatten(0, 1)],
+    }
+
+
+def _in_words(samples: torch.Tensor, channels: torch.Tensor, positions: torch.Tensor) -> str:
+    """Name the reach; what the table's claims about scope are compared with."""
+    if int(samples.sum()) > 1:
+        return "mini-batch"
+    some_channels, some_positions = int(channels.sum()), int(positions.sum())
+    if not some_channels:
+        return "nothing"
+    if some_channels == 1 and some_positions == 1:
+        return "itself"
+    if bool(channels.all() & positions.all()):
+        return "single layer"
+    if some_channels == 1 and bool(positions.all()):
+        return "one channel"
+    if bool(positions.all()):
+        return "group of channels"
+    return "local neighbourhood"
