@@ -23,7 +23,7 @@ Array = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Door:
-    """One framework's way in. `layout` names the memory to use (see `stored`); a door without strides ignores it."""
+    """One framework's way in; `layout` names the memory to use (see `stored`), where it has a choice of that."""
 
     name: str
     dtypes: tuple[str, ...]
@@ -45,7 +45,8 @@ HALVES = ("float16", "bfloat16")
 def ulp(x: Array, dtype: str) -> Array:
     """Return the distance between neighbouring numbers of the dtype at x, constant among the subnormals."""
     digits, smallest, largest = FORMATS[dtype]
-    return np.ldexp(1.0, np.clip(np.frexp(x)[1] - 1, smallest, largest) - (digits - 1))
+    exponent = np.where(x == 0, smallest, np.frexp(x)[1] - 1)
+    return np.ldexp(1.0, np.clip(exponent, smallest, largest) - (digits - 1))
 
 
 def _beyond(dtype: str) -> float:
@@ -128,7 +129,9 @@ CASES = tuple(
 )
 
 
-def check_forward(door: Door, x: Array, dtype: str, spec: LRNSpec, axis: int = 1, layout: str = "contiguous") -> float:
+def check_forward(
+    door: Door, x: Array, dtype: str, spec: LRNSpec, axis: int = 1, layout: str = "contiguous"
+) -> float:
     """Compare the door's output with the reference; return the worst error as a part of the bound.
 
     float32 and float64, 8 epsilons relative: a float32 kernel errs by half an epsilon in each of x^2, alpha,

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-import torch
-from contract import DTYPES, Array, Door, stored
+from functools import partial
 
+import torch
+
+from contract import DTYPES, Array, Door, stored
 from localnorm import LRNSpec
 from localnorm.torch.functional import apply_spec
+from localnorm.torch.portable import traceable
 
 
 def as_tensor(values: Array, dtype: str, layout: str = "contiguous") -> torch.Tensor:
@@ -24,10 +27,33 @@ def _torch_forward(x: Array, dtype: str, spec: LRNSpec, axis: int, layout: str) 
     return _as_array(apply_spec(as_tensor(x, dtype, layout), spec, axis, inplace=False), dtype)
 
 
-def _torch_gradient(x: Array, grad: Array, dtype: str, spec: LRNSpec, axis: int, layout: str) -> Array:
+def _torch_gradient(
+    x: Array, grad: Array, dtype: str, spec: LRNSpec, axis: int, layout: str, *, create_graph: bool = False
+) -> Array:
     leaf = as_tensor(x, dtype, layout).requires_grad_()
-    output = apply_spec(leaf, spec, axis, inplace=False)
-    return _as_array(torch.autograd.grad(output, leaf, as_tensor(grad, dtype))[0], dtype)
+    y = apply_spec(leaf, spec, axis, inplace=False)
+    (grad_x,) = torch.autograd.grad(y, leaf, as_tensor(grad, dtype), create_graph=create_graph)
+    return _as_array(grad_x, dtype)
 
 
-DOORS = (Door("torch", DTYPES, _torch_forward, _torch_gradient),)
+def _traced_forward(x: Array, dtype: str, spec: LRNSpec, axis: int, layout: str) -> Array:
+    tensor = as_tensor(x, dtype, layout)
+    return _as_array(traceable(tensor, spec, axis % tensor.ndim), dtype)
+
+
+def _traced_gradient(x: Array, grad: Array, dtype: str, spec: LRNSpec, axis: int, layout: str) -> Array:
+    leaf = as_tensor(x, dtype, layout).requires_grad_()
+    y = traceable(leaf, spec, axis % leaf.ndim)
+    return _as_array(torch.autograd.grad(y, leaf, as_tensor(grad, dtype))[0], dtype)
+
+
+DOORS = (
+    Door("torch", DTYPES, _torch_forward, _torch_gradient),
+    # What torch.compile and torch.export see, run without them.
+    Door("torch-traced", DTYPES, _traced_forward, _traced_gradient),
+)
+
+# The gradient that second derivatives start from is worked out another way, so it takes the hazards as well.
+TWICE_DIFFERENTIABLE = Door(
+    "torch-create-graph", DTYPES, _torch_forward, partial(_torch_gradient, create_graph=True)
+)

@@ -9,8 +9,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-from contract import DTYPES, HALVES, Array
 
+from contract import DTYPES, HALVES, Array
 from localnorm import LRNSpec
 
 
@@ -54,10 +54,8 @@ def _signs(*shape: int) -> Callable[[], Array]:
     return lambda: np.where(np.arange(np.prod(shape)).reshape(shape) % 2, -3.0, 3.0)
 
 
-_WIDE_DTYPES = ("float32", "float64")
 _SINGLES = ("bfloat16", "float32", "float64")  # the dtypes with an exponent of 8 bits or more
-_RANKS = {3: (2, 7, 3), 4: (2, 7, 3, 4), 5: (2, 7, 3, 4, 5)}
-_FIVE = LRNSpec.from_torch(5)
+_NCHW, _NCDHW = (2, 7, 3, 4), (2, 7, 3, 4, 5)
 _STRONG = LRNSpec(2, 2, 1.0, 0.75, 1.0)
 _HALF = LRNSpec(1, 1, 0.5, 0.5, 1.0)
 
@@ -114,7 +112,10 @@ _WINDOWS = (
         for size in (2, 4)
     ),
     Hazard(
-        "window-wider-than-channels", "Nothing may be read beyond the borders.", LRNSpec(9, 7, 1.0, 0.75, 1.0), _normal(3, 4, 2)
+        "window-wider-than-channels",
+        "Nothing may be read beyond the borders.",
+        LRNSpec(9, 7, 1.0, 0.75, 1.0),
+        _normal(3, 4, 2),
     ),
     Hazard(
         "one-sided-window-beyond-channels",
@@ -140,24 +141,26 @@ _SHAPES = (
     *(
         Hazard(
             f"half-rank-{rank}",
-            "torch.nn.functional.local_response_norm has no half precision on a CPU for ranks 4 and 5.",
-            _FIVE,
+            "torch.nn.functional.local_response_norm has no half precision on a CPU for this rank.",
+            _STRONG,
             _normal(*shape),
             HALVES,
         )
-        for rank, shape in _RANKS.items()
+        for rank, shape in ((4, _NCHW), (5, _NCDHW))
     ),
     Hazard(
         "rank-5-transposed",
         "torch.nn.functional.local_response_norm calls view, which refuses this memory.",
-        _FIVE,
-        _normal(*_RANKS[5]),
+        _STRONG,
+        _normal(*_NCDHW),
         layout="transposed",
     ),
-    Hazard("rank-1", "torch.nn.functional.local_response_norm refuses it.", _STRONG, _normal(7), axis=0),
+    Hazard(
+        "rank-1", "torch.nn.functional.local_response_norm has no unbatched form.", _STRONG, _normal(7), axis=0
+    ),
     Hazard("rank-2", "torch.nn.functional.local_response_norm refuses it.", _STRONG, _normal(3, 7)),
-    Hazard("empty-batch", "There is nothing to compute and a shape to keep.", _STRONG, _full(0.0, 0, 7, 3)),
-    Hazard("no-channels", "There is nothing to compute and a shape to keep.", _STRONG, _full(0.0, 2, 0, 3)),
+    Hazard("empty-batch", "There is nothing to compute, and a shape to keep.", _STRONG, _full(0.0, 0, 7, 3)),
+    Hazard("no-channels", "There is nothing to compute, and a shape to keep.", _STRONG, _full(0.0, 2, 0, 3)),
     Hazard("one-channel", "Both sides of the window are beyond the border.", _STRONG, _normal(3, 1, 4)),
 )
 
@@ -196,11 +199,27 @@ _MAGNITUDES = (
         axis=-1,
     ),
     Hazard("nan", "A NaN reaches the windows that hold it and no others.", _STRONG, _spike(np.nan, 2, 12, 3)),
-    Hazard("infinity", "Its own channel is NaN, its neighbours 0, the rest untouched.", _STRONG, _spike(np.inf, 2, 12, 3)),
-    Hazard("nan-wide-window", "As above, where wide windows are built.", LRNSpec(4, 3, 1.0, 0.75, 1.0), _spike(np.nan, 2, 20, 3)),
+    Hazard(
+        "infinity",
+        "Its own channel is NaN, its neighbours 0, the rest untouched.",
+        _STRONG,
+        _spike(np.inf, 2, 12, 3),
+    ),
+    Hazard(
+        "nan-wide-window",
+        "Wide windows are built from partial sums, which must carry a NaN no further.",
+        LRNSpec(4, 3, 1.0, 0.75, 1.0),
+        _spike(np.nan, 2, 20, 3),
+    ),
     Hazard("fp16-largest", "The largest finite number.", _HALF, _full(65504.0, 2, 6), ("float16",)),
     Hazard("fp32-1e30", "Every square overflows float32.", _HALF, _normal(2, 6, 3, scale=1e30), _SINGLES),
-    Hazard("fp64-1e200", "Every square overflows float64.", LRNSpec(2, 2, 0.5, 0.75, 1.0), _normal(2, 6, 3, scale=1e200), ("float64",)),
+    Hazard(
+        "fp64-1e200",
+        "Every square overflows float64.",
+        LRNSpec(2, 2, 0.5, 0.75, 1.0),
+        _normal(2, 6, 3, scale=1e200),
+        ("float64",),
+    ),
     Hazard(
         "fp64-1e200-in-one-column",
         "One square overflows float64 and the other columns must not notice.",
@@ -208,9 +227,19 @@ _MAGNITUDES = (
         _spike(1e200, 3, 8, 2),
         ("float64",),
     ),
-    Hazard("fp32-1e-25", "Every square vanishes in float32.", LRNSpec(2, 2, 1.0, 0.75, 0.0), _normal(2, 6, 3, scale=1e-25), _SINGLES),
     Hazard(
-        "fp64-1e-200", "Every square vanishes in float64.", LRNSpec(2, 2, 1.0, 0.75, 0.0), _normal(2, 6, 3, scale=1e-200), ("float64",)
+        "fp32-1e-25",
+        "Every square vanishes in float32.",
+        LRNSpec(2, 2, 1.0, 0.75, 0.0),
+        _normal(2, 6, 3, scale=1e-25),
+        _SINGLES,
+    ),
+    Hazard(
+        "fp64-1e-200",
+        "Every square vanishes in float64.",
+        LRNSpec(2, 2, 1.0, 0.75, 0.0),
+        _normal(2, 6, 3, scale=1e-200),
+        ("float64",),
     ),
     Hazard(
         "fp64-1e-200-beside-1",
@@ -219,17 +248,45 @@ _MAGNITUDES = (
         lambda: 10.0 ** np.array([[-200.0, -201, -200, -199, 0, 0, -200, -200, -200]]),
         ("float64",),
     ),
-    Hazard("fp16-subnormal-outputs", "The result has fewer digits than the format.", LRNSpec(2, 2, 1.0, 1.0, 1e3), _normal(2, 9, 5, scale=1e-2)),
+    Hazard(
+        "fp16-subnormal-outputs",
+        "The result has fewer digits than the format.",
+        LRNSpec(2, 2, 1.0, 1.0, 1e3),
+        _normal(2, 9, 5, scale=1e-2),
+    ),
 )
 
 _PARAMETERS = (
     Hazard("alpha-0", "The sum counts for nothing.", LRNSpec(2, 2, 0.0, 0.75, 2.0), _normal(2, 9, 3)),
     Hazard("alpha-100", "The sum counts for everything.", LRNSpec(2, 2, 100.0, 0.75, 1.0), _normal(2, 9, 3)),
-    Hazard("alpha-1e15", "A product of alpha and squares overflows early.", LRNSpec(2, 2, 1e15, 0.75, 1.0), _normal(2, 9, 3)),
-    Hazard("k-1e-5", "The smallest k that cuDNN takes; some windows hold little else.", LRNSpec(1, 1, 1e-4, 0.75, 1e-5), _normal(2, 9, 3)),
+    Hazard(
+        "alpha-1e15",
+        "A product of alpha and squares overflows early.",
+        LRNSpec(2, 2, 1e15, 0.75, 1.0),
+        _normal(2, 9, 3),
+        _SINGLES,
+    ),
+    Hazard(
+        "alpha-0-fp64-1e200",
+        "What alpha takes out of the sum must not overflow on its way there.",
+        LRNSpec(2, 2, 0.0, 0.75, 2.0),
+        _spike(1e200, 2, 12, 3),
+        ("float64",),
+    ),
+    Hazard(
+        "k-1e-5",
+        "The smallest k that cuDNN takes; some windows hold little else.",
+        LRNSpec(1, 1, 1e-4, 0.75, 1e-5),
+        _normal(2, 9, 3),
+    ),
     Hazard("beta-2", "A large sum to a large power.", LRNSpec(3, 3, 2.0, 2.0, 1.0), _normal(2, 9, 3, scale=10.0)),
     Hazard("beta-0", "The output is the input.", LRNSpec(2, 2, 1.0, 0.0, 1.0), _normal(2, 9, 3)),
-    Hazard("alternating-signs", "Squares and not values are summed; the gradient's terms cancel.", _STRONG, _signs(2, 9, 3)),
+    Hazard(
+        "alternating-signs",
+        "Squares and not values are summed; the gradient's terms cancel.",
+        _STRONG,
+        _signs(2, 9, 3),
+    ),
 )
 
 HAZARDS = _WINDOWS + _SHAPES + _MAGNITUDES + _PARAMETERS

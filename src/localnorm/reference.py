@@ -4,8 +4,8 @@
 
 Every window is laid out and summed on its own; nothing is carried over from its neighbour, so a spike
 reaches only the channels whose window holds it. Squares are taken of ``x_j / m_c``, where ``m_c`` is a power
-of two near the largest magnitude in the window (dividing by it rounds nothing), so they neither overflow
-nor vanish: ``s_c = m_c^2 * t_c``.
+of two near the square root of the largest term of ``s_c`` (dividing by it rounds nothing), so they neither
+overflow nor vanish: ``s_c = m_c^2 * t_c``.
 """
 
 from __future__ import annotations
@@ -111,7 +111,9 @@ def gradients(x: ArrayLike, grad_output: ArrayLike, spec: LRNSpec, axis: int = 1
         for offset in range(spec.size):
             through[..., offset : offset + x.shape[-1]] += terms[..., offset]
         through = through[..., spec.lo : spec.lo + x.shape[-1]]
-        grad_x = grad * m**-spec.beta * scale * m**-spec.beta - 2 * spec.alpha * spec.beta * through
+        grad_x = grad * m**-spec.beta * scale * m**-spec.beta
+        if spec.alpha:  # else squares may have overflowed, and count for nothing
+            grad_x = grad_x - 2 * spec.alpha * spec.beta * through
         y = x * m**-spec.beta * scale * m**-spec.beta
         log_s = np.log(t) + 2 * np.log(m)
         return Gradients(

@@ -26,9 +26,9 @@ def read_study(folder: Path) -> Study:
     try:
         content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
         version = content.pop("record_version")
-        lists = {name: tuple(v) if isinstance(v, list) else v for name, v in content.items()}
+        settings: dict[str, Any] = {name: tuple(v) if isinstance(v, list) else v for name, v in content.items()}
         if version == RECORD_VERSION:
-            return Study(**lists)
+            return Study(**settings)
     except FileNotFoundError:
         raise RecordError(
             f"a study's folder must hold {STUDY_FILE}, got {folder}, which does not; "

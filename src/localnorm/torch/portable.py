@@ -64,10 +64,11 @@ def backward(x: Tensor, grad: Tensor, spec: LRNSpec, dim: int) -> Tensor:
         s = _denominator(wide, spec, dim)
         outside = _outside(s, spec, dim)
         grad_x = s.pow(-spec.beta).mul_(wide_grad)
-        h = torch.div(grad_x, s, out=s).mul_(wide)
-        # The window of c holds j where the mirrored window of j holds c.
-        through = window_sum(h, spec.hi, spec.lo, dim).mul_(wide)
-        grad_x.sub_(through, alpha=2 * spec.alpha * spec.beta)
+        if spec.alpha:  # else through could overflow, and counts for nothing
+            h = torch.div(grad_x, s, out=s).mul_(wide)
+            # The window of c holds j where the mirrored window of j holds c.
+            through = window_sum(h, spec.hi, spec.lo, dim).mul_(wide)
+            grad_x.sub_(through, alpha=2 * spec.alpha * spec.beta)
         if outside is not None:
             columns = wide.movedim(dim, -1)[outside].double()
             grads = wide_grad.movedim(dim, -1)[outside].double()
@@ -88,6 +89,8 @@ def _differentiable(x: Tensor, spec: LRNSpec, dim: int) -> Tensor:
     """The forward pass in operations whose derivatives torch knows, for second derivatives."""
     wide = _widened(x)
     s = spec.k + spec.alpha * window_sum(wide * wide, spec.lo, spec.hi, dim)
+    if _outside(s.detach(), spec, dim) is not None:
+        return traceable(x, spec, dim)
     return (wide * s.pow(-spec.beta)).to(x.dtype)
 
 

@@ -1,6 +1,6 @@
 """LRN in float64 with each window scaled by a power of two, for squares that overflow or vanish.
 
-With m_c a power of two near the largest magnitude in the window of c, ``s_c = m_c^2 * t_c``, where
+With m_c a power of two near the square root of the largest term of s_c, ``s_c = m_c^2 * t_c``, where
 ``t_c = k / m_c^2 + alpha * sum_j (x_j / m_c)^2`` stays in range. Takes columns: the channel axis last.
 """
 
@@ -56,8 +56,12 @@ def backward(x: Tensor, grad: Tensor, spec: LRNSpec) -> Tensor:
     channels = x.shape[-1]
     m, t = _scale_and_rest(x, spec)
     root = m.pow(-spec.beta)
-    direct = grad * root * t.pow(-spec.beta) * root
-    h_m = direct * (x / m) / t
+    power = t.pow(-spec.beta)
+    direct = grad * root * power * root
+    if not spec.alpha:
+        return direct
+    # Not direct * (x / m) / t: where direct overflows, h_m may not.
+    h_m = grad * (x / m) * root * power * root / t
     through = x.new_zeros((*x.shape[:-1], channels + spec.lo + spec.hi))
     for offset, neighbour in enumerate(_neighbours(x, spec)):
         through.narrow(-1, offset, channels).add_(h_m * (neighbour / m))

@@ -1,0 +1,45 @@
+"""Batch-size dependence: how much the error depends on the batch size trained with."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from statistics import fmean
+
+from localnorm.lab.measures.row import Row, Sample, Samples
+from localnorm.lab.measures.select import of_trials, why_missing
+from localnorm.lab.records import Record
+from localnorm.lab.study import Study
+
+ROW = Row(
+    name="batch-size dependence",
+    measured_as="worst minus best test error over the batch sizes trained with, at equal epochs, Adam's "
+    "learning rate going with the square root of the batch size",
+    unit="points of error",
+    smallest_effect=1.0,
+    decimals=2,
+)
+
+
+def measure(study: Study, records: Collection[Record]) -> Samples:
+    """Return each norm's spread over the batch sizes by seed; in the details, the error at each size."""
+    found = of_trials(records, study.batch_trials())
+    errors = {
+        (trial.norm, trial.seed, trial.batch_size): float(record.results["test_error"])
+        for trial, record in found.items()
+        if record.status == "ok"
+    }
+    samples = {}
+    for norm in study.norms:
+        spreads: list[float | None] = []
+        for seed in study.seeds:
+            seen = [errors[norm, seed, size] for size in study.batch_sizes if (norm, seed, size) in errors]
+            spreads.append(max(seen) - min(seen) if len(seen) == len(study.batch_sizes) else None)
+        if all(spread is None for spread in spreads):
+            samples[norm] = Sample(missing=why_missing(found, norm))
+            continue
+        by_size = {}
+        for size in study.batch_sizes:
+            seen = [errors[norm, seed, size] for seed in study.seeds if (norm, seed, size) in errors]
+            by_size[str(size)] = fmean(seen) if seen else None
+        samples[norm] = Sample(tuple(spreads), details={"test_error_by_batch_size": by_size})
+    return samples

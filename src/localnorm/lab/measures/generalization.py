@@ -1,0 +1,34 @@
+"""Generalization: test error, and its gap to the training error."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from statistics import fmean
+from typing import Any
+
+from localnorm.lab.measures.row import Row, Samples
+from localnorm.lab.measures.select import Runs, by_seed, of_trials
+from localnorm.lab.records import Record
+from localnorm.lab.study import Study
+
+ROW = Row(
+    name="generalization",
+    measured_as="test error on the digits at the learning rate chosen on validation data",
+    unit="% error",
+    smallest_effect=0.5,
+    decimals=2,
+)
+
+
+def measure(study: Study, records: Collection[Record]) -> Samples:
+    """Return each norm's test error by seed."""
+    found = of_trials(records, study.grid_trials())
+
+    def details(norm: str, runs: Runs) -> Mapping[str, Any]:
+        own = [record.results for (name, _), record in runs.items() if name == norm]
+        return {
+            "train_error": fmean(results["train_error"] for results in own),
+            "gap": fmean(results["test_error"] - results["train_error"] for results in own),
+        }
+
+    return by_seed(study, found, lambda results: float(results["test_error"]), details)

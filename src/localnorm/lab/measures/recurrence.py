@@ -1,0 +1,57 @@
+"""Suitability for recurrent networks: the digits read as rows, the norm inside the cell."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from itertools import accumulate
+from statistics import fmean
+from typing import Any
+
+from localnorm.lab.measures.row import Row, Samples
+from localnorm.lab.measures.select import Runs, by_seed, chosen_runs, of_trials
+from localnorm.lab.records import Record
+from localnorm.lab.study import Study
+
+ROW = Row(
+    name="suitability for RNNs",
+    measured_as="test error of a recurrent network reading the digits row by row, the norm inside its cell, "
+    "at equal steps and at the learning rate chosen on validation data",
+    unit="% error",
+    smallest_effect=1.0,
+    decimals=2,
+)
+
+
+def measure(study: Study, records: Collection[Record]) -> Samples:
+    """Return each norm's test error by seed; in the details, the validation error at equal time.
+
+    What depends on a clock stands under "timed": it differs from run to run.
+    """
+    found = of_trials(records, study.row_trials())
+    reference = [r for (norm, _), r in chosen_runs(found, study.norms).items() if norm == "none"]
+    budget = fmean(sum(r.timing["epoch_seconds"]) for r in reference) if reference else 0.0
+
+    def details(norm: str, runs: Runs) -> Mapping[str, Any]:
+        own = [record for (name, _), record in runs.items() if name == norm]
+        return {
+            "validation_error_at_equal_steps": fmean(r.results["validation_error"][-1] for r in own),
+            "timed": {
+                "validation_error_at_equal_time": _mean([_within(r, budget) for r in own]),
+                "seconds_of_none": budget,
+            },
+        }
+
+    return by_seed(study, found, lambda results: float(results["test_error"]), details)
+
+
+def _within(record: Record, seconds: float) -> float | None:
+    """Return the validation error after the last epoch that ended within some seconds of training."""
+    ends = accumulate(record.timing["epoch_seconds"])
+    # A hundredth of slack: the budget is a mean of such times.
+    done = sum(end <= 1.01 * seconds for end in ends)
+    return float(record.results["validation_error"][done - 1]) if done else None
+
+
+def _mean(values: list[float | None]) -> float | None:
+    known = [value for value in values if value is not None]
+    return fmean(known) if known else None

@@ -1,0 +1,116 @@
+"""Hyperparameter sensitivity: what the defaults lose against the best of some drawn settings."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection, Mapping
+from statistics import fmean
+from typing import Any
+
+import numpy as np
+
+from localnorm.lab.measures.row import Row, Sample, Samples
+from localnorm.lab.measures.select import drawn, of_trials, validation_error, why_missing
+from localnorm.lab.records import Record, Trial
+from localnorm.lab.study import Study
+
+NEAR = 1.0
+"""Points of validation error within which a learning rate counts as good."""
+
+ROW = Row(
+    name="hyperparameter sensitivity",
+    measured_as="tunability: test error at the default learning rate and the norm's defaults, minus that of the "
+    "setting best on validation data among the drawn ones and the learning rates tried",
+    unit="points of error",
+    smallest_effect=0.5,
+    decimals=2,
+)
+
+
+def measure(study: Study, records: Collection[Record]) -> Samples:
+    """Return each norm's loss by its defaults, by seed.
+
+    In the details: ``good_decades`` of learning rate, and ``importance`` of each hyperparameter as the
+    magnitude of the rank correlation with the validation error over the draws.
+    """
+    grid = of_trials(records, study.grid_trials())
+    draws = drawn(study, records)
+    samples = {}
+    for norm in study.norms:
+        own = [record for record in (*grid.values(), *draws) if _trial(record).norm == norm]
+        losses = tuple(_loss(study, own, seed) for seed in study.seeds)
+        if all(loss is None for loss in losses):
+            samples[norm] = Sample(missing=why_missing(grid, norm))
+            continue
+        details = {
+            "good_decades": _good_decades({t: r for t, r in grid.items() if t.norm == norm}),
+            "importance": _importance([record for record in draws if _trial(record).norm == norm]),
+        }
+        samples[norm] = Sample(losses, details=details)
+    return samples
+
+
+def _trial(record: Record) -> Trial:
+    if not isinstance(record.job, Trial):
+        raise TypeError(f"a record of a trial is needed, got that of {record.job}")
+    return record.job
+
+
+def _loss(study: Study, own: Collection[Record], seed: int) -> float | None:
+    """Return the test error at the defaults minus that at the setting best on validation data."""
+    here = [record for record in own if _trial(record).seed == seed and record.status == "ok"]
+    defaults = [
+        record
+        for record in here
+        if _trial(record).learning_rate == study.default_learning_rate and not _trial(record).settings
+    ]
+    if not defaults:
+        return None
+    # Of equals the defaults come first: a tie is no reason to tune.
+    best = min([*defaults, *here], key=validation_error)
+    return float(defaults[0].results["test_error"] - best.results["test_error"])
+
+
+def _good_decades(grid: Mapping[Trial, Record]) -> float | None:
+    """Return the decades of learning rate, between neighbours tried, that are near the best."""
+    errors: dict[float, list[float]] = {}
+    for trial, record in grid.items():
+        errors.setdefault(trial.learning_rate, []).append(validation_error(record))
+    means = {rate: fmean(seen) for rate, seen in sorted(errors.items())}
+    best = min(means.values(), default=math.inf)
+    if math.isinf(best):
+        return None
+    return sum(
+        math.log10(high / low)
+        for (low, low_error), (high, high_error) in zip(
+            list(means.items())[:-1], list(means.items())[1:], strict=True
+        )
+        if max(low_error, high_error) <= best + NEAR
+    )
+
+
+def _importance(draws: Collection[Record]) -> dict[str, float | None]:
+    """Return the magnitude of Spearman's rank correlation of each hyperparameter with validation error."""
+    ended = [record for record in draws if record.status == "ok"]
+    names = {name for record in ended for name, _ in _trial(record).settings}
+    errors = [validation_error(record) for record in ended]
+    columns: dict[str, list[float]] = {"learning_rate": [_trial(r).learning_rate for r in ended]}
+    for name in sorted(names):
+        columns[name] = [dict(_trial(record).settings)[name] for record in ended]
+    return {name: rank_correlation(column, errors) for name, column in columns.items()}
+
+
+def rank_correlation(a: Collection[float], b: Collection[float]) -> float | None:
+    """Return the magnitude of Spearman's rank correlation, ties sharing their mean rank; None where undefined.
+
+    Example:
+        >>> rank_correlation([1, 2, 3], [9, 5, 1])
+        1.0
+    """
+    if len(set(a)) < 2 or len(set(b)) < 2:
+        return None
+    return round(abs(float(np.corrcoef(_ranks(list(a)), _ranks(list(b)))[0, 1])), 12)
+
+
+def _ranks(values: list[Any]) -> list[float]:
+    return [sum(other < value for other in values) + (values.count(value) - 1) / 2 for value in values]
