@@ -1,8 +1,8 @@
 """What is claimed of each norm, as differences that can be judged.
 
-The textbook's comparison (local, batch and layer) and its claims about LRN are `CLAIMS`. Its words high, moderate and
-low rank the three norms, so they are judged as a ranking. Of a norm that the textbook says nothing about, each
-row asks the same plain question, in `QUESTIONS`.
+The textbook's comparison (local, batch and layer) and its claims about LRN are `CLAIMS`. Its words high,
+moderate and low rank the three norms, so they are judged as a ranking. Of a norm that the textbook says
+nothing about, each row asks the same plain question, in `QUESTIONS`.
 """
 
 from __future__ import annotations

@@ -17,12 +17,22 @@ FEWEST_PAIRS = 3
 
 
 @dataclass(frozen=True)
+class Compared:
+    """A paired difference that a claim rests on: ``value(more) - value(than)``."""
+
+    more: str
+    than: str
+    difference: Estimate
+
+
+@dataclass(frozen=True)
 class Judgement:
     """What was decided of one norm in one row.
 
     Attributes:
         verdict: on the claim.
         p_value: of the verdict, after Holm's correction; None where the row is exact or nothing was measured.
+        compared: the paired differences that the verdict rests on.
         difference: from none, paired; None where there are no pairs.
         standing: against none: by at least the smallest effect better or worse, or less than that apart.
         why: why a verdict is what it is, where the numbers do not say it.
@@ -30,6 +40,7 @@ class Judgement:
 
     verdict: Verdict
     p_value: float | None
+    compared: tuple[Compared, ...]
     difference: Estimate | None
     standing: Standing
     why: str = ""
@@ -45,6 +56,7 @@ def judge(row: Row, samples: Mapping[str, Sample]) -> dict[str, Judgement]:
         norm: Judgement(
             _verdict(row, samples[norm], norm, claims[norm][0], corrected.get(norm)),
             None if row.exact else corrected.get(norm),
+            _compared(row, samples, norm),
             _difference(samples, norm),
             standings[norm],
             claims[norm][1],
@@ -59,6 +71,12 @@ def differences(samples: Mapping[str, Sample], more: str, than: str) -> list[flo
         return []
     pairs = zip(samples[more].values, samples[than].values, strict=False)
     return [a - b for a, b in pairs if a is not None and b is not None]
+
+
+def _compared(row: Row, samples: Mapping[str, Sample], norm: str) -> tuple[Compared, ...]:
+    contrasts = [_named(contrast, norm) for contrast in claim_of(row.name, norm).contrasts]
+    paired = [(c, differences(samples, c.more, c.than)) for c in contrasts]
+    return tuple(Compared(c.more, c.than, estimate(values)) for c, values in paired if values)
 
 
 def _difference(samples: Mapping[str, Sample], norm: str) -> Estimate | None:
