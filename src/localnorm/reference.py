@@ -84,7 +84,7 @@ def gradients(x: ArrayLike, grad_output: ArrayLike, spec: LRNSpec, axis: int = 1
 
         x_j:    g_j * s_j^-beta  -  2 * alpha * beta * x_j * sum_{c: j in W(c)} h_c
         k:      -beta * sum_c h_c
-        alpha:  -beta * sum_c h_c * sum_{j in W(c)} x_j^2
+        alpha:  -beta * sum_c g_c * y_c * sum_{j in W(c)} x_j^2 / s_c
         beta:   -sum_c g_c * y_c * log(s_c)
 
     Args:
@@ -119,6 +119,6 @@ def gradients(x: ArrayLike, grad_output: ArrayLike, spec: LRNSpec, axis: int = 1
         return Gradients(
             np.moveaxis(grad_x, -1, axis),
             float(-spec.beta * np.sum(h_m / m)),
-            float(-spec.beta * np.sum(h_m * m * squares)),
+            float(-spec.beta * np.sum(grad * y * (squares / t))),
             float(-np.sum(grad * y * log_s)),
         )

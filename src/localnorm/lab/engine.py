@@ -90,7 +90,7 @@ def _run_pool(jobs: Sequence[Job], store: Store, workers: int, runner: Runner) -
     pool = ProcessPoolExecutor(
         max_workers=min(workers, len(jobs)),
         mp_context=multiprocessing.get_context("spawn"),
-        initializer=_start_worker,
+        initializer=start_worker,
     )
     try:
         running: set[Future[Record]] = {pool.submit(_run_and_write, runner, job, store.folder) for job in jobs}
@@ -108,7 +108,7 @@ def _run_pool(jobs: Sequence[Job], store: Store, workers: int, runner: Runner) -
             process.join()
 
 
-def _start_worker() -> None:
+def start_worker() -> None:
     """Prepare a worker: one torch thread, deaf to Ctrl-C, and gone when its parent is gone."""
     import torch
 

@@ -60,7 +60,8 @@ def open_study(folder: Path, study: Study) -> tuple[Store, bool]:
     """
     path = folder / STUDY_FILE
     if not path.exists():
-        others = sorted(p.name for p in folder.iterdir()) if folder.is_dir() else []
+        # A dot file may be what an interrupted start left behind.
+        others = sorted(p.name for p in folder.iterdir() if p.name[0] != ".") if folder.is_dir() else []
         if others or (folder.exists() and not folder.is_dir()):
             raise StudyConflictError(
                 f"an output folder must be new, empty or a study's own, got {folder}, which holds "

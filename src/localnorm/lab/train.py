@@ -79,7 +79,7 @@ def _train(trial: Trial, results: dict[str, Any], epoch_seconds: list[float]) ->
             raise _DivergedError(f"the training loss was not finite in epoch {len(losses) + 1}")
         errors.append(error(model, split.validation, task.classes))
     results["train_error"] = error(model, split.train, task.classes)
-    results.update(_test(model, split, task, trial.seed))
+    results.update(test(model, split, task, trial.seed))
 
 
 def set_up(task: Task, trial: Trial) -> tuple[Fabric, nn.Module, torch.optim.Optimizer]:
@@ -131,7 +131,7 @@ def error(model: nn.Module, part: Part, classes: int) -> float:
     return round(100 * (1 - correct.item()), 4)
 
 
-def _test(model: nn.Module, split: Split, task: Task, seed: int) -> dict[str, Any]:
+def test(model: nn.Module, split: Split, task: Task, seed: int) -> dict[str, Any]:
     """Return the test error, clean and under every corruption; the only place that sees test data."""
     corrupted: dict[str, list[float]] = {
         name: [

@@ -10,14 +10,14 @@ from typing import Any
 import torch
 
 from localnorm.lab.norms import find_norm
-from localnorm.lab.probes.cost import cost
-from localnorm.lab.probes.flexibility import flexibility
-from localnorm.lab.probes.scope import scope
+from localnorm.lab.probes.cost import probe_cost
+from localnorm.lab.probes.flexibility import probe_flexibility
+from localnorm.lab.probes.scope import probe_scope
 from localnorm.lab.provenance import provenance
 from localnorm.lab.records import Probe, Record
 
 PROBES: Mapping[str, Callable[..., dict[str, Any]]] = MappingProxyType(
-    {"scope": scope, "cost": cost, "flexibility": flexibility}
+    {"scope": probe_scope, "cost": probe_cost, "flexibility": probe_flexibility}
 )
 
 

@@ -22,11 +22,15 @@ _NETWORK_BATCH = 32
 _NETWORK_STEPS = 10
 
 
-def cost(norms: list[Norm]) -> dict[str, Any]:
+def probe_cost(norms: list[Norm], rounds: int = ROUNDS) -> dict[str, Any]:
     """Time the norms against each other and against a copy, interleaved in rounds.
 
     Each round times one copy and one forward and backward pass of every norm, in turn, so that a drift of
-    the machine's speed reaches all of them.
+    the machine's speed reaches all of them. One more round comes first and is not counted.
+
+    Args:
+        norms: the norms, timed in this order.
+        rounds: rounds counted.
 
     Returns:
         For each norm, ``copies``: a list over rounds of (forward plus backward) / (copy in that round);
@@ -38,8 +42,8 @@ def cost(norms: list[Norm]) -> dict[str, Any]:
     modules = [norm.builder(dims=2)(SHAPE[1]) for norm in norms]
     passes = [partial(_forward_backward, module, x) for module in modules]
     networks = [_network_steps(norm) for norm in norms]
-    copies, layers = _rounds([lambda: target.copy_(x)], passes)
-    speeds, _ = _rounds(networks, [])
+    copies, layers = _rounds([lambda: target.copy_(x)], passes, rounds)
+    speeds, _ = _rounds(networks, [], rounds)
     return {
         norm.name: {
             "copies": [layer[i] / copy[0] for copy, layer in zip(copies, layers, strict=True)],
@@ -51,10 +55,10 @@ def cost(norms: list[Norm]) -> dict[str, Any]:
 
 
 def _rounds(
-    first: Sequence[Callable[[], object]], second: Sequence[Callable[[], object]]
+    first: Sequence[Callable[[], object]], second: Sequence[Callable[[], object]], count: int
 ) -> tuple[list[list[float]], list[list[float]]]:
     """Return seconds by round and function, after one round that is not counted."""
-    rounds = [[_seconds(run) for run in (*first, *second)] for _ in range(ROUNDS + 1)][1:]
+    rounds = [[_seconds(run) for run in (*first, *second)] for _ in range(count + 1)][1:]
     return [row[: len(first)] for row in rounds], [row[len(first) :] for row in rounds]
 
 

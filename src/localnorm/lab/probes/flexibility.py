@@ -105,12 +105,12 @@ ITEMS: Mapping[str, Callable[[Norm], None]] = MappingProxyType(
 )
 
 
-def flexibility(norms: list[Norm]) -> dict[str, Any]:
+def probe_flexibility(norms: list[Norm]) -> dict[str, Any]:
     """Return, for each norm and item, None where it passed, else what went wrong.
 
     Example:
         >>> from localnorm.lab.norms import find_norm
-        >>> exam = flexibility([find_norm("batch")])["batch"]
+        >>> exam = probe_flexibility([find_norm("batch")])["batch"]
         >>> [item for item, problem in exam.items() if problem][:2]
         ['batch of one, rank 2', 'same in training and evaluation']
     """

@@ -14,7 +14,7 @@ OUTPUT = (1, 13, 2, 2)
 """The output whose dependence is measured."""
 
 
-def scope(norms: list[Norm]) -> dict[str, Any]:
+def probe_scope(norms: list[Norm]) -> dict[str, Any]:
     """Return, for each norm, the inputs that ``y[OUTPUT]`` depends on.
 
     The gradient of that one output with respect to every input is one row of the Jacobian; an input is
@@ -27,7 +27,7 @@ def scope(norms: list[Norm]) -> dict[str, Any]:
 
     Example:
         >>> from localnorm.lab.norms import find_norm
-        >>> scope([find_norm("local")])["local"]["offsets"]
+        >>> probe_scope([find_norm("local")])["local"]["offsets"]
         [-2, 2]
     """
     return {norm.name: _reach(norm) for norm in norms}

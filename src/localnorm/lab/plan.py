@@ -1,0 +1,137 @@
+"""What a study would take: its jobs counted, and its time estimated from a few steps of each kind."""
+
+from __future__ import annotations
+
+import math
+import multiprocessing
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass, replace
+
+from localnorm.lab.engine import start_worker
+from localnorm.lab.jobs import jobs
+from localnorm.lab.records import Job, Probe, Trial
+from localnorm.lab.study import Study
+
+_STEPS = 5
+_STARTING = 5.0
+"""Seconds to start the workers, twice: for the probe of cost and for the rest."""
+
+Kind = tuple[str, str, int]
+"""Task, norm and batch size: what decides the time of a step."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a study would take.
+
+    Attributes:
+        trials: trials by task.
+        probes: number of probes.
+        trials_per_norm: the same for every norm.
+        workers: number of worker processes.
+        seconds: estimated time with that many workers, when nothing of the study is done yet.
+    """
+
+    trials: dict[str, int]
+    probes: int
+    trials_per_norm: int
+    workers: int
+    seconds: float
+
+
+@dataclass(frozen=True)
+class _Pace:
+    """Measured seconds: of a training step, of evaluating once an epoch, and of all that comes once."""
+
+    step: float
+    epoch: float
+    once: float
+
+
+def make_plan(study: Study, workers: int) -> Plan:
+    """Count the study's jobs and estimate its time by timing a few steps of each kind here and now.
+
+    As many processes measure at once as would train, so that what they take from each other is measured too.
+    """
+    everything = jobs(study)
+    trials = [job for job in everything if isinstance(job, Trial)]
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(workers, mp_context=context, initializer=start_worker) as pool:
+        measured = [future.result() for future in [pool.submit(_measure, trials) for _ in range(workers)]]
+        probing = pool.submit(_time_cost_probe, study).result()
+    training = sum(_seconds(trial, measured) for trial in trials)
+    by_task: dict[str, int] = {}
+    for trial in trials:
+        by_task[trial.task] = by_task.get(trial.task, 0) + 1
+    return Plan(
+        by_task,
+        sum(isinstance(job, Probe) for job in everything),
+        len(trials) // len(study.norms),
+        workers,
+        2 * _STARTING + probing + training / workers,
+    )
+
+
+def _kind(trial: Trial) -> Kind:
+    return trial.task, trial.norm, trial.batch_size
+
+
+def _seconds(trial: Trial, measured: Sequence[dict[Kind, tuple[int, _Pace]]]) -> float:
+    """Return the mean estimate of the processes that measured."""
+    found = [each[_kind(trial)] for each in measured if _kind(trial) in each]
+    return sum(
+        trial.epochs * (math.ceil(examples / trial.batch_size) * pace.step + pace.epoch) + pace.once
+        for examples, pace in found
+    ) / max(1, len(found))
+
+
+def _measure(trials: Sequence[Job]) -> dict[Kind, tuple[int, _Pace]]:
+    """Time one trial of each kind, cut short; a norm that refuses the task takes no time."""
+    kinds = {_kind(trial): trial for trial in trials if isinstance(trial, Trial)}
+    paces = {}
+    for kind, trial in kinds.items():
+        try:
+            paces[kind] = _pace(trial)
+        except (ValueError, RuntimeError):
+            continue
+    return paces
+
+
+def _pace(trial: Trial) -> tuple[int, _Pace]:
+    import torch
+
+    from localnorm.lab import train
+    from localnorm.lab.tasks import Part, find_task
+
+    task = find_task(trial.task)
+    split = task.load(0)
+    fabric, model, optimizer = train.set_up(task, replace(trial, settings=()))
+    order = torch.Generator().manual_seed(0)
+    few = _STEPS * trial.batch_size
+    part = Part(split.train.inputs[:few], split.train.labels[:few])
+    steps = math.ceil(len(part.labels) / trial.batch_size)
+
+    def learn() -> object:
+        return train.train_epoch(fabric, model, optimizer, part, trial.batch_size, order)
+
+    learn()
+    step = min(_time(learn), _time(learn)) / steps
+    epoch = _time(lambda: train.error(model, split.validation, task.classes))
+    once = _time(lambda: (train.error(model, split.train, task.classes), train.test(model, split, task, 0)))
+    return len(split.train.labels), _Pace(step, epoch, once)
+
+
+def _time(run: Callable[[], object]) -> float:
+    start = time.perf_counter()
+    run()
+    return time.perf_counter() - start
+
+
+def _time_cost_probe(study: Study) -> float:
+    """Return the time of the probe of cost, from one round of it."""
+    from localnorm.lab.norms import find_norm
+    from localnorm.lab.probes.cost import ROUNDS, probe_cost
+
+    return _time(lambda: probe_cost([find_norm(name) for name in study.norms], rounds=1)) / 2 * (ROUNDS + 1)
