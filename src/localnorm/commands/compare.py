@@ -87,8 +87,9 @@ def _print_plan(study: Study, workers: int, *, as_json: bool) -> None:
         print(json.dumps(asdict(made)))  # noqa: T201  what was asked for
         return
     tasks = ", ".join(f"{count} on {task}" for task, count in made.trials.items())
+    trials = sum(made.trials.values())
     out.print(
-        f"{sum(made.trials.values())} trials: {tasks}; {made.trials_per_norm} for each of {len(study.norms)} norms.\n"
+        f"{trials} trials: {tasks}; {made.trials_per_norm} for each of {len(study.norms)} norms.\n"
         f"{made.probes} probes of cost, scope and flexibility.\n"
         f"About {made.seconds / 60:.1f} minutes with {made.workers} workers, if nothing of it is done yet.",
         soft_wrap=True,

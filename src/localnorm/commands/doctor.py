@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib.util
-import os
 
 import numpy as np
 import typer
@@ -17,10 +16,7 @@ from localnorm.lab.provenance import provenance, versions
 
 _EXTRAS = {
     "torch": ("torch",),
-    "keras": ("keras",),
-    "jax": ("jax", "flax"),
     "lab": ("filelock", "jinja2", "lightning_fabric", "plotly", "rich", "sklearn", "torchmetrics", "typer"),
-    "ray": ("ray",),
 }
 _ALLOWED = 8
 """Machine epsilons: the bound of the contract exam in float32 and float64."""

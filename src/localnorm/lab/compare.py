@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -29,7 +29,7 @@ class Start:
     damaged: tuple[Damaged, ...]
 
 
-def compare(study: Study, folder: Path, workers: int, on_start: Callable[[Start], None]) -> Iterator[Record]:
+def compare(study: Study, folder: Path, workers: int, on_start: Callable[[Start], None]) -> Generator[Record]:
     """Run every job of the study that has no sound record in the folder, and yield the new records.
 
     Args:
