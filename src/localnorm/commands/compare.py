@@ -119,9 +119,8 @@ def _run(study: Study, folder: Path, workers: int) -> None:
         for damaged in start.damaged:
             say(f"damaged, run again: {damaged.path}: {damaged.problem}")
         if start.kept:
-            say(
-                f"{start.kept} of {start.total} jobs are in {folder} already; running the other {start.total - start.kept}"
-            )
+            rest = start.total - start.kept
+            say(f"{start.kept} of {start.total} jobs are in {folder} already; running the other {rest}")
         else:
             say(f"running {start.total} jobs into {folder} with {workers} workers")
         progress.update(bar, total=start.total, completed=start.kept)
@@ -133,9 +132,8 @@ def _run(study: Study, folder: Path, workers: int) -> None:
                 seen[record.status] += 1
                 progress.advance(bar)
     except KeyboardInterrupt:
-        say(
-            f"interrupted; {sum(seen.values())} more jobs are kept in {folder}: the same command goes on from there"
-        )
+        more = sum(seen.values())
+        say(f"interrupted; {more} more jobs are kept in {folder}: the same command goes on from there")
         raise typer.Exit(INTERRUPTED) from None
     finally:
         records.close()

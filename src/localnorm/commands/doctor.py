@@ -49,9 +49,7 @@ def doctor() -> None:
                 + ("" if good else ": NOT EXACT HERE"),
             )
         table.add_row("", "positions whose squares overflow or vanish, or that hold a NaN, take a slower path")
-        table.add_row(
-            "torch threads", Text(f"{_threads()} (OMP_NUM_THREADS={os.environ.get('OMP_NUM_THREADS', '')})")
-        )
+        table.add_row("torch threads", str(_threads()))
     out.print(Text(f"localnorm {localnorm.__version__}"))
     out.print(table)
     if not sound:

@@ -24,7 +24,8 @@ def scope(
     out.print(Text(f"{norm}: {reach['reach']} (divides by {found.about})"), soft_wrap=True)
     out.print(
         f"one output of {samples} x {channels} x {height} x {width} reaches "
-        f"{reach['samples']} of {samples} samples, {reach['channels']} of {channels} channels, {reach['positions']} of {height * width} positions",
+        f"{reach['samples']} of {samples} samples, {reach['channels']} of {channels} channels, "
+        f"{reach['positions']} of {height * width} positions",
         highlight=False,
         soft_wrap=True,
     )
