@@ -186,7 +186,7 @@ def largest_term(x: Array, grad: Array, spec: LRNSpec, axis: int) -> Array:
         log_s = np.logaddexp(np.log(spec.k), log_squares)
         # The window of c holds j where the mirrored window of j holds c.
         log_sum = _log_window_sum(log_grad + log_x - (spec.beta + 1) * log_s, spec.hi, spec.lo)
-        through = np.log(2 * spec.alpha * spec.beta) + log_x + log_sum
+        through = np.log(2 * spec.alpha * abs(spec.beta)) + log_x + log_sum
         return np.moveaxis(np.exp(np.maximum(log_grad - spec.beta * log_s, through)), -1, axis)
 
 

@@ -6,16 +6,11 @@ from functools import partial
 
 import torch
 
-from contract import DTYPES, Array, Door, stored
+from contract import DTYPES, Array, Door
 from localnorm import LRNSpec
 from localnorm.torch.functional import apply_spec
 from localnorm.torch.portable import traceable
-
-
-def as_tensor(values: Array, dtype: str, layout: str = "contiguous") -> torch.Tensor:
-    """Return the values as a torch tensor with the strides of the layout."""
-    memory, shape, strides, offset = stored(values, layout)
-    return torch.from_numpy(memory).to(getattr(torch, dtype)).as_strided(shape, strides, offset)
+from tensors import as_tensor
 
 
 def _as_array(tensor: torch.Tensor, dtype: str) -> Array:

@@ -10,8 +10,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-from contract import DTYPES, HALVES, Array
 
+from contract import DTYPES, HALVES, Array
 from localnorm import LRNSpec
 
 
@@ -163,7 +163,13 @@ _MAGNITUDES = (
         LRNSpec(4, 3, 1.0, 0.75, 1.0),
     ),
     Hazard("fp16-largest", "The largest finite number is no overflow.", _full(65504.0, 2, 6), dtypes=_FP16),
-    Hazard("fp32-1e30", "Every square overflows float32.", _normal(2, 6, 3, scale=1e30), dtypes=_WIDE_RANGE),
+    Hazard(
+        "fp32-1e30",
+        "Every square overflows float32.",
+        _normal(2, 6, 3, scale=1e30),
+        _symmetric(2, beta=0.5),
+        _WIDE_RANGE,
+    ),
     Hazard("fp64-1e200", "Every square overflows float64.", _normal(2, 6, 3, scale=1e200), dtypes=_FP64),
     Hazard(
         "fp64-1e200-in-one-column",

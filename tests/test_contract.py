@@ -21,9 +21,10 @@ from contract import (
     rounded,
     ulp,
 )
-from doors import DOORS, TWICE_DIFFERENTIABLE, as_tensor
+from doors import DOORS, TWICE_DIFFERENTIABLE
 from hazards import HAZARDS, Hazard
 from localnorm import LRNSpec
+from tensors import as_tensor
 
 every_door = pytest.mark.parametrize("door", DOORS, ids=lambda door: door.name)
 every_dtype = pytest.mark.parametrize("dtype", DTYPES)

@@ -88,13 +88,24 @@ def apply_spec(x: Tensor, spec: LRNSpec, dim: int, *, inplace: bool) -> Tensor:
             "inplace=True overwrites the input that the gradient needs, got an input with "
             "requires_grad=True; use inplace=False, or call under torch.no_grad()."
         )
-    if any(stride == 0 and extent > 1 for stride, extent in zip(x.stride(), x.shape, strict=True)):
+    if _overlaps_itself(x):
         raise InplaceError(
             f"inplace=True needs an input whose elements do not share memory, got strides {x.stride()} for "
             f"shape {tuple(x.shape)}; use inplace=False, or pass x.clone()."
         )
     forward(x.detach(), spec, dim % x.ndim, out=x.detach())
     return x
+
+
+def _overlaps_itself(x: Tensor) -> bool:
+    """Whether two elements may share memory: whether a stride is within the reach of the smaller ones."""
+    reach = 0
+    for stride, extent in sorted(zip(x.stride(), x.shape, strict=True)):
+        if extent > 1:
+            if stride <= reach:
+                return True
+            reach += stride * (extent - 1)
+    return False
 
 
 def checked_dim(dim: int) -> int:

@@ -48,7 +48,7 @@ def forward(x: Tensor, spec: LRNSpec, dim: int, out: Tensor) -> Tensor:
         wide = _widened(x_block)
         s = _denominator(wide, spec, dim)
         outside = _outside(s, spec, dim)
-        y = s.pow_(-spec.beta).mul_(wide)
+        y = _power(s, spec.beta).mul_(wide)
         if outside is not None:
             columns = wide.movedim(dim, -1)[outside].double()
             y.movedim(dim, -1)[outside] = scaled.forward(columns, spec).to(y.dtype)
@@ -63,7 +63,7 @@ def backward(x: Tensor, grad: Tensor, spec: LRNSpec, dim: int) -> Tensor:
         wide, wide_grad = _widened(x_block), _widened(grad_block)
         s = _denominator(wide, spec, dim)
         outside = _outside(s, spec, dim)
-        grad_x = s.pow(-spec.beta).mul_(wide_grad)
+        grad_x = _power(s, spec.beta).mul_(wide_grad)
         if spec.alpha:  # else through could overflow, and counts for nothing
             h = torch.div(grad_x, s, out=s).mul_(wide)
             # The window of c holds j where the mirrored window of j holds c.
@@ -106,6 +106,14 @@ def _widened(x: Tensor) -> Tensor:
 def _denominator(x: Tensor, spec: LRNSpec, dim: int) -> Tensor:
     """Return ``s = k + alpha * sum_{j in W(c)} x_j^2`` in memory of its own."""
     return window_sum(x * x, spec.lo, spec.hi, dim).mul_(spec.alpha).add_(spec.k)
+
+
+def _power(s: Tensor, beta: float) -> Tensor:
+    """Return ``s^-beta``; two square roots cost less than a power where they do, as for the usual beta."""
+    if beta == 0.75:
+        root = s.sqrt()
+        return root.mul_(root.sqrt()).reciprocal_()
+    return s.pow(-beta)
 
 
 def _outside(s: Tensor, spec: LRNSpec, dim: int) -> Tensor | None:

@@ -22,8 +22,8 @@ def probe_scope(norms: list[Norm]) -> dict[str, Any]:
 
     Returns:
         For each norm: ``reach`` in words, the number of ``samples``, ``channels`` and ``positions`` reached,
-        ``offsets`` of the lowest and highest channel, and ``mask``: for each sample and channel a string of
-        0 and 1, one a position.
+        ``offsets`` of the lowest and highest channel, ``mask``: for each sample and channel a string of
+        0 and 1, one a position; and the ``shape`` and the ``output`` that were looked at.
 
     Example:
         >>> from localnorm.lab.norms import find_norm
@@ -49,6 +49,8 @@ def _reach(norm: Norm) -> dict[str, Any]:
         "positions": int(positions.sum()),
         "offsets": [reached[0] - OUTPUT[1], reached[-1] - OUTPUT[1]] if reached else [],
         "mask": ["".join(str(int(v)) for v in row.flatten()) for row in mask.flatten(0, 1)],
+        "shape": list(SHAPE),
+        "output": list(OUTPUT),
     }
 
 

@@ -1,0 +1,1 @@
+"""Speed measures: programs that time localnorm beside its rivals in one run."""

@@ -1,0 +1,153 @@
+"""The table for a terminal, from 80 columns on; built here, printed by whoever asked for it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+
+from rich.console import Console, ConsoleOptions, Group, RenderableType
+from rich.padding import Padding
+from rich.table import Table as Grid
+from rich.text import Text
+
+from localnorm.lab.judge import Standing, Verdict
+from localnorm.lab.report.contents import Report, verdict_counts, without_result
+from localnorm.lab.report.wording import counted, difference_unit, listed, plain
+from localnorm.lab.table import Cell, Table, TableRow
+
+_VERDICT_STYLES: Mapping[Verdict, str] = MappingProxyType(
+    {"supported": "bold green", "not supported": "bold red", "undecided": "yellow"}
+)
+_MARKS: Mapping[Standing, tuple[str, str]] = MappingProxyType(
+    {"better": ("+", "green"), "worse": ("-", "red"), "no different": ("=", "cyan"), "undecided": ("?", "yellow")}
+)
+_WIDE = 108
+"""Columns from which on it is said beside every opinion what it was judged as."""
+_NAME, _NORM = 15, 9
+"""Columns of a criterion's name and of a norm in the matrix."""
+_MOST_NAMES = 8
+"""Damaged files and reasons listed; the page lists all."""
+
+
+def render(report: Report) -> RenderableType:
+    """Return the textbook's opinions judged, every norm by every row, and notes."""
+    return Group(_Opinions(report.table), Text(), _Matrix(report.table), Text(), *_notes(report))
+
+
+def _text(words: str, style: str = "") -> Text:
+    """Return text from a record: markup is not read, and what could steer the terminal is made visible."""
+    return Text("".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in words), style)
+
+
+def _heading(words: str) -> Text:
+    return Text(words, "bold underline")
+
+
+@dataclass(frozen=True)
+class _Opinions:
+    """One line for each of the textbook's opinions, grouped by criterion."""
+
+    table: Table
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[RenderableType]:
+        yield _heading("The textbook's opinions, judged")
+        wide = options.max_width >= _WIDE
+        for row in self.table.rows:
+            cells = [cell for cell in row.cells if cell.claim]
+            if cells:
+                yield Text()
+                yield _criterion(row)
+                yield Padding(_opinion_grid(cells, wide=wide), (0, 0, 0, 2))
+        counts = verdict_counts(self.table)
+        if sum(counts.values()):
+            total = counted(sum(counts.values()), "opinion")
+            yield Text()
+            yield _text(f"Of {total}, " + ", ".join(f"{count} {verdict}" for verdict, count in counts.items()) + ".")
+        yield _text("[low, high] is a 95 % interval. Undecided is not the same as no effect.", "dim")
+
+
+def _criterion(row: TableRow) -> Text:
+    effect = f"{plain(row.row.smallest_effect)} {difference_unit(row.row)}"
+    aside = "" if row.row.exact else f"; smallest effect {effect}" * (row.row.unit != effect)
+    return Text.assemble(_text(row.row.name, "bold"), _text(f"  {row.row.unit}{aside}", "dim"))
+
+
+def _opinion_grid(cells: list[Cell], *, wide: bool) -> Grid:
+    grid = Grid.grid(padding=(0, 2, 0, 0))
+    for width in (9, 19, 21, 13):
+        grid.add_column(min_width=width, overflow="fold")
+    for cell in cells:
+        line = [_text(cell.norm), _text(f"“{cell.claim}”"), _measured(cell), _verdict(cell.verdict)]
+        grid.add_row(*line, *([_text(f"judged as: {cell.judged_as}", "dim")] if wide else []))
+    return grid
+
+
+def _measured(cell: Cell) -> Text:
+    return _text(cell.measured) if cell.estimate else Text("no result", "dim")
+
+
+def _verdict(verdict: Verdict | None) -> Text:
+    return Text(verdict, _VERDICT_STYLES[verdict]) if verdict else Text()
+
+
+@dataclass(frozen=True)
+class _Matrix:
+    """Every norm by every row, cut into blocks of norms that fit the width."""
+
+    table: Table
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[RenderableType]:
+        yield _heading("Every norm by every criterion")
+        fitting = max(1, (options.max_width - _NAME) // _NORM)
+        norms = self.table.study.norms
+        for start in range(0, len(norms), fitting):
+            yield Text()
+            yield self._block(norms[start : start + fitting])
+        marks = ", ".join(f"{mark} {standing}" for standing, (mark, _) in _MARKS.items())
+        yield _text(f"Against none, by at least the smallest effect: {marks}.", "dim")
+
+    def _block(self, norms: tuple[str, ...]) -> Grid:
+        grid = Grid.grid(padding=(0, 1, 0, 0))
+        grid.add_column(width=_NAME - 1, overflow="fold")
+        for _ in norms:
+            grid.add_column(width=_NORM - 1, overflow="fold", justify="right")
+        grid.add_row("", *(_text(norm, "bold") for norm in norms))
+        for row in self.table.rows:
+            name = Text.assemble(_text(row.row.name), _text(f" {row.row.unit}", "dim"))
+            grid.add_row(name, *(_entry(row, row.cell(norm)) for norm in norms))
+        return grid
+
+
+def _entry(row: TableRow, cell: Cell) -> Text:
+    if cell.estimate is None:
+        return Text("no\nresult", "dim")
+    value = f"{cell.estimate.value:.{row.row.decimals}f}"
+    if cell.judgement is None or row.row.lower_is_better is None:
+        return Text(f"{value}  ")
+    mark, style = _MARKS[cell.judgement.standing]
+    return Text.assemble(f"{value} ", (mark, style))
+
+
+def _notes(report: Report) -> Iterator[RenderableType]:
+    yield _heading("Notes")
+    if report.done < report.wanted:
+        yield _text(f"- unfinished: {report.done:,} of {counted(report.wanted, 'job')} done")
+    failed = [counted(count, status, status) for status, count in report.counts.items() if status != "ok" and count]
+    if failed:
+        yield _text(f"- not ended well: {listed(failed)}, of {counted(len(report.records), 'record')}")
+    missing = without_result(report.table)
+    for why, rows in list(missing.items())[:_MOST_NAMES]:
+        yield _text(f"- no result: {_places(rows, report.table)}: {why}")
+    if report.damaged:
+        names = [damaged.path.name for damaged in report.damaged]
+        more = f" and {len(names) - _MOST_NAMES} more" if len(names) > _MOST_NAMES else ""
+        yield _text(f"- damaged, so left out: {', '.join(names[:_MOST_NAMES])}{more}")
+    yield _text("- small models on small images: what holds here need not hold elsewhere")
+
+
+def _places(rows: list[tuple[str, list[str]]], table: Table) -> str:
+    everyone = len(table.study.norms)
+    if len(rows) == len(table.rows) and all(len(norms) == everyone for _, norms in rows):
+        return "everything"
+    return "; ".join(f"{row} ({'every norm' if len(norms) == everyone else ', '.join(norms)})" for row, norms in rows)

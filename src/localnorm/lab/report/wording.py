@@ -1,0 +1,116 @@
+"""Words and numbers as a reader sees them, the same in the terminal and on the page."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
+
+from localnorm.lab.judge import Standing, Verdict
+from localnorm.lab.measures import Row
+from localnorm.lab.statistics import Estimate
+
+NOTHING = "\N{EN DASH}"
+"""What stands where there is no number."""
+
+# The norms and the tasks say this of themselves, in modules that need torch; a test holds both alike.
+NORMS: Mapping[str, str] = MappingProxyType(
+    {
+        "none": "nothing: the identity",
+        "local": "a power of the sum of squares of neighbouring channels (textbook: n=5, k=2, alpha=1e-4, beta=0.75)",
+        "batch": "the mean and variance of each channel over the mini-batch",
+        "layer": "the mean and variance of all activations of a sample",
+        "instance": "the mean and variance of each channel of a sample",
+        "group": "the mean and variance of each group of channels of a sample",
+        "rms": "the root mean square of all activations of a sample",
+    }
+)
+DATA = (
+    "scikit-learn's 1,797 handwritten digits of 8x8 pixels: 1000 to train, 297 to choose, 500 to test, "
+    "split anew by each seed"
+)
+SEVERITIES: Mapping[str, str] = MappingProxyType(
+    {
+        "noise": "Gaussian, standard deviation 0.1 to 0.5 of the range from black to white",
+        "salt and pepper": "4 to 20 % of the pixels replaced by black or white",
+        "blur": "Gaussian, standard deviation 0.3 to 1.1 pixels",
+        "contrast": "reduced to 84 to 20 %",
+    }
+)
+
+VERDICTS: Mapping[Verdict, str] = MappingProxyType(
+    {
+        "supported": "the measurement clearly shows what the opinion says, by at least the smallest effect",
+        "not supported": "the measurement clearly shows that it is not so, or not by as much as the smallest effect",
+        "undecided": "the measurement allows both; this is not the same as “no effect”",
+    }
+)
+STANDINGS: Mapping[Standing, str] = MappingProxyType(
+    {
+        "better": "by at least the smallest effect better than none",
+        "worse": "by at least the smallest effect worse than none",
+        "no different": "clearly less than the smallest effect away from none",
+        "undecided": "the numbers do not decide between these",
+    }
+)
+
+
+def number(value: float | None, decimals: int = 1) -> str:
+    """Return a number with a true minus sign and commas between thousands.
+
+    Example:
+        >>> number(-1234.56, 1)
+        '−1,234.6'
+        >>> number(-0.001, 1)
+        '0.0'
+    """
+    if value is None:
+        return NOTHING
+    text = f"{value:,.{decimals}f}"
+    if not text.strip("-0.,"):
+        text = text.lstrip("-")
+    return text.replace("-", "\N{MINUS SIGN}")
+
+
+def plain(value: float) -> str:
+    """Return a setting as it was given: 0.0003, 0.01, 128.
+
+    Example:
+        >>> plain(3e-4), plain(128.0), plain(1e-7)
+        ('0.0003', '128', '1e-07')
+    """
+    return f"{value:g}"
+
+
+def interval(found: Estimate, decimals: int) -> str:
+    """Return an estimate's interval.
+
+    Example:
+        >>> interval(Estimate(1.0, 0.5, 1.5), 1)
+        '[0.5, 1.5]'
+    """
+    return f"[{number(found.low, decimals)}, {number(found.high, decimals)}]"
+
+
+def listed(names: Sequence[str]) -> str:
+    """Return names as they stand in a sentence.
+
+    Example:
+        >>> listed(["a", "b", "c"])
+        'a, b and c'
+    """
+    return " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
+
+
+def counted(count: int, one: str, several: str = "") -> str:
+    """Return a count with its noun.
+
+    Example:
+        >>> counted(1, "seed"), counted(1234, "seed")
+        ('1 seed', '1,234 seeds')
+    """
+    return f"{count:,} {one if count == 1 else several or one + 's'}"
+
+
+def difference_unit(row: Row) -> str:
+    """Return the unit of a difference: percentages differ by points."""
+    return "points of error" if row.unit == "% error" else row.unit
