@@ -39,69 +39,67 @@ HOUSE = """
     lab.judge lab.table
     lab.report
     commands
-    cli
+    cli __main__
 """
 FLOORS = [[room.split() for room in line.split("|")] for line in HOUSE.strip().splitlines()]
-PLACES = {name: (i, j) for i, floor in enumerate(FLOORS) for j, room in enumerate(floor) for name in room}
 
 # A report can be made anywhere from a folder of records, and a spec converted: none of these needs torch.
-TORCHLESS = [
-    "errors",
-    "conventions",
-    "spec",
-    "reference",
-    "lab.records",
-    "lab.store",
-    "lab.study",
-    "lab.statistics",
-    "lab.claims",
-    "lab.measures",
-    "lab.judge",
-    "lab.table",
-    "lab.report",
-]
+TORCHLESS = """
+    errors conventions spec reference
+    lab.records lab.store lab.study lab.statistics lab.claims lab.measures lab.judge lab.table lab.report
+"""
+TORCH = re.compile(r"(torch|torchmetrics|lightning\w*)(\.|$)")
+
+HEAVY = {"torch", "tensorflow", "jax", "keras", "sklearn", "scipy", "rich", "typer", "plotly", "jinja2", "pandas"}
 
 TESTS = Path(__file__).parent
 SOURCE = TESTS.parent / "src"
 
 
+def _full(name: str) -> str:
+    return name if name == "localnorm" else f"localnorm.{name}"
+
+
+def _parents(module: str) -> list[str]:
+    """Return the packages that hold the module, the nearest first."""
+    parts = module.split(".")
+    return [".".join(parts[:n]) for n in range(len(parts) - 1, 0, -1)]
+
+
 def _module(path: Path) -> str:
-    """Return the module's name without ``localnorm.``; the package itself keeps its name."""
-    parts = path.relative_to(SOURCE / "localnorm").with_suffix("").parts
-    return ".".join(part for part in parts if part != "__init__") or "localnorm"
+    return ".".join(part for part in path.relative_to(SOURCE).with_suffix("").parts if part != "__init__")
 
 
+PLACES = {_full(n): (i, j) for i, floor in enumerate(FLOORS) for j, room in enumerate(floor) for n in room}
 FILES = {_module(path): path for path in sorted((SOURCE / "localnorm").rglob("*.py"))}
 every_module = pytest.mark.parametrize("module", FILES)
 every_file = pytest.mark.parametrize(
     "path", [*FILES.values(), *sorted(TESTS.rglob("*.py"))], ids=lambda path: str(path.relative_to(TESTS.parent))
 )
+torchless = {
+    name: [module for module in FILES if name in (module, *_parents(module))]
+    for name in map(_full, TORCHLESS.split())
+    if name in FILES
+}
 
 
 def _imports(module: str) -> Iterator[str]:
-    """Yield every module that the file imports, at any depth, ours as in FILES and others by their full name."""
+    """Yield every module that the file imports, wherever in the file, by its full name."""
     for node in ast.walk(ast.parse(FILES[module].read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
-            names = [alias.name for alias in node.names]
+            yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
             assert node.level == 0, f"{module} line {node.lineno}: imports are absolute here"
-            names = [f"{node.module}.{alias.name}" for alias in node.names]
-        else:
-            continue
-        for name in names:
-            ours = name.removeprefix("localnorm.")
-            if ours == name and name != "localnorm":
-                yield name
-            else:  # the last part may be a name in a module and not a module
-                parent = ours.rpartition(".")[0] or "localnorm"
-                yield ours if ours in FILES else parent
+            for alias in node.names:  # a module, or a name in one
+                name = f"{node.module}.{alias.name}"
+                yield name if name in FILES else node.module
 
 
 def _place(module: str) -> tuple[int, int] | None:
     """Return the floor and the room of a module of ours, None where it has none."""
-    for name in (module, *(module[: m.start()] for m in reversed(list(re.finditer(r"\.", module))))):
-        whole = not any(other.startswith(name + ".") for other in PLACES)
-        if name in PLACES and (whole or name == module):
+    for name in (module, *_parents(module)):
+        alone = any(name in _parents(other) for other in PLACES)
+        if name in PLACES and (name == module or not alone):
             return PLACES[name]
     return None
 
@@ -114,39 +112,26 @@ def test_every_file_has_a_room(module: str):
 @every_module
 def test_imports_go_one_way(module: str):
     floor, room = _place(module)
-    for imported in _imports(module):
-        if imported not in FILES:
-            continue
+    for imported in filter(FILES.get, _imports(module)):
         other_floor, other_room = _place(imported)
         assert (other_floor, other_room) == (floor, room) or other_floor < floor, (
             f"{module} imports {imported}, which is {'next door' if other_floor == floor else 'below it'}"
         )
 
 
-def _reached_from(module: str) -> dict[str, str]:
-    """Return all that importing the module imports, each with the chain of imports that leads there."""
-    chains, waiting = {module: module}, [module]
+@pytest.mark.parametrize("name", torchless)
+def test_needs_no_torch_by_its_text(name: str):
+    """Follow every import of ours; each module is kept with the chain of imports that leads to it."""
+    waiting = list(torchless[name])
+    chains = {module: module for module in waiting}
     while waiting:
         current = waiting.pop()
         # Importing a.b.c imports a and a.b first.
-        parents = [current[: m.start()] for m in re.finditer(r"\.", current)] + ["localnorm"]
-        for name in (*_imports(current), *parents):
-            if name not in chains:
-                chains[name] = f"{chains[current]} -> {name}"
-                if name in FILES:
-                    waiting.append(name)
-    return chains
-
-
-torchless_modules = pytest.mark.parametrize(
-    "module", [m for m in FILES if any(m == name or m.startswith(name + ".") for name in TORCHLESS)]
-)
-
-
-@torchless_modules
-def test_needs_no_torch_by_its_text(module: str):
-    chains = [chain for name, chain in _reached_from(module).items() if re.match(r"torch(\.|$)|lightning", name)]
-    assert not chains
+        for imported in (*_imports(current), *_parents(current)):
+            if imported not in chains:
+                chains[imported] = f"{chains[current]} -> {imported}"
+                waiting += [imported] if imported in FILES else []
+    assert [chain for imported, chain in chains.items() if TORCH.match(imported)] == []
 
 
 def _python(code: str) -> str:
@@ -155,18 +140,15 @@ def _python(code: str) -> str:
     return done.stdout.strip()
 
 
-@pytest.mark.parametrize("name", [name for name in TORCHLESS if name in FILES])
+@pytest.mark.parametrize("name", torchless)
 def test_needs_no_torch_when_it_runs(name: str):
-    modules = [f"localnorm.{m}" for m in FILES if m == name or m.startswith(name + ".")]
-    _python(f"import sys; sys.modules['torch'] = None; import {', '.join(modules)}")
+    _python(f"import sys; sys.modules['torch'] = None; import {', '.join(torchless[name])}")
 
 
 def test_import_localnorm_is_light():
-    heavy = (
-        "torch tensorflow jax keras sklearn scipy rich typer plotly pandas lightning_fabric torchmetrics jinja2"
-    )
-    loaded = _python(f"import sys, localnorm; print([m for m in {heavy.split()} if m in sys.modules])")
-    assert loaded == "[]"
+    loaded = _python("import sys, localnorm; print(*{name.partition('.')[0] for name in sys.modules})").split()
+    assert "localnorm" in loaded
+    assert HEAVY.isdisjoint(loaded)
 
 
 def test_the_torch_door_without_torch():

@@ -97,9 +97,7 @@ def test_evidence_is_symmetric(effect: float):
     "function", [estimate, lambda values: evidence(values, 1.6)], ids=["estimate", "evidence"]
 )
 def test_the_same_sample_gives_the_same_digits(function):
-    before = function(SKEWED)
-    np.random.default_rng().normal()
-    assert function(SKEWED) == before
+    assert function(SKEWED) == function(SKEWED)
 
 
 @pytest.mark.parametrize("levels", [3, 100])

@@ -55,7 +55,8 @@ def open_study(folder: Path, study: Study) -> tuple[Store, bool]:
         The store of its records, and whether the folder held part of the study before.
 
     Raises:
-        StudyConflictError: the folder holds another study or something else; nothing was changed.
+        StudyConflictError: the folder holds another study or something else, or would be extended while a
+            study is running there; nothing was changed.
         RecordError: the folder's study can't be read.
     """
     path = folder / STUDY_FILE
@@ -82,7 +83,8 @@ def open_study(folder: Path, study: Study) -> tuple[Store, bool]:
             f"({values}); nothing was changed: pass another --out, or the settings it was made with."
         )
     if held != study:
-        write_study(folder, study)
+        with Store(folder).locked():
+            write_study(folder, study)
     return Store(folder), True
 
 

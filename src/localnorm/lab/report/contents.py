@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from localnorm.lab.judge import Verdict
-from localnorm.lab.measures.select import drawn
+from localnorm.lab.measures.select import drawn, of_probe
 from localnorm.lab.records import STATUSES, Record, Status, Trial
 from localnorm.lab.report.wording import VERDICTS
 from localnorm.lab.store import Damaged, Store
@@ -49,11 +49,6 @@ class Report:
     def counts(self) -> Mapping[Status, int]:
         """Number of records by status; every status is there."""
         return {status: sum(record.status == status for record in self.records) for status in STATUSES}
-
-    @property
-    def problems(self) -> tuple[Record, ...]:
-        """The records of jobs that did not end well."""
-        return tuple(record for record in self.records if record.status != "ok")
 
     @property
     def trials(self) -> int:
@@ -97,6 +92,45 @@ def without_result(table: Table) -> dict[str, list[tuple[str, list[str]]]]:
             if cell.estimate is None:
                 found.setdefault(cell.measured, {}).setdefault(row.row.name, []).append(cell.norm)
     return {why: list(rows.items()) for why, rows in found.items()}
+
+
+@dataclass(frozen=True)
+class Problem:
+    """Jobs that did not end well in the same way.
+
+    Attributes:
+        what: the task of trials, or the probe.
+        norms: the norms they were of.
+        status: how they ended.
+        message: why.
+        count: how many jobs.
+    """
+
+    what: str
+    norms: tuple[str, ...]
+    status: Status
+    message: str
+    count: int
+
+
+def problems(records: Collection[Record]) -> list[Problem]:
+    """Return what went wrong, alike ones together, in the order of norms and tasks' names."""
+    alike: Counter[tuple[str, tuple[str, ...], Status, str]] = Counter()
+    for record in records:
+        if record.status != "ok":
+            what, norms = (
+                (f"training on {record.job.task}", (record.job.norm,))
+                if isinstance(record.job, Trial)
+                else (f"probe of {record.job.name}", record.job.norms)
+            )
+            alike[what, norms, record.status, record.message] += 1
+    return [Problem(*parts, count) for parts, count in sorted(alike.items())]
+
+
+def cost_shape(report: Report) -> tuple[int, ...]:
+    """Return the shape of the tensor that was timed; empty where nothing was."""
+    found = of_probe(report.records, "cost", report.table.study.norms).values()
+    return next((tuple(record.results["shape"]) for record in found if record.status == "ok"), ())
 
 
 def origins(records: Collection[Record]) -> list[tuple[dict[str, str], int]]:

@@ -46,10 +46,10 @@ def range_figure(chart: Chart, norm: str, styles: Mapping[str, Style], mark: flo
             grey = {"color": _OTHERS, "width": 1}
             figure.add_trace(go.Scatter(x=chart.x, y=other.y, mode="lines", line=grey, hoverinfo="skip"))
     for start, end in _stretches(curve):
-        x = chart.x[start:end]
+        there = chart.x[start:end]
         figure.add_trace(
             go.Scatter(
-                x=(*x, *reversed(x)),
+                x=(*there, *reversed(there)),
                 y=(*curve.high[start:end], *reversed(curve.low[start:end])),
                 fill="toself",
                 fillcolor=_see_through(styles[norm].colour),
@@ -100,6 +100,7 @@ def _line(chart: Chart, curve: Curve, style: Style) -> go.Scatter:
         y=curve.y,
         # Plotly reads some HTML in its texts.
         name=escape(curve.norm),
+        meta=curve.norm,
         mode="lines+markers",
         line={"color": style.colour, "width": 2, "dash": style.dash or "solid"},
         marker={"symbol": style.marker, "size": 8},

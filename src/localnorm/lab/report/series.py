@@ -70,9 +70,7 @@ def learning_curves(study: Study, records: Collection[Record]) -> tuple[Chart, .
     )
 
 
-def _learning(
-    name: str, trials: Sequence[Trial], epochs: int, study: Study, records: Collection[Record]
-) -> Chart:
+def _learning(name: str, trials: Sequence[Trial], epochs: int, study: Study, records: Collection[Record]) -> Chart:
     runs = chosen_runs(of_trials(records, trials), study.norms)
     curves = []
     for norm in study.norms:

@@ -13,7 +13,7 @@ from rich.text import Text
 
 from localnorm.lab.judge import Standing, Verdict
 from localnorm.lab.report.contents import Report, verdict_counts, without_result
-from localnorm.lab.report.wording import counted, difference_unit, listed, plain
+from localnorm.lab.report.wording import counted, listed, smallest_effect
 from localnorm.lab.table import Cell, Table, TableRow
 
 _VERDICT_STYLES: Mapping[Verdict, str] = MappingProxyType(
@@ -24,20 +24,20 @@ _MARKS: Mapping[Standing, tuple[str, str]] = MappingProxyType(
 )
 _WIDE = 108
 """Columns from which on it is said beside every opinion what it was judged as."""
-_NAME, _NORM = 15, 9
+_NAME, _NORM = 17, 9
 """Columns of a criterion's name and of a norm in the matrix."""
-_MOST_NAMES = 8
+_MOST = 8
 """Damaged files and reasons listed; the page lists all."""
 
 
 def render(report: Report) -> RenderableType:
     """Return the textbook's opinions judged, every norm by every row, and notes."""
-    return Group(_Opinions(report.table), Text(), _Matrix(report.table), Text(), *_notes(report))
+    return Group(_Opinions(report.table), Text(), _Matrix(report.table), Text(), _notes(report))
 
 
 def _text(words: str, style: str = "") -> Text:
     """Return text from a record: markup is not read, and what could steer the terminal is made visible."""
-    return Text("".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in words), style)
+    return Text("".join(c if c.isprintable() else "?" for c in words), style)
 
 
 def _heading(words: str) -> Text:
@@ -63,22 +63,25 @@ class _Opinions:
         if sum(counts.values()):
             total = counted(sum(counts.values()), "opinion")
             yield Text()
-            yield _text(f"Of {total}, " + ", ".join(f"{count} {verdict}" for verdict, count in counts.items()) + ".")
+            yield _text(
+                f"Of {total}, " + ", ".join(f"{count} {verdict}" for verdict, count in counts.items()) + "."
+            )
         yield _text("[low, high] is a 95 % interval. Undecided is not the same as no effect.", "dim")
 
 
 def _criterion(row: TableRow) -> Text:
-    effect = f"{plain(row.row.smallest_effect)} {difference_unit(row.row)}"
-    aside = "" if row.row.exact else f"; smallest effect {effect}" * (row.row.unit != effect)
-    return Text.assemble(_text(row.row.name, "bold"), _text(f"  {row.row.unit}{aside}", "dim"))
+    effect = "" if row.row.exact else f"; smallest effect {smallest_effect(row.row)}"
+    return Text.assemble(_text(row.row.name, "bold"), _text(f"  {row.row.unit}{effect}", "dim"))
 
 
 def _opinion_grid(cells: list[Cell], *, wide: bool) -> Grid:
     grid = Grid.grid(padding=(0, 2, 0, 0))
-    for width in (9, 19, 21, 13):
-        grid.add_column(min_width=width, overflow="fold")
+    for width in (8, 21, 21, 13):
+        grid.add_column(width=width, overflow="fold")
+    if wide:
+        grid.add_column()
     for cell in cells:
-        line = [_text(cell.norm), _text(f"“{cell.claim}”"), _measured(cell), _verdict(cell.verdict)]
+        line = [_text(cell.norm), _text(f'"{cell.claim}"'), _measured(cell), _verdict(cell.verdict)]
         grid.add_row(*line, *([_text(f"judged as: {cell.judged_as}", "dim")] if wide else []))
     return grid
 
@@ -114,7 +117,7 @@ class _Matrix:
             grid.add_column(width=_NORM - 1, overflow="fold", justify="right")
         grid.add_row("", *(_text(norm, "bold") for norm in norms))
         for row in self.table.rows:
-            name = Text.assemble(_text(row.row.name), _text(f" {row.row.unit}", "dim"))
+            name = Text.assemble(_text(row.row.name), "\n", _text(row.row.unit, "dim"))
             grid.add_row(name, *(_entry(row, row.cell(norm)) for norm in norms))
         return grid
 
@@ -129,25 +132,31 @@ def _entry(row: TableRow, cell: Cell) -> Text:
     return Text.assemble(f"{value} ", (mark, style))
 
 
-def _notes(report: Report) -> Iterator[RenderableType]:
-    yield _heading("Notes")
+def _notes(report: Report) -> RenderableType:
+    grid = Grid.grid(padding=(0, 1, 0, 0))
+    for note in _each_note(report):
+        grid.add_row("-", _text(note))
+    return Group(_heading("Notes"), grid)
+
+
+def _each_note(report: Report) -> Iterator[str]:
     if report.done < report.wanted:
-        yield _text(f"- unfinished: {report.done:,} of {counted(report.wanted, 'job')} done")
-    failed = [counted(count, status, status) for status, count in report.counts.items() if status != "ok" and count]
+        yield f"unfinished: {report.done:,} of {counted(report.wanted, 'job')} done"
+    failed = [f"{count:,} {status}" for status, count in report.counts.items() if status != "ok" and count]
     if failed:
-        yield _text(f"- not ended well: {listed(failed)}, of {counted(len(report.records), 'record')}")
-    missing = without_result(report.table)
-    for why, rows in list(missing.items())[:_MOST_NAMES]:
-        yield _text(f"- no result: {_places(rows, report.table)}: {why}")
+        yield f"not ended well: {listed(failed)}, of {counted(len(report.records), 'record')}"
+    for why, rows in list(without_result(report.table).items())[:_MOST]:
+        yield f"no result: {_places(rows, report.table)}: {why}"
     if report.damaged:
         names = [damaged.path.name for damaged in report.damaged]
-        more = f" and {len(names) - _MOST_NAMES} more" if len(names) > _MOST_NAMES else ""
-        yield _text(f"- damaged, so left out: {', '.join(names[:_MOST_NAMES])}{more}")
-    yield _text("- small models on small images: what holds here need not hold elsewhere")
+        more = f" and {len(names) - _MOST} more" if len(names) > _MOST else ""
+        yield f"damaged, so left out: {', '.join(names[:_MOST])}{more}"
+    yield "small networks on small images: what holds here need not hold elsewhere"
 
 
 def _places(rows: list[tuple[str, list[str]]], table: Table) -> str:
     everyone = len(table.study.norms)
     if len(rows) == len(table.rows) and all(len(norms) == everyone for _, norms in rows):
         return "everything"
-    return "; ".join(f"{row} ({'every norm' if len(norms) == everyone else ', '.join(norms)})" for row, norms in rows)
+    told = ((row, "every norm" if len(norms) == everyone else ", ".join(norms)) for row, norms in rows)
+    return "; ".join(f"{row} ({norms})" for row, norms in told)

@@ -16,7 +16,8 @@ NOTHING = "\N{EN DASH}"
 NORMS: Mapping[str, str] = MappingProxyType(
     {
         "none": "nothing: the identity",
-        "local": "a power of the sum of squares of neighbouring channels (textbook: n=5, k=2, alpha=1e-4, beta=0.75)",
+        "local": "a power of the sum of squares of neighbouring channels "
+        "(textbook: n=5, k=2, alpha=1e-4, beta=0.75)",
         "batch": "the mean and variance of each channel over the mini-batch",
         "layer": "the mean and variance of all activations of a sample",
         "instance": "the mean and variance of each channel of a sample",
@@ -40,7 +41,7 @@ SEVERITIES: Mapping[str, str] = MappingProxyType(
 VERDICTS: Mapping[Verdict, str] = MappingProxyType(
     {
         "supported": "the measurement clearly shows what the opinion says, by at least the smallest effect",
-        "not supported": "the measurement clearly shows that it is not so, or not by as much as the smallest effect",
+        "not supported": "the measurement clearly shows that it is not so, or by less than the smallest effect",
         "undecided": "the measurement allows both; this is not the same as “no effect”",
     }
 )
@@ -114,3 +115,17 @@ def counted(count: int, one: str, several: str = "") -> str:
 def difference_unit(row: Row) -> str:
     """Return the unit of a difference: percentages differ by points."""
     return "points of error" if row.unit == "% error" else row.unit
+
+
+def smallest_effect(row: Row) -> str:
+    """Return a row's smallest effect with its unit."""
+    unit = difference_unit(row)
+    return f"{plain(row.smallest_effect)} {_ONE.get(unit, unit) if row.smallest_effect == 1 else unit}"
+
+
+_ONE = {
+    "points of error": "point of error",
+    "copies": "copy",
+    "items passed": "item passed",
+    "inputs reached": "input reached",
+}

@@ -1,0 +1,5 @@
+"""``python -m localnorm`` is ``localnorm``."""
+
+from localnorm.cli import main
+
+main()

@@ -1,0 +1,116 @@
+"""The page: one HTML file that needs nothing else, no network and, but for the plots, no JavaScript."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+from plotly.offline import get_plotlyjs
+
+from localnorm.lab.judge import FEWEST_PAIRS
+from localnorm.lab.measures.sensitivity import NEAR
+from localnorm.lab.report import contents, series, wording
+from localnorm.lab.report.contents import Report
+from localnorm.lab.report.figures import Figure, line_figure, range_figure
+from localnorm.lab.report.palette import MARKERS, Style, styles
+from localnorm.lab.report.scope_picture import scope_picture
+from localnorm.lab.report.series import Chart
+from localnorm.lab.statistics import LEVEL, RESAMPLES
+
+
+@dataclass(frozen=True)
+class Plot:
+    """A figure on the page.
+
+    Attributes:
+        name: its id on the page.
+        title: what stands above it; a norm's name where it is of one norm.
+        alt: what it shows, for those who can't see it.
+        figure: for plotly.js.
+    """
+
+    name: str
+    title: str
+    alt: str
+    figure: Figure
+
+
+@dataclass(frozen=True)
+class PlotGroup:
+    """Plots that stand together, and the numbers they show."""
+
+    plots: tuple[Plot, ...]
+    charts: tuple[Chart, ...]
+
+
+def to_html(report: Report) -> str:
+    """Return the page."""
+    environment = Environment(
+        loader=PackageLoader("localnorm.lab.report"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    for function in (wording.number, wording.plain, wording.interval, wording.listed, wording.counted):
+        environment.filters[function.__name__] = function
+    table, study = report.table, report.table.study
+    look = styles(study.norms)
+    learning = _lines("learning", series.learning_curves(study, report.records), look)
+    by_severity = _lines("severity", series.by_severity(table), look)
+    by_rate = _ranges("rate", series.by_learning_rate(study, report.records), look, study.default_learning_rate)
+    by_batch_size = _lines("batch-size", (series.by_batch_size(table),), look)
+    groups = (learning, by_severity, by_rate, by_batch_size)
+    return environment.get_template("report.html.jinja").render(
+        report=report,
+        table=table,
+        study=study,
+        styles=look,
+        markers=MARKERS,
+        verdicts=wording.VERDICTS,
+        standings=wording.STANDINGS,
+        verdict_counts=contents.verdict_counts(table),
+        abouts={norm: wording.NORMS.get(norm, "your own") for norm in study.norms},
+        data=wording.DATA,
+        severities=wording.SEVERITIES,
+        smallest_effect=wording.smallest_effect,
+        learning=learning,
+        by_severity=by_severity,
+        by_rate=by_rate,
+        by_batch_size=by_batch_size,
+        figures={plot.name: plot.figure for group in groups for plot in group.plots},
+        scopes=[scope_picture(cell.norm, cell.details) for cell in table.row("normalization scope").cells],
+        problems=contents.problems(report.records),
+        without_result=contents.without_result(table),
+        origins=contents.origins(report.records),
+        cost_shape=contents.cost_shape(report),
+        processor_seconds=sum(record.timing.get("processor_seconds", 0.0) for record in report.records),
+        level=LEVEL,
+        resamples=RESAMPLES,
+        fewest_pairs=FEWEST_PAIRS,
+        near=NEAR,
+        # plotly.js is our own part of the page; everything else is escaped.
+        plotly_js=Markup(get_plotlyjs()),  # noqa: S704
+    )
+
+
+def _lines(name: str, charts: tuple[Chart, ...], look: dict[str, Style]) -> PlotGroup:
+    drawn = tuple(chart for chart in charts if chart.curves)
+    plots = tuple(
+        Plot(f"{name}-{i}", chart.name, _alt(chart), line_figure(chart, look)) for i, chart in enumerate(drawn)
+    )
+    return PlotGroup(plots, drawn)
+
+
+def _ranges(name: str, chart: Chart, look: dict[str, Style], mark: float) -> PlotGroup:
+    plots = tuple(
+        Plot(f"{name}-{i}", curve.norm, _alt(chart, curve.norm), range_figure(chart, curve.norm, look, mark))
+        for i, curve in enumerate(chart.curves)
+    )
+    return PlotGroup(plots, (chart,) if plots else ())
+
+
+def _alt(chart: Chart, norm: str = "") -> str:
+    of = norm or wording.listed([curve.norm for curve in chart.curves])
+    return f"Line plot, {chart.name}: {chart.y_name} by {chart.x_name}, for {of}. The numbers follow as a table."

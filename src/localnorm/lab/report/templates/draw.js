@@ -1,0 +1,39 @@
+"use strict";
+const config = {
+  responsive: true,
+  displaylogo: false,
+  modeBarButtonsToRemove: ["select2d", "lasso2d", "autoScale2d", "zoomIn2d", "zoomOut2d", "pan2d", "zoom2d", "resetScale2d"],
+};
+const figures = JSON.parse(document.getElementById("figures").textContent);
+const plots = Array.from(document.querySelectorAll(".plot"));
+for (const plot of plots) {
+  const figure = figures[plot.id];
+  Plotly.newPlot(plot, figure.data, figure.layout, config);
+}
+// A click on a norm in any legend hides it in every plot that has a line for it beside others.
+const entries = Array.from(document.querySelectorAll(".legend li"));
+function toggle(norm) {
+  const same = entries.filter((entry) => entry.dataset.norm === norm);
+  const shown = same[0].getAttribute("aria-pressed") !== "true";
+  for (const entry of same) entry.setAttribute("aria-pressed", String(shown));
+  for (const plot of plots) {
+    const own = plot.data.flatMap((trace, i) => (trace.meta === norm ? [i] : []));
+    if (own.length) Plotly.restyle(plot, { visible: shown }, own);
+  }
+}
+for (const entry of entries) {
+  entry.setAttribute("role", "button");
+  entry.setAttribute("tabindex", "0");
+  entry.setAttribute("aria-pressed", "true");
+  entry.title = "show or hide in every plot";
+  entry.addEventListener("click", () => toggle(entry.dataset.norm));
+  entry.addEventListener("keydown", (event) => {
+    if (event.key === "Enter" || event.key === " ") {
+      event.preventDefault();
+      toggle(entry.dataset.norm);
+    }
+  });
+}
+for (const moment of ["beforeprint", "afterprint"]) {
+  window.addEventListener(moment, () => plots.forEach((plot) => Plotly.Plots.resize(plot)));
+}

@@ -1,0 +1,100 @@
+"""What tests run in other processes: runners that workers import, and the command line.
+
+A trial's model names the folder that a runner writes to; its norm says what befalls it.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from localnorm.lab.engine import run
+from localnorm.lab.records import Job, Record, Trial, key
+from localnorm.lab.store import Store
+
+_HERE = str(Path(__file__).parent)
+ENVIRONMENT = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, [_HERE, os.environ.get("PYTHONPATH")]))}
+"""So that a process finds own_norms and own_runners."""
+
+
+def trials(folder: Path | str, *fates: str) -> list[Trial]:
+    """Return one trial a fate; seeds tell them apart."""
+    return [Trial("task", str(folder), fate, seed, 1.0, 1, 1) for seed, fate in enumerate(fates)]
+
+
+def runner(job: Job) -> Record:
+    """Write ``<key>.<pid>`` and do what the trial's norm says."""
+    assert isinstance(job, Trial)
+    started = time.monotonic()
+    folder = Path(job.model)
+    mark = folder / f"{key(job)}.{os.getpid()}"
+    first = not list(folder.glob(f"{key(job)}.*"))
+    mark.touch()
+    if job.norm == "waits":
+        time.sleep(60)
+    if job.norm == "short":
+        time.sleep(0.3)
+    if job.norm == "dies" or (job.norm == "dies once" and first):
+        os.kill(os.getpid(), signal.SIGKILL)
+    return Record(job, "ok", results={"seed": job.seed}, timing={"ran": [started, time.monotonic()]})
+
+
+def pids(folder: Path) -> set[int]:
+    """Return the processes that began a trial."""
+    return {int(path.suffix[1:]) for path in folder.iterdir() if path.suffix[1:].isdecimal()}
+
+
+def alive(pid: int) -> bool:
+    """Whether a process runs; one that is dead and waits to be asked after does not."""
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    stat = Path(f"/proc/{pid}/stat")
+    return not (stat.exists() and stat.read_text().rpartition(")")[2].split()[0] == "Z")
+
+
+def until(condition: Callable[[], object], seconds: float = 60.0) -> bool:
+    """Wait until a condition holds; return whether it did in time."""
+    end = time.monotonic() + seconds
+    while not (holds := condition()) and time.monotonic() < end:
+        time.sleep(0.02)
+    return bool(holds)
+
+
+def write_for_ever(folder: str) -> None:
+    """Write the same few large records again and again."""
+    while True:
+        for trial in trials(folder, "a", "b", "c"):
+            Store(Path(folder)).write(Record(trial, "ok", results={"numbers": list(range(20_000))}))
+
+
+def run_for_ever(folder: str, workers: str) -> None:
+    """Run trials that take long."""
+    list(run(trials(folder, *["waits"] * int(workers)), Store(Path(folder)), int(workers), runner=runner))
+
+
+def lock_for_ever(folder: str) -> None:
+    """Hold a folder."""
+    with Store(Path(folder)).locked():
+        (Path(folder) / ".held").touch()
+        time.sleep(60)
+
+
+def start(function: Callable[..., None], *arguments: object) -> subprocess.Popen[str]:
+    """Run a function of this module in a process of its own; it gets its arguments as text."""
+    code = f"import own_runners; own_runners.{function.__name__}(*{[str(a) for a in arguments]})"
+    return subprocess.Popen([sys.executable, "-c", code], env=ENVIRONMENT, cwd="/")
+
+
+def localnorm(*arguments: object, **options: Any) -> subprocess.Popen[str]:
+    """Start the command line; its output is text."""
+    words = [str(Path(sys.executable).with_name("localnorm")), *map(str, arguments)]
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    return subprocess.Popen(words, env=ENVIRONMENT, **(pipes | options))
