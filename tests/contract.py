@@ -111,7 +111,9 @@ class Case:
         # The extra channel of an even size low, high, or any split at all.
         lo = int(rng.choice([size // 2, (size - 1) // 2, rng.integers(0, size)]))
         alpha = rng.choice([0.0, 2.0, rng.uniform(0, 2)], p=[0.1, 0.1, 0.8])
-        spec = LRNSpec(lo, size - 1 - lo, alpha, rng.uniform(0.1, 2), 10 ** rng.uniform(-3, 1))
+        # The exponents in use may have a fast path of their own.
+        beta = rng.choice([0.5, 0.75, 1.0, rng.uniform(0.1, 2)], p=[0.1, 0.2, 0.1, 0.6])
+        spec = LRNSpec(lo, size - 1 - lo, alpha, beta, 10 ** rng.uniform(-3, 1))
         channels = int(rng.choice([0, 1, size, 2 * size + 3, rng.integers(2, 41)], p=[0.1, 0.1, 0.2, 0.3, 0.3]))
         others = [n for n in range(2, 8) if n != channels]
         shape = [int(n) for n in rng.permutation(others)[: self.rank]]
@@ -124,7 +126,7 @@ class Case:
 
 CASES = tuple(
     Case(seed, rank, axis, layout)
-    for seed, (rank, axis, layout, _) in enumerate(product(range(1, 6), range(5), LAYOUTS, range(3)))
+    for seed, (rank, axis, layout, _) in enumerate(product(range(1, 6), range(5), LAYOUTS, range(2)))
     if axis < rank and (rank >= 4 or layout != "channels_last")
 )
 
@@ -134,10 +136,9 @@ def check_forward(
 ) -> float:
     """Compare the door's output with the reference; return the worst error as a part of the bound.
 
-    float32 and float64, 8 epsilons relative: a float32 kernel errs by half an epsilon in each of x^2, alpha,
-    k and the product, by a few in a sum of 15 (all terms are positive, so nothing cancels), beta times that
-    in the power (which itself is good to 2) and half an epsilon in the last product. In float64 the
-    reference spends its own share of the same sum.
+    float32 and float64, 8 epsilons relative: sums of squares have no cancellation and err by a few epsilons,
+    the power by beta times that, and the rest rounds a few times more. In float32 no room is left for an exponent rounded to float32, as that alone costs
+    ``|log(s)| * beta / 2`` epsilons: such a kernel passes only where s is moderate.
 
     float16 and bfloat16, 1 ulp: arithmetic in float32 or better errs by 8 float32 epsilons, far below the half
     ulp of the one rounding that follows. Rounding twice, or to less than the subnormals, is more than 1 ulp.
@@ -159,7 +160,7 @@ def check_gradient(
 
     The gradient is a difference, and so is the sum inside its second term: where they cancel, no arithmetic
     is accurate relative to what is left. The bound is 8 epsilons of the largest term that entered (see
-    `largest_term`), and in float64 4 more for the reference, whose powers err as much as the door's do.
+    `largest_term`): s errs by a few, its power -beta - 1 by three times that at most, the sum by a few more.
     float16 and bfloat16 get 1 ulp for the rounding and 8 float32 epsilons for the arithmetic.
     """
     x, grad = rounded(x, dtype), rounded(grad, dtype)
@@ -169,7 +170,7 @@ def check_gradient(
     if dtype in HALVES:
         bound = ulp(np.clip(want, -_beyond(dtype), _beyond(dtype)), dtype) + 8 * 2.0**-23 * largest
     else:
-        bound = (12 if dtype == "float64" else 8) * _epsilons(largest, dtype)
+        bound = 8 * _epsilons(largest, dtype)
     return _compare(got, want, bound, dtype, axis, f"{door.name} {dtype} gradient, {spec}, {layout}")
 
 

@@ -217,6 +217,13 @@ _PARAMETERS = (
         _symmetric(2, 0.0, k=2.0),
         _FP64,
     ),
+    Hazard(
+        "alpha-0-fp64-1e153",
+        "The second term of the gradient overflows where alpha takes it out.",
+        _spike(1e153, 2, 12, 3),
+        _symmetric(2, 0.0, k=1e-5),
+        _FP64,
+    ),
     Hazard("k-1e-5", "It is the smallest k that cuDNN takes.", _NCL, _symmetric(1, 1e-4, k=1e-5)),
     Hazard("beta-2", "A large sum meets a large power.", _normal(2, 9, 3, scale=10.0), _symmetric(3, 2.0, 2.0)),
     Hazard("beta-0", "The output is the input.", _NCL, _symmetric(2, beta=0.0)),

@@ -24,6 +24,25 @@ class Applied(nn.Module):
         return self.function(x)
 
 
+class NanLater(nn.Module):
+    """The identity for some training steps."""
+
+    def __init__(self, steps: int) -> None:
+        super().__init__()
+        self.left = steps
+
+    def forward(self, x: Tensor) -> Tensor:
+        self.left -= self.training
+        return x * float("nan") if self.left < 0 else x
+
+
+class Forgets(nn.Module):
+    """The identity in training, nothing in evaluation."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x if self.training else 0 * x
+
+
 def _applies(about: str, function: Callable[[Tensor], Tensor]) -> Norm:
     return Norm("its own name counts for nothing", about, lambda num_channels, dims: Applied(function))  # noqa: ARG005
 
@@ -61,7 +80,8 @@ scaled = Norm(
 harm = _applies("a thousand", lambda x: x / 1000)
 shape_changer = _applies("nothing, and drops the last channel", lambda x: x[:, :-1])
 makes_nan = _applies("zero", lambda x: x * float("nan"))
-diverges_late = _applies("less and less", lambda x: 1e12 * x)
+nan_later = Norm("nan", "nothing, and after 20 training steps zero", lambda num_channels, dims: NanLater(20))  # noqa: ARG005
+forgets = Norm("forgets", "nothing, and in evaluation infinity", lambda num_channels, dims: Forgets())  # noqa: ARG005
 out_of_memory = _applies("memory", _no_memory)
 out_of_memory_in_torch = _applies("memory", _no_memory_in_torch)
 refuses = _applies("no input at all", _refuses)

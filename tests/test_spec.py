@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import inspect
+import math
 import pickle
 import re
 from itertools import permutations, product
@@ -124,6 +125,12 @@ def test_round_trips_are_exact(first: str, second: str, size: int, alpha: float,
     # The paper's n of 4 is the same window as its n of 5.
     assert there_and_back == arguments | ({"n": size | 1} if first == "paper" else {})
     assert list(there_and_back) == TABLE[first][0].split()
+
+
+@given(sizes, st.floats(1e-200, 1e150), st.sampled_from(["torch", "onnx", "cudnn"]))
+def test_longer_alphas_change_by_one_unit_at_most(size: int, alpha: float, name: str):
+    spec = dataclasses.replace(_from(name, **_named(name, size, 1.0, 0.75, 1.0)), alpha=alpha)
+    assert abs(_from(name, **_to(spec, name)).alpha - alpha) <= math.ulp(alpha)
 
 
 def _expressible(name: str, spec: LRNSpec) -> bool:

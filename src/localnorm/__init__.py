@@ -1,6 +1,6 @@
 """Local response normalization (LRN), exact, in every framework.
 
-``import localnorm`` loads NumPy and nothing heavier. Each framework has its own door
+``import localnorm`` loads NumPy at most. Each framework has its own door
 (``localnorm.torch``), and ``localnorm.lab`` measures normalization layers.
 """
 

@@ -6,6 +6,9 @@ Every window is laid out and summed on its own; nothing is carried over from its
 reaches only the channels whose window holds it. Squares are taken of ``x_j / m_c``, where ``m_c`` is a power
 of two near the square root of the largest term of ``s_c`` (dividing by it rounds nothing), so they neither
 overflow nor vanish: ``s_c = m_c^2 * t_c``.
+
+Inputs and results are float64. In between stands the widest float of the platform, where that is wider, so that
+the truth is good to the last digit and what a door is measured against errs less than the door.
 """
 
 from __future__ import annotations
@@ -19,6 +22,7 @@ from numpy.typing import ArrayLike, NDArray
 from localnorm.spec import LRNSpec
 
 Array = NDArray[np.float64]
+Wide = NDArray[np.longdouble]
 
 
 class Gradients(NamedTuple):
@@ -33,31 +37,31 @@ class Gradients(NamedTuple):
 class _Parts(NamedTuple):
     """What forward and gradient share, with the channel axis last."""
 
-    x: Array  # (..., C)
-    ratios: Array  # (..., C, lo + 1 + hi): x_j / m_c for j in W(c), 0 beyond the borders
-    m: Array  # (..., C)
-    squares: Array  # (..., C): sum of the squared ratios
-    t: Array  # (..., C): s_c / m_c^2
+    x: Wide  # (..., C)
+    ratios: Wide  # (..., C, lo + 1 + hi): x_j / m_c for j in W(c), 0 beyond the borders
+    m: Wide  # (..., C)
+    squares: Wide  # (..., C): sum of the squared ratios
+    t: Wide  # (..., C): s_c / m_c^2
 
 
 def _parts(x: ArrayLike, spec: LRNSpec, axis: int) -> _Parts:
-    x = np.moveaxis(np.asarray(x, np.float64), axis, -1)
-    padded = np.pad(x, [(0, 0)] * (x.ndim - 1) + [(spec.lo, spec.hi)])
-    windows = sliding_window_view(padded, spec.size, axis=-1) if x.size else np.zeros((*x.shape, spec.size))
+    wide = np.moveaxis(np.asarray(x, np.float64).astype(np.longdouble), axis, -1)
+    padded = np.pad(wide, [(0, 0)] * (wide.ndim - 1) + [(spec.lo, spec.hi)])
+    windows = sliding_window_view(padded, spec.size, axis=-1) if wide.size else np.zeros((*wide.shape, spec.size))
     largest = np.maximum(np.sqrt(spec.alpha) * np.abs(windows).max(axis=-1), np.sqrt(spec.k))
     exponent = np.frexp(np.where(np.isfinite(largest), largest, 1.0))[1]
-    m = np.ldexp(1.0, np.clip(exponent, -1021, 1023))
+    m = np.ldexp(np.longdouble(1), np.clip(exponent, -1021, 1023))
     ratios = windows / m[..., None]
     squares = np.sum(ratios**2, axis=-1)
     t = spec.k / m / m + (spec.alpha * squares if spec.alpha else 0.0)
-    return _Parts(x, ratios, m, squares, t)
+    return _Parts(wide, ratios, m, squares, t)
 
 
 def forward(x: ArrayLike, spec: LRNSpec, axis: int = 1) -> Array:
     """Return ``x_c / (k + alpha * sum_{j in W(c)} x_j^2)^beta``.
 
     Args:
-        x: input of any rank from 1 up; computed in float64.
+        x: input of any rank from 1 up, taken as float64.
         spec: the normalization.
         axis: the channel axis.
 
@@ -71,10 +75,10 @@ def forward(x: ArrayLike, spec: LRNSpec, axis: int = 1) -> Array:
         array([[0.6, 0.8]])
     """
     with np.errstate(all="ignore"):
-        x, _, m, _, t = _parts(x, spec, axis)
+        wide, _, m, _, t = _parts(x, spec, axis)
         # m^-beta twice rather than m^(-2 beta): only the final product may leave the range of float64.
-        y = x * m**-spec.beta * t**-spec.beta * m**-spec.beta
-    return np.moveaxis(y, -1, axis)
+        y = wide * m**-spec.beta * t**-spec.beta * m**-spec.beta
+        return np.moveaxis(y.astype(np.float64), -1, axis)
 
 
 def gradients(x: ArrayLike, grad_output: ArrayLike, spec: LRNSpec, axis: int = 1) -> Gradients:
@@ -88,7 +92,7 @@ def gradients(x: ArrayLike, grad_output: ArrayLike, spec: LRNSpec, axis: int = 1
         beta:   -sum_c g_c * y_c * log(s_c)
 
     Args:
-        x: input of any rank from 1 up; computed in float64.
+        x: input of any rank from 1 up, taken as float64.
         grad_output: the gradient with respect to the output, in the shape of `x`.
         spec: the normalization.
         axis: the channel axis.
@@ -102,22 +106,23 @@ def gradients(x: ArrayLike, grad_output: ArrayLike, spec: LRNSpec, axis: int = 1
     """
     grad = np.moveaxis(np.asarray(grad_output, np.float64), axis, -1)
     with np.errstate(all="ignore"):
-        x, ratios, m, squares, t = _parts(x, spec, axis)
+        wide, ratios, m, squares, t = _parts(x, spec, axis)
         scale = t**-spec.beta
         # g_c * (x_c / m_c) * s_c^-beta / t_c, which is h_c * m_c: kept in range by the ratios.
-        h_m = grad * (x / m) * m**-spec.beta * scale * m**-spec.beta / t
+        h_m = grad * (wide / m) * m**-spec.beta * scale * m**-spec.beta / t
         terms = h_m[..., None] * ratios
-        through = np.zeros((*x.shape[:-1], x.shape[-1] + spec.lo + spec.hi))
+        channels = wide.shape[-1]
+        through = np.zeros((*wide.shape[:-1], channels + spec.lo + spec.hi), np.longdouble)
         for offset in range(spec.size):
-            through[..., offset : offset + x.shape[-1]] += terms[..., offset]
-        through = through[..., spec.lo : spec.lo + x.shape[-1]]
+            through[..., offset : offset + channels] += terms[..., offset]
+        through = through[..., spec.lo : spec.lo + channels]
         grad_x = grad * m**-spec.beta * scale * m**-spec.beta
         if spec.alpha:  # else squares may have overflowed, and count for nothing
             grad_x = grad_x - 2 * spec.alpha * spec.beta * through
-        y = x * m**-spec.beta * scale * m**-spec.beta
+        y = wide * m**-spec.beta * scale * m**-spec.beta
         log_s = np.log(t) + 2 * np.log(m)
         return Gradients(
-            np.moveaxis(grad_x, -1, axis),
+            np.moveaxis(grad_x.astype(np.float64), -1, axis),
             float(-spec.beta * np.sum(h_m / m)),
             float(-spec.beta * np.sum(grad * y * (squares / t))),
             float(-np.sum(grad * y * log_s)),

@@ -156,12 +156,12 @@ def find_norm(name: str) -> Norm:
         >>> find_norm("group").about
         'the mean and variance of each group of channels of a sample'
         >>> find_norm("torch.nn:BatchNorm2d").builder(2)(8)
-        BatchNorm2d(8, eps=1e-05, momentum=0.1, affine=True, track_running_stats=True)
+        BatchNorm2d(8, ...)
     """
     if name in NORMS:
         return NORMS[name]
     module, _, attribute = name.partition(":")
-    if not attribute:
+    if not attribute or module[:1] in ("", "."):
         raise UnknownNameError(
             f"a norm must be one of {', '.join(NORMS)}, got {name!r}; name your own package.module:attribute."
         )

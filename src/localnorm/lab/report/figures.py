@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from html import escape
 from typing import Any
 
@@ -17,8 +17,9 @@ from localnorm.lab.report.wording import plain
 Figure = dict[str, Any]
 """A figure as plain JSON values, as plotly.js takes it."""
 
-_FONT = {"family": "system-ui, sans-serif", "size": 13, "color": "#222"}
+_FONT = {"family": "system-ui, sans-serif", "size": 12, "color": "#222"}
 _AXIS = {"gridcolor": "#e4e4e4", "linecolor": "#767676", "zeroline": False, "ticks": "outside", "automargin": True}
+_STEPS = tuple(digit * 10.0**power for power in range(-3, 3) for digit in (1, 2, 5))
 _OTHERS = "#d0d0d0"
 
 
@@ -40,6 +41,7 @@ def range_figure(chart: Chart, norm: str, styles: Mapping[str, Style], mark: flo
         mark: the x that a vertical line marks.
     """
     figure = _figure(chart)
+    figure.update_layout(font_size=11)
     curve = next(curve for curve in chart.curves if curve.norm == norm)
     for other in chart.curves:
         if other.norm != norm:
@@ -86,12 +88,16 @@ def _figure(chart: Chart) -> go.Figure:
             "dragmode": False,
         }
     )
-    ticks = {"tickvals": chart.x, "ticktext": [plain(x) for x in chart.x]}
-    figure.update_xaxes(title=chart.x_name, type="log" if chart.log_x else "linear", **ticks, **_AXIS)
-    figure.update_yaxes(title=chart.y_name, type="log" if chart.log_y else "linear", **_AXIS)
-    if chart.log_y:
-        figure.update_yaxes(dtick="D2")
+    kinds = {False: "linear", True: "log"}
+    figure.update_xaxes(title=chart.x_name, type=kinds[chart.log_x], **_ticks(chart.x), **_AXIS)
+    # Plotly's own labels on such an axis say 2 where 20 is meant.
+    steps = _ticks(_STEPS) if chart.log_y else {}
+    figure.update_yaxes(title=chart.y_name, type=kinds[chart.log_y], **steps, **_AXIS)
     return figure
+
+
+def _ticks(values: Sequence[float]) -> dict[str, Any]:
+    return {"tickvals": list(values), "ticktext": [plain(value) for value in values]}
 
 
 def _line(chart: Chart, curve: Curve, style: Style) -> go.Scatter:

@@ -10,7 +10,7 @@ from plotly.offline import get_plotlyjs
 
 from localnorm.lab.judge import FEWEST_PAIRS
 from localnorm.lab.measures.sensitivity import NEAR
-from localnorm.lab.report import contents, series, wording
+from localnorm.lab.report import findings, series, wording
 from localnorm.lab.report.contents import Report
 from localnorm.lab.report.figures import Figure, line_figure, range_figure
 from localnorm.lab.report.palette import MARKERS, Style, styles
@@ -38,10 +38,17 @@ class Plot:
 
 @dataclass(frozen=True)
 class PlotGroup:
-    """Plots that stand together, and the numbers they show."""
+    """Plots that stand together.
+
+    Attributes:
+        plots: the figures.
+        charts: the numbers they show.
+        absent: for each chart, the norms that have no line in it.
+    """
 
     plots: tuple[Plot, ...]
     charts: tuple[Chart, ...]
+    absent: tuple[tuple[Chart, tuple[str, ...]], ...]
 
 
 def to_html(report: Report) -> str:
@@ -70,7 +77,7 @@ def to_html(report: Report) -> str:
         markers=MARKERS,
         verdicts=wording.VERDICTS,
         standings=wording.STANDINGS,
-        verdict_counts=contents.verdict_counts(table),
+        verdict_counts=findings.verdict_counts(table),
         abouts={norm: wording.NORMS.get(norm, "your own") for norm in study.norms},
         data=wording.DATA,
         severities=wording.SEVERITIES,
@@ -81,10 +88,10 @@ def to_html(report: Report) -> str:
         by_batch_size=by_batch_size,
         figures={plot.name: plot.figure for group in groups for plot in group.plots},
         scopes=[scope_picture(cell.norm, cell.details) for cell in table.row("normalization scope").cells],
-        problems=contents.problems(report.records),
-        without_result=contents.without_result(table),
-        origins=contents.origins(report.records),
-        cost_shape=contents.cost_shape(report),
+        problems=findings.problems(report.records),
+        without_result=findings.without_result(table),
+        origins=findings.origins(report.records),
+        cost_shape=findings.cost_shape(study, report.records),
         processor_seconds=sum(record.timing.get("processor_seconds", 0.0) for record in report.records),
         level=LEVEL,
         resamples=RESAMPLES,
@@ -100,7 +107,7 @@ def _lines(name: str, charts: tuple[Chart, ...], look: dict[str, Style]) -> Plot
     plots = tuple(
         Plot(f"{name}-{i}", chart.name, _alt(chart), line_figure(chart, look)) for i, chart in enumerate(drawn)
     )
-    return PlotGroup(plots, drawn)
+    return PlotGroup(plots, drawn, _absent(drawn, look))
 
 
 def _ranges(name: str, chart: Chart, look: dict[str, Style], mark: float) -> PlotGroup:
@@ -108,7 +115,13 @@ def _ranges(name: str, chart: Chart, look: dict[str, Style], mark: float) -> Plo
         Plot(f"{name}-{i}", curve.norm, _alt(chart, curve.norm), range_figure(chart, curve.norm, look, mark))
         for i, curve in enumerate(chart.curves)
     )
-    return PlotGroup(plots, (chart,) if plots else ())
+    drawn = (chart,) if plots else ()
+    return PlotGroup(plots, drawn, _absent(drawn, look))
+
+
+def _absent(charts: tuple[Chart, ...], look: dict[str, Style]) -> tuple[tuple[Chart, tuple[str, ...]], ...]:
+    absent = ((chart, {*look} - {curve.norm for curve in chart.curves}) for chart in charts)
+    return tuple((chart, tuple(norm for norm in look if norm in norms)) for chart, norms in absent if norms)
 
 
 def _alt(chart: Chart, norm: str = "") -> str:

@@ -60,10 +60,10 @@ class ScopePicture:
         )
 
     @property
-    def mark(self) -> tuple[float, float]:
-        """The middle of the output's cell."""
+    def mark(self) -> tuple[int, int]:
+        """Left and top of the output's cell."""
         sample, channel, position = self.output
-        return self.grids[sample] + position + 0.5, channel + 0.5
+        return self.grids[sample] + position, channel
 
 
 def scope_picture(norm: str, details: Mapping[str, Any]) -> ScopePicture | None:

@@ -144,4 +144,4 @@ def by_batch_size(table: Table) -> Chart:
         for cell in table.row("batch-size dependence").cells
         if cell.estimate
     )
-    return Chart("error by batch size", "batch size", "test error, %", sizes, curves, log_x=True)
+    return Chart("digits as images", "batch size", "test error, %", sizes, curves, log_x=True)

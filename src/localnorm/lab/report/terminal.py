@@ -12,8 +12,10 @@ from rich.table import Table as Grid
 from rich.text import Text
 
 from localnorm.lab.judge import Standing, Verdict
-from localnorm.lab.report.contents import Report, verdict_counts, without_result
+from localnorm.lab.report.contents import Report
+from localnorm.lab.report.findings import verdict_counts, without_result
 from localnorm.lab.report.wording import counted, listed, smallest_effect
+from localnorm.lab.statistics import LEVEL
 from localnorm.lab.table import Cell, Table, TableRow
 
 _VERDICT_STYLES: Mapping[Verdict, str] = MappingProxyType(
@@ -37,7 +39,7 @@ def render(report: Report) -> RenderableType:
 
 def _text(words: str, style: str = "") -> Text:
     """Return text from a record: markup is not read, and what could steer the terminal is made visible."""
-    return Text("".join(c if c.isprintable() else "?" for c in words), style)
+    return Text("".join(c if c.isprintable() else "?" for c in " ".join(words.split())), style)
 
 
 def _heading(words: str) -> Text:
@@ -61,17 +63,17 @@ class _Opinions:
                 yield Padding(_opinion_grid(cells, wide=wide), (0, 0, 0, 2))
         counts = verdict_counts(self.table)
         if sum(counts.values()):
-            total = counted(sum(counts.values()), "opinion")
+            told = ", ".join(f"{count} {verdict}" for verdict, count in counts.items())
             yield Text()
-            yield _text(
-                f"Of {total}, " + ", ".join(f"{count} {verdict}" for verdict, count in counts.items()) + "."
-            )
-        yield _text("[low, high] is a 95 % interval. Undecided is not the same as no effect.", "dim")
+            yield _text(f"Of {counted(sum(counts.values()), 'opinion')}: {told}.")
+        yield _text(
+            f"[low, high] is a {100 * LEVEL:.0f} % interval. Undecided is not the same as no effect.", "dim"
+        )
 
 
 def _criterion(row: TableRow) -> Text:
     effect = "" if row.row.exact else f"; smallest effect {smallest_effect(row.row)}"
-    return Text.assemble(_text(row.row.name, "bold"), _text(f"  {row.row.unit}{effect}", "dim"))
+    return Text.assemble(_text(row.row.name, "bold"), "  ", _text(f"{row.row.unit}{effect}", "dim"))
 
 
 def _opinion_grid(cells: list[Cell], *, wide: bool) -> Grid:

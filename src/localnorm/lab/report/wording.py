@@ -15,9 +15,8 @@ NOTHING = "\N{EN DASH}"
 # The norms and the tasks say this of themselves, in modules that need torch; a test holds both alike.
 NORMS: Mapping[str, str] = MappingProxyType(
     {
-        "none": "nothing: the identity",
-        "local": "a power of the sum of squares of neighbouring channels "
-        "(textbook: n=5, k=2, alpha=1e-4, beta=0.75)",
+        "none": "nothing: the activations as they are",
+        "local": "the activations of neighbouring channels (textbook: n=5, k=2, alpha=1e-4, beta=0.75)",
         "batch": "the mean and variance of each channel over the mini-batch",
         "layer": "the mean and variance of all activations of a sample",
         "instance": "the mean and variance of each channel of a sample",

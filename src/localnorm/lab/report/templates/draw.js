@@ -1,9 +1,6 @@
 "use strict";
-const config = {
-  responsive: true,
-  displaylogo: false,
-  modeBarButtonsToRemove: ["select2d", "lasso2d", "autoScale2d", "zoomIn2d", "zoomOut2d", "pan2d", "zoom2d", "resetScale2d"],
-};
+// No mode bar: its buttons offer to send the figure elsewhere.
+const config = { responsive: true, displayModeBar: false };
 const figures = JSON.parse(document.getElementById("figures").textContent);
 const plots = Array.from(document.querySelectorAll(".plot"));
 for (const plot of plots) {
@@ -33,7 +30,4 @@ for (const entry of entries) {
       toggle(entry.dataset.norm);
     }
   });
-}
-for (const moment of ["beforeprint", "afterprint"]) {
-  window.addEventListener(moment, () => plots.forEach((plot) => Plotly.Plots.resize(plot)));
 }

@@ -1,0 +1,169 @@
+"""The report of a study: complete, honest, the same every time, and safe to open."""
+
+from __future__ import annotations
+
+import csv
+import json
+import re
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from plotly.offline import get_plotlyjs
+
+from localnorm.errors import RecordError
+from localnorm.lab.report import write_report
+from localnorm.lab.report.wording import VERDICTS, number
+from report_readers import Written, opinions, written
+from report_records import STUDY, ended, write_records
+
+FAILED_ON_ROWS = ended("instance", "failed", "needs positions", "digit-rows")
+SCRIPT, IMAGE = "<script>alert(1)</script>", '"><img src=x onerror=alert(2)>'
+
+
+@pytest.fixture(scope="module")
+def example(tmp_path_factory: pytest.TempPathFactory) -> Written:
+    """A study in which everything ended well but one norm on one task."""
+    folder = tmp_path_factory.mktemp("example")
+    return written(write_records(folder, change=FAILED_ON_ROWS))
+
+
+@pytest.fixture
+def hostile(tmp_path: Path) -> Written:
+    study = replace(STUDY, norms=("none", SCRIPT, IMAGE))
+    return written(write_records(tmp_path, study, ended(SCRIPT, "failed", IMAGE, "digits")))
+
+
+def test_page_judges_every_opinion_of_the_textbook(example: Written) -> None:
+    report, page = example
+    criterion, seen = "", []
+    for row in page.tables[0][1:]:
+        if len(row) == 1:
+            criterion = next(r.row.name for r in report.table.rows if row[0].startswith(r.row.name))
+        else:
+            verdict = next(v for v in sorted(VERDICTS, key=len, reverse=True) if v in row[2])
+            seen.append((criterion, row[0], row[1].strip("“”"), verdict))
+    assert len(seen) == 17
+    assert seen == opinions(report)
+    assert {verdict for *_, verdict in seen} == {"supported", "not supported"}
+
+
+def test_page_shows_every_norm_in_every_row_with_its_standing(example: Written) -> None:
+    report, page = example
+    head, *body = page.tables[1]
+    assert head[1:] == list(report.table.study.norms)
+    assert len(body) == len(report.table.rows)
+    for row, (name, *cells) in zip(report.table.rows, body, strict=True):
+        assert name.startswith(row.row.name)
+        assert row.row.unit in name
+        for cell, text in zip(row.cells, cells, strict=True):
+            if cell.estimate is None:
+                assert text == "no result"
+            elif row.row.exact:
+                assert text.startswith(cell.measured)
+            else:
+                assert text.startswith(number(cell.estimate.value, row.row.decimals))
+                assert cell.judgement is None or text.endswith(cell.judgement.standing)
+
+
+def test_page_says_why_there_is_no_result(example: Written) -> None:
+    _, page = example
+    assert "suitability for RNNs (instance): failed: needs positions" in page.text
+    assert ["training on digit-rows", "instance", "failed", "3", "needs positions"] in page.tables[-1]
+    assert "digits as rows: no line for instance" in page.text
+
+
+def test_hostile_names_and_messages_are_text(hostile: Written) -> None:
+    _, page = hostile
+    tags = [tag for tag, _ in page.elements]
+    assert "img" not in tags
+    assert tags.count("script") == 3
+    assert not [name for _, attributes in page.elements for name in attributes if name.startswith("on")]
+    assert SCRIPT in page.tables[1][0]
+    assert IMAGE in page.tables[1][0]
+    assert f"failed: {IMAGE}" in page.text
+    # The figures are data in a script of their own: nothing in them may end it.
+    figures = json.loads(page.scripts[0])
+    traces = figures["learning-1"]["data"]
+    assert [trace["meta"] for trace in traces] == ["none", SCRIPT, IMAGE]
+    # Plotly reads some HTML in the names that it shows.
+    assert not [trace["name"] for trace in traces if "<" in trace["name"]]
+
+
+def test_page_loads_nothing(example: Written) -> None:
+    _, page = example
+    loading = {"src", "srcset", "data", "action", "background", "poster", "xlink:href"}
+    assert not [(tag, a) for tag, attributes in page.elements for a in attributes if a in loading]
+    assert not {tag for tag, _ in page.elements} & {"link", "iframe", "object", "embed", "img", "base", "form"}
+    links = {a["href"] or "" for _, a in page.elements if "href" in a}
+    assert {link for link in links if not link.startswith("#")} == {"table.csv", "table.json"}
+    assert not re.search(r"@import|@font-face|url\(", page.styles[0])
+    assert page.scripts[1] == get_plotlyjs()
+    own = page.source.replace(get_plotlyjs(), "")
+    assert len(own) < 400_000
+    assert not re.search(r"https?://|fetch\(|XMLHttpRequest|WebSocket|import\(|sendBeacon", own)
+    assert re.search(r'http-equiv="Content-Security-Policy" content="default-src \'none\';', own)
+
+
+def test_every_link_and_label_on_the_page_leads_somewhere(example: Written) -> None:
+    _, page = example
+    ids = [attributes["id"] for _, attributes in page.elements if "id" in attributes]
+    assert len(ids) == len(set(ids))
+    for tag, attributes in page.elements:
+        for name in (attributes.get("aria-labelledby") or "").split():
+            assert name in ids
+        if (attributes.get("href") or "").startswith("#"):
+            assert (attributes["href"] or "")[1:] in ids
+        assert tag != "th" or attributes.get("scope") in ("col", "row", "colgroup", "rowgroup")
+        assert attributes.get("role") != "img" or attributes.get("aria-label") or attributes.get("aria-labelledby")
+    assert ("html", {"lang": "en"}) in page.elements
+    assert page.source.count("<table") == page.source.count("<caption")
+    assert set(json.loads(page.scripts[0])) <= set(ids)
+
+
+def test_csv_has_a_line_for_every_cell(hostile: Written) -> None:
+    report, _ = hostile
+    with report.paths[1].open(encoding="utf-8", newline="") as file:
+        lines = list(csv.DictReader(file))
+    cells = [(row.row, cell) for row in report.table.rows for cell in row.cells]
+    assert [(line["criterion"], line["norm"]) for line in lines] == [(row.name, cell.norm) for row, cell in cells]
+    for line, (row, cell) in zip(lines, cells, strict=True):
+        assert (line["textbook says"], line["judged as"], line["unit"]) == (cell.claim, cell.judged_as, row.unit)
+        assert line["verdict"] == (cell.verdict or "")
+        assert line["value"] == ("" if cell.estimate is None else str(cell.estimate.value))
+        difference = cell.judgement.difference if cell.judgement else None
+        assert line["difference high"] == ("" if difference is None else str(difference.high))
+        assert line["standing"] == (cell.judgement.standing if cell.judgement else "")
+
+
+def test_json_is_the_table(example: Written) -> None:
+    report, _ = example
+    told = json.loads(report.paths[0].read_text(encoding="utf-8"))
+    assert told == json.loads(report.table.to_json())
+    assert [(row["row"]["name"], c["norm"], c["claim"], c["verdict"]) for row in told["rows"] for c in row["cells"]
+            if c["claim"]] == opinions(report)  # fmt: skip
+
+
+def test_same_records_give_the_same_bytes_anywhere_and_again(tmp_path: Path, example: Written) -> None:
+    folder = write_records(tmp_path / "elsewhere", change=FAILED_ON_ROWS)
+    first = [path.read_bytes() for path in write_report(folder).paths]
+    assert first == [path.read_bytes() for path in example[0].paths]
+    assert first == [path.read_bytes() for path in write_report(folder).paths]
+
+
+def test_folder_without_a_study_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(RecordError, match=r"study\.json"):
+        write_report(tmp_path)
+    assert not list(tmp_path.iterdir())
+
+
+def test_report_needs_no_torch(tmp_path: Path) -> None:
+    code = (
+        "import sys, pathlib; from localnorm.lab.report import write_report; "
+        "write_report(pathlib.Path(sys.argv[1])); print(*{'torch', 'sklearn', 'numpy'} & set(sys.modules))"
+    )
+    command = [sys.executable, "-c", code, str(write_records(tmp_path))]
+    ran = subprocess.run(command, capture_output=True, text=True)
+    assert (ran.stdout.strip(), ran.returncode) == ("numpy", 0), ran.stderr
