@@ -137,8 +137,9 @@ def check_forward(
     """Compare the door's output with the reference; return the worst error as a part of the bound.
 
     float32 and float64, 8 epsilons relative: sums of squares have no cancellation and err by a few epsilons,
-    the power by beta times that, and the rest rounds a few times more. In float32 no room is left for an exponent rounded to float32, as that alone costs
-    ``|log(s)| * beta / 2`` epsilons: such a kernel passes only where s is moderate.
+    the power by beta times that, and the rest rounds a few times more. In float32 no room is left for an
+    exponent rounded to float32, as that alone costs ``|log(s)| * beta / 2`` epsilons: such a kernel passes
+    only where s is moderate.
 
     float16 and bfloat16, 1 ulp: arithmetic in float32 or better errs by 8 float32 epsilons, far below the half
     ulp of the one rounding that follows. Rounding twice, or to less than the subnormals, is more than 1 ulp.
