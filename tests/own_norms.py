@@ -70,6 +70,13 @@ def plain(num_channels: int) -> nn.Module:
     return nn.BatchNorm2d(num_channels)
 
 
+def frozen(num_channels: int) -> nn.Module:
+    """A builder of a norm with parameters that do not learn or are not used."""
+    module = nn.GroupNorm(1, num_channels).requires_grad_(requires_grad=False)
+    module.unused = nn.Parameter(torch.zeros(1))
+    return module
+
+
 placebo = Norm("placebo", "nothing, under another name", lambda num_channels, dims: nn.Identity())  # noqa: ARG005
 scaled = Norm(
     "scaled",

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from localnorm.lab.engine import run
-from localnorm.lab.records import Job, Record, Trial, key
+from localnorm.lab.records import Job, Record, Trial
 from localnorm.lab.store import Store
 
 _HERE = str(Path(__file__).parent)
@@ -29,25 +29,24 @@ def trials(folder: Path | str, *fates: str) -> list[Trial]:
 
 
 def runner(job: Job) -> Record:
-    """Write ``<key>.<pid>`` and do what the trial's norm says."""
+    """Leave a mark ``<fate>.<seed>.<pid>`` and do what the trial's norm says."""
     assert isinstance(job, Trial)
-    started = time.monotonic()
+    began = time.monotonic()
     folder = Path(job.model)
-    mark = folder / f"{key(job)}.{os.getpid()}"
-    first = not list(folder.glob(f"{key(job)}.*"))
-    mark.touch()
+    first = not list(folder.glob(f"{job.norm}.{job.seed}.*"))
+    (folder / f"{job.norm}.{job.seed}.{os.getpid()}").touch()
     if job.norm == "waits":
         time.sleep(60)
-    if job.norm == "short":
-        time.sleep(0.3)
+    if job.norm == "meets":
+        assert until(lambda: len(list(folder.glob("meets.*.*"))) == 2), "no other worker came"
     if job.norm == "dies" or (job.norm == "dies once" and first):
         os.kill(os.getpid(), signal.SIGKILL)
-    return Record(job, "ok", results={"seed": job.seed}, timing={"ran": [started, time.monotonic()]})
+    return Record(job, "ok", results={"seed": job.seed}, timing={"ran": [began, time.monotonic()]})
 
 
-def pids(folder: Path) -> set[int]:
-    """Return the processes that began a trial."""
-    return {int(path.suffix[1:]) for path in folder.iterdir() if path.suffix[1:].isdecimal()}
+def pids(folder: Path, fate: str = "*") -> set[int]:
+    """Return the processes that began a trial of a fate."""
+    return {int(path.suffix[1:]) for path in folder.glob(f"{fate}.*.*")}
 
 
 def alive(pid: int) -> bool:

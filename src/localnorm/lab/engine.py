@@ -96,7 +96,8 @@ def _run_pool(jobs: Sequence[Job], store: Store, workers: int, runner: Runner) -
         running: set[Future[Record]] = {pool.submit(_run_and_write, runner, job, store.folder) for job in jobs}
         while running:
             done, running = wait(running, return_when=FIRST_COMPLETED)
-            for future in done:
+            # Records before problems: those that came together with a worker's death are not lost.
+            for future in sorted(done, key=lambda future: future.exception() is not None):
                 yield future.result()
     finally:
         # What is in flight is lost by design: its record is written whole or not at all.

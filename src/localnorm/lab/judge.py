@@ -126,7 +126,8 @@ def _verdict(row: Row, sample: Sample, norm: str, found: Evidence | None, correc
         return "supported" if right else "not supported"
     if found is None or corrected is None:
         # A norm that was run and can't be used there is no help there.
-        refused = sample.missing.startswith("failed") and claim.contrasts and claim.contrasts[0].holds
+        helps = claim.contrasts and claim.contrasts[0].more == "none" and claim.contrasts[0].holds
+        refused = sample.missing.startswith("failed") and helps
         return "not supported" if refused else "undecided"
     if corrected > 1 - LEVEL:
         return "undecided"

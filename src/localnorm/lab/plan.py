@@ -18,8 +18,8 @@ _STEPS = 5
 _STARTING = 5.0
 """Seconds to start the workers, twice: for the probe of cost and for the rest."""
 
-Kind = tuple[str, str, int]
-"""Task, norm and batch size: what decides the time of a step."""
+Kind = tuple[str, str, int, bool]
+"""Task, norm, batch size, and whether corrupted: what decides the time."""
 
 
 @dataclass(frozen=True)
@@ -75,7 +75,7 @@ def make_plan(study: Study, workers: int) -> Plan:
 
 
 def _kind(trial: Trial) -> Kind:
-    return trial.task, trial.norm, trial.batch_size
+    return trial.task, trial.norm, trial.batch_size, trial.corrupted
 
 
 def _seconds(trial: Trial, measured: Sequence[dict[Kind, tuple[int, _Pace]]]) -> float:
@@ -94,7 +94,7 @@ def _measure(trials: Sequence[Job]) -> dict[Kind, tuple[int, _Pace]]:
     for kind, trial in kinds.items():
         try:
             paces[kind] = _pace(trial)
-        except (ValueError, RuntimeError):
+        except Exception:  # noqa: BLE001, S112  its record will say why
             continue
     return paces
 
@@ -119,7 +119,7 @@ def _pace(trial: Trial) -> tuple[int, _Pace]:
     learn()
     step = min(_time(learn), _time(learn)) / steps
     epoch = _time(lambda: train.error(model, split.validation, task.classes))
-    once = _time(lambda: (train.error(model, split.train, task.classes), train.test(model, split, task, 0)))
+    once = _time(lambda: (train.error(model, split.train, task.classes), train.test(model, split, task, trial)))
     return len(split.train.labels), _Pace(step, epoch, once)
 
 

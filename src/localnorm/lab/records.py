@@ -30,6 +30,7 @@ class Trial:
         batch_size: examples a training step.
         epochs: passes over the training data.
         settings: the norm's own hyperparameters where they are not its defaults, sorted by name.
+        corrupted: whether the test is repeated under the task's corruptions, which takes as long as training.
     """
 
     task: str
@@ -40,6 +41,7 @@ class Trial:
     batch_size: int
     epochs: int
     settings: tuple[tuple[str, float], ...] = ()
+    corrupted: bool = False
 
 
 @dataclass(frozen=True)

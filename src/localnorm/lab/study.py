@@ -39,7 +39,7 @@ class Study:
     row_epochs: int = 10
     row_learning_rates: tuple[float, ...] = (3e-4, 3e-3, 3e-2)
     draws: int = 3
-    batch_sizes: tuple[int, ...] = (1, 8, 128)
+    batch_sizes: tuple[int, ...] = (1, 16, 128)
     batch_epochs: int = 3
 
     def __post_init__(self) -> None:
@@ -54,11 +54,20 @@ class Study:
             )
 
     def grid_trials(self) -> Iterator[Trial]:
-        """Every norm, seed and learning rate on the digits, at the norm's defaults."""
+        """Every norm, seed and learning rate on the digits, clean and corrupted, at the norm's defaults."""
         for norm in self.norms:
             for seed in self.seeds:
                 for rate in self.learning_rates:
-                    yield Trial("digits", "textbook_cnn", norm, seed, rate, self.batch_size, self.epochs)
+                    yield Trial(
+                        "digits",
+                        "textbook_cnn",
+                        norm,
+                        seed,
+                        rate,
+                        self.batch_size,
+                        self.epochs,
+                        corrupted=True,
+                    )
 
     def row_trials(self) -> Iterator[Trial]:
         """Every norm, seed and learning rate on the digits read as rows."""

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from statistics import median
+from typing import Any
 
 from localnorm.lab.measures.row import Row, Sample, Samples
 from localnorm.lab.measures.select import of_probe
@@ -29,13 +30,16 @@ def measure(study: Study, records: Collection[Record]) -> Samples:
     record = together[0]
     if record.status != "ok":
         return {norm: Sample(missing=record.message) for norm in study.norms}
-    return {
-        norm: Sample(
-            tuple(record.results[norm]["copies"]),
-            details={
-                "kept_bytes_per_input_byte": record.results[norm]["kept_bytes"],
-                "images_per_second": median(record.results[norm]["images_per_second"]),
-            },
-        )
-        for norm in study.norms
-    }
+    return {norm: _sample(record.results[norm]) for norm in study.norms}
+
+
+def _sample(results: Mapping[str, Any]) -> Sample:
+    if "problem" in results:
+        return Sample(missing=f"failed: {results['problem']}")
+    return Sample(
+        tuple(results["copies"]),
+        details={
+            "kept_bytes_per_input_byte": results["kept_bytes"],
+            "images_per_second": median(results["images_per_second"]),
+        },
+    )

@@ -35,23 +35,38 @@ def probe_cost(norms: list[Norm], rounds: int = ROUNDS) -> dict[str, Any]:
     Returns:
         For each norm, ``copies``: a list over rounds of (forward plus backward) / (copy in that round);
         ``kept_bytes``: bytes kept for the backward pass / bytes of the input; ``images_per_second``: a list
-        over rounds, of training the digits network. Under "shape", the tensor's shape.
+        over rounds, of training the digits network. For a norm that can't run there, only ``problem``: why.
+        Under "shape", the tensor's shape.
     """
     x = torch.randn(SHAPE, generator=torch.Generator().manual_seed(0))
     target = torch.empty_like(x)
-    modules = [norm.builder(dims=2)(SHAPE[1]) for norm in norms]
+    problems = {norm.name: _problem(norm, x) for norm in norms}
+    able = [norm for norm in norms if not problems[norm.name]]
+    modules = [norm.builder(dims=2)(SHAPE[1]) for norm in able]
     passes = [partial(_forward_backward, module, x) for module in modules]
-    networks = [_network_steps(norm) for norm in norms]
+    networks = [_network_steps(norm) for norm in able]
     copies, layers = _rounds([lambda: target.copy_(x)], passes, rounds)
     speeds, _ = _rounds(networks, [], rounds)
-    return {
+    timed = {
         norm.name: {
             "copies": [layer[i] / copy[0] for copy, layer in zip(copies, layers, strict=True)],
             "kept_bytes": _kept_bytes(module, x) / (x.numel() * x.element_size()),
             "images_per_second": [_NETWORK_BATCH * _NETWORK_STEPS / speed[i] for speed in speeds],
         }
-        for i, (norm, module) in enumerate(zip(norms, modules, strict=True))
-    } | {"shape": list(SHAPE)}
+        for i, (norm, module) in enumerate(zip(able, modules, strict=True))
+    }
+    refused = {name: {"problem": problem} for name, problem in problems.items() if problem}
+    return timed | refused | {"shape": list(SHAPE)}
+
+
+def _problem(norm: Norm, x: Tensor) -> str:
+    """Return why a norm can't be timed, empty where it can: it must not keep the others from being timed."""
+    try:
+        _forward_backward(norm.builder(dims=2)(SHAPE[1]), x)
+        _network_steps(norm)()
+    except Exception as problem:  # noqa: BLE001  it stands in the record
+        return f"{type(problem).__name__}: {problem}"
+    return ""
 
 
 def _rounds(
@@ -73,7 +88,8 @@ def _forward_backward(module: nn.Module, x: Tensor) -> None:
     leaf = x.detach().requires_grad_()
     y = module(leaf)
     if y is not leaf:
-        torch.autograd.grad(y, [leaf, *module.parameters()], x)
+        parameters = [p for p in module.parameters() if p.requires_grad]
+        torch.autograd.grad(y, [leaf, *parameters], x, allow_unused=True)
 
 
 def _kept_bytes(module: nn.Module, x: Tensor) -> int:

@@ -35,7 +35,7 @@ MARKERS: Mapping[str, str] = MappingProxyType(
 )
 """The markers' outlines around the origin, for legends drawn as SVG."""
 
-# Chosen by simulating red, green and blue blindness: no two come nearer than 15 (CIE Lab) in any of them.
+# Chosen by simulating red, green and blue blindness: no two come nearer than 13 (CIE Lab) in any of them.
 _KNOWN: Mapping[str, Style] = MappingProxyType(
     {
         "none": Style("#333333", "2px,3px", "circle"),
@@ -44,7 +44,7 @@ _KNOWN: Mapping[str, Style] = MappingProxyType(
         "layer": Style("#128C6E", "5px,3px", "diamond"),
         "instance": Style("#B8329A", "9px,3px,2px,3px", "triangle-up"),
         "group": Style("#7D3300", "12px,4px", "triangle-down"),
-        "rms": Style("#3D9BE0", "5px,2px,2px,2px", "cross"),
+        "rms": Style("#3494DA", "5px,2px,2px,2px", "cross"),
     }
 )
 _MORE = ("#6B6B00", "#6D45B8", "#7A7A7A", "#C22F3D", "#00707C")

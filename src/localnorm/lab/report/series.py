@@ -12,6 +12,7 @@ from localnorm.lab.study import Study
 from localnorm.lab.table import Table
 
 Values = tuple[float | None, ...]
+_FAR_APART = 4
 
 
 @dataclass(frozen=True)
@@ -57,9 +58,10 @@ class Chart:
 
     @property
     def log_y(self) -> bool:
-        """Whether y goes by factors too: errors do, so that small ones can be told apart, unless one is 0."""
+        """Whether y goes by factors too: errors far apart do, so that small ones can be told apart."""
         values = [value for curve in self.curves for value in curve.y if value is not None]
-        return "error" in self.y_name and bool(values) and min(values) > 0
+        # An error of 0 has no place on such an axis.
+        return "error" in self.y_name and bool(values) and 0 < _FAR_APART * min(values) <= max(values)
 
 
 def learning_curves(study: Study, records: Collection[Record]) -> tuple[Chart, ...]:
