@@ -7,8 +7,8 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
-# Elements a thread: 256 KiB in float64. torch gives no thread less work than this.
-_ELEMENTS_PER_THREAD = 2**15
+# Elements a thread: 1 MiB in float64, the best of the powers of two on the machine of the README.
+_ELEMENTS_PER_THREAD = 2**17
 
 
 def blocks(dim: int, *tensors: Tensor) -> Iterator[tuple[Tensor, ...]]:
