@@ -8,6 +8,7 @@ from contextlib import contextmanager
 import pytest
 import torch
 
+from localnorm.torch import blocks as blocks_module
 from localnorm.torch.blocks import blocks
 from localnorm.torch.portable import backward
 from tensors import NARROW, bits, normalized, random_tensor
@@ -16,6 +17,12 @@ from tensors import NARROW, bits, normalized, random_tensor
 LARGE = [((70, 16, 9, 11), 1), ((2, 96, 40, 41), 1), ((300, 500), -1), ((8, 60, 61, 6), 3), ((16, 50_000), 0)]
 every_large = pytest.mark.parametrize(("shape", "dim"), LARGE)
 every_count = pytest.mark.parametrize("threads", [1, 2])
+
+
+@pytest.fixture(autouse=True)
+def small_blocks(monkeypatch: pytest.MonkeyPatch):
+    """Make blocks a quarter of their size, so that small tensors are cut too."""
+    monkeypatch.setattr(blocks_module, "_ELEMENTS_PER_THREAD", 2**15)
 
 
 @contextmanager

@@ -40,7 +40,7 @@ class Study:
     row_learning_rates: tuple[float, ...] = (3e-4, 3e-3, 3e-2)
     draws: int = 3
     batch_sizes: tuple[int, ...] = (1, 16, 128)
-    batch_epochs: int = 3
+    batch_epochs: int = 2
 
     def __post_init__(self) -> None:
         for name in ("norms", "seeds"):
