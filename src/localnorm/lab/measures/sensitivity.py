@@ -66,8 +66,9 @@ def _loss(study: Study, own: Collection[Record], seed: int) -> float | None:
     ]
     if not defaults:
         return None
-    # Of equals the defaults come first: a tie is no reason to tune.
-    best = min([*defaults, *here], key=validation_error)
+    # Of equals the defaults come first, since a tie is no reason to tune; then the lowest learning rate.
+    others = sorted(here, key=lambda record: (_trial(record).learning_rate, _trial(record).settings))
+    best = min([*defaults, *others], key=validation_error)
     return float(defaults[0].results["test_error"] - best.results["test_error"])
 
 
