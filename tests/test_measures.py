@@ -1,0 +1,224 @@
+"""What the rows measure, on records made by hand, and the table of a study that is not there yet."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import replace
+
+import pytest
+
+from localnorm.lab.measures import MEASURES, Sample
+from localnorm.lab.records import Probe, Record, Trial
+from made_records import STUDY, Ended, Fate, Run, of_probe, part_of, records
+
+ONE = replace(STUDY, norms=("none", "local"), seeds=(0, 1, 2))
+
+
+def _measured(row: str, made: list[Record], norm: str = "local", study=ONE) -> Sample:
+    measure = next(m for m in MEASURES if m.row.name == row)
+    return measure.measure(study, made)[norm]
+
+
+def _trials() -> list[Trial]:
+    return [record.job for record in records(ONE) if isinstance(record.job, Trial)]
+
+
+def _of(part: str, fate: Callable[[Trial], Fate]) -> list[Record]:
+    """Return the records of the study with this fate of local's trials of a part."""
+    return records(ONE, lambda t: fate(t) if (t.norm, part_of(ONE, t)) == ("local", part) else Run())
+
+
+# Validation and test error by learning rate; 1e-2 is best on test data, which must not choose.
+CHOICES = {
+    "least on validation": ({1e-3: 9.0, 3e-3: 7.0, 1e-2: 8.0}, {}, 3e-3),
+    "of equals the lower": ({1e-3: 9.0, 3e-3: 7.0, 1e-2: 7.0}, {}, 3e-3),
+    "not where a seed diverged": ({1e-3: 9.0, 3e-3: 7.0, 1e-2: 8.0}, {(3e-3, 1): Ended()}, 1e-2),
+    "not where a seed failed": ({1e-3: 9.0, 3e-3: 7.0, 1e-2: 8.0}, {(3e-3, 2): Ended("failed", "no")}, 1e-2),
+    "by the mean over the seeds": (
+        {1e-3: 8.0, 3e-3: 7.0, 1e-2: 7.5},
+        {(3e-3, 0): Run(test=3.0, validation=12.0)},
+        1e-2,
+    ),
+    "where one is not run yet": ({1e-3: 9.0, 3e-3: 7.0, 1e-2: 8.0}, {(3e-3, 0): None}, 3e-3),
+}
+
+
+@pytest.mark.parametrize("name", CHOICES)
+def test_the_learning_rate_is_chosen_on_validation_data(name: str):
+    validation, others, chosen = CHOICES[name]
+    tests = {1e-3: 1.0, 3e-3: 3.0, 1e-2: 0.5}
+
+    def fate(t: Trial) -> Fate:
+        usual = Run(test=tests[t.learning_rate] + t.seed, validation=validation[t.learning_rate], train=0.25)
+        return others.get((t.learning_rate, t.seed), usual)
+
+    found = _measured("generalization", _of("grid", fate))
+    wanted = [tests[chosen] + seed for seed in ONE.seeds]
+    if name == "where one is not run yet":
+        wanted[0] = None
+    assert found.values == tuple(wanted)
+    assert found.details["learning_rate"] == chosen
+    known = [value for value in wanted if value is not None]
+    assert found.details["train_error"] == 0.25
+    assert found.details["gap"] == pytest.approx(sum(known) / len(known) - 0.25, rel=1e-12)
+
+
+def test_the_error_chosen_by_is_that_of_the_last_epoch():
+    curves = {1e-3: (1.0, 9.0), 3e-3: (9.0, 8.0), 1e-2: (2.0, 8.5)}
+    found = _measured("generalization", _of("grid", lambda t: Run(validation=curves[t.learning_rate])))
+    assert found.details["learning_rate"] == 3e-3
+
+
+def test_robustness_is_the_mean_over_corruptions_and_severities():
+    found = _measured("robustness to noise", _of("grid", lambda t: Run(test=8.0, corrupted=20.0 + t.seed)))
+    assert found.values == (20.0, 21.0, 22.0)
+    assert found.details["clean"] == 8.0
+    assert found.details["by_severity"] == {
+        "noise": [17.5, 18.5, 19.5, 20.5, 21.5],
+        "salt and pepper": [18.5, 19.5, 20.5, 21.5, 22.5],
+        "blur": [19.5, 20.5, 21.5, 22.5, 23.5],
+        "contrast": [20.5, 21.5, 22.5, 23.5, 24.5],
+    }
+
+
+@pytest.mark.parametrize(
+    ("seconds", "at_equal_time"),
+    # none takes 3 epochs of 1 s; the curve of local is 30, 20, 10.
+    [(0.5, 10.0), (1.0, 10.0), (1.005, 10.0), (1.4, 20.0), (2.0, 30.0), (3.5, None)],
+)
+def test_recurrent_networks_are_compared_at_equal_steps_and_equal_time(
+    seconds: float, at_equal_time: float | None
+):
+    made = _of("rows", lambda t: Run(test=4.0 + t.seed, validation=(30.0, 20.0, 10.0), seconds=seconds))
+    found = _measured("suitability for RNNs", made)
+    assert found.values == (4.0, 5.0, 6.0)
+    assert found.details == {
+        "learning_rate": 3e-3,
+        "validation_error_at_equal_steps": 10.0,
+        "timed": {"validation_error_at_equal_time": at_equal_time, "seconds_of_none": 3.0},
+    }
+
+
+def test_batch_dependence_is_worst_minus_best():
+    def fate(t: Trial) -> Fate:
+        if (t.seed, t.batch_size) == (2, 8):
+            return Ended()
+        return Run(test={8: 4.0, 128: 7.0 + t.seed}[t.batch_size])
+
+    found = _measured("batch-size dependence", _of("batch", fate))
+    assert found.values == (3.0, 4.0, None)
+    assert found.details == {"test_error_by_batch_size": {"8": 4.0, "128": 8.0}}
+
+
+# For one seed: validation and test error of the default, of the other two rates, and of the two draws.
+SENSITIVITY = {
+    "the best on validation counts": ((9, 9), [(8, 5), (9.5, 1)], [(9.5, 1), (9.5, 1)], 4.0),
+    "also among the draws": ((9, 9), [(8, 5), (9.5, 1)], [(7, 3), (8, 1)], 6.0),
+    "tuning may lose": ((9, 4), [(8, 5), (9.5, 1)], [(9.5, 1), (9.5, 1)], -1.0),
+    "a tie is no reason to tune": ((9, 9), [(9, 1), (9, 1)], [(9, 1), (9, 1)], 0.0),
+    "the default is best": ((5, 9), [(9, 1), (9, 1)], [(9, 1), (9, 1)], 0.0),
+    "what diverged is not chosen": ((9, 9), [None, (8, 7)], [None, None], 2.0),
+    "the default diverged": (None, [(9, 1), (9, 1)], [(9, 1), (9, 1)], None),
+}
+
+
+@pytest.mark.parametrize("name", SENSITIVITY)
+def test_sensitivity_is_what_the_defaults_lose(name: str):
+    default, others, draws, loss = SENSITIVITY[name]
+    grid = dict(zip(ONE.learning_rates, (others[0], default, others[1]), strict=True))
+    settings = [t.settings for t in _trials() if (t.norm, t.seed, part_of(ONE, t)) == ("local", 1, "draw")]
+    drawn = dict(zip(settings, draws, strict=True))
+
+    def fate(t: Trial) -> Fate:
+        if t.norm == "local" and t.seed == 1 and part_of(ONE, t) in ("grid", "draw"):
+            pair = drawn[t.settings] if t.settings else grid[t.learning_rate]
+            return Run(validation=pair[0], test=pair[1]) if pair else Ended()
+        return Run()
+
+    found = _measured("hyperparameter sensitivity", records(ONE, fate))
+    assert found.values == (0.0, loss, 0.0)
+
+
+@pytest.mark.parametrize(
+    ("errors", "decades"),
+    [
+        ((10.0, 10.5, 10.9), math.log10(3) + math.log10(10 / 3)),
+        ((10.0, 11.0, 11.1), math.log10(3)),
+        ((10.0, 12.0, 10.0), 0.0),
+        ((10.0, 10.0, None), math.log10(3)),
+        ((None, None, None), None),
+    ],
+)
+def test_good_decades_lie_between_neighbours_near_the_best(errors: tuple, decades: float | None):
+    rates = dict(zip(ONE.learning_rates, errors, strict=True))
+
+    def fate(t: Trial) -> Fate:
+        error = rates[t.learning_rate]
+        return Ended() if error is None and t.seed == 0 else Run(validation=error or 1.0)
+
+    found = _measured("hyperparameter sensitivity", _of("grid", fate)).details["good_decades"]
+    assert found == (decades if decades is None else pytest.approx(decades, rel=1e-12))
+
+
+def test_importance_is_the_rank_correlation_with_the_validation_error():
+    found = _measured(
+        "hyperparameter sensitivity", _of("draw", lambda t: Run(validation=-math.log(dict(t.settings)["alpha"])))
+    ).details["importance"]
+    assert found.keys() == {"learning_rate", "alpha", "beta", "k", "n"}
+    assert found["alpha"] == 1.0
+    assert all(0 <= found[name] < 1 for name in ("learning_rate", "beta", "k", "n"))
+    none = _measured("hyperparameter sensitivity", records(ONE), "none").details["importance"]
+    assert none == {"learning_rate": None}, "equal errors have no ranks"
+
+
+def test_cost_is_that_of_the_run_that_timed_all_norms_side_by_side():
+    made = records(ONE, probes={"cost": {"local": [3.0, 4.0], "none": [1.0, 2.0]}})
+    alone = of_probe(Probe("cost", ("local",)), {"local": [9.0]})
+    for order in ([*made, alone], [alone, *made]):
+        found = _measured("computational cost", order)
+        assert found.values == (3.0, 4.0)
+        assert found.details == {"kept_bytes_per_input_byte": 1.0, "images_per_second": 2.0}
+    assert _measured("computational cost", [alone]) == Sample(missing="not run yet")
+    refused = replace(made[0], results={"none": made[0].results["none"], "local": {"problem": "ValueError: no"}})
+    assert _measured("computational cost", [refused]) == Sample(missing="failed: ValueError: no")
+    assert _measured("computational cost", [refused], "none").values == (1.0, 2.0)
+
+
+def test_exact_rows_are_read_off_the_probes():
+    made = records(ONE, probes={"scope": {"local": "mini-batch"}, "flexibility": {"local": 12}})
+    scope, flexibility = (_measured(row, made) for row in ("normalization scope", "flexibility"))
+    assert (scope.text, scope.values, scope.details["reach"]) == ("mini-batch", (2.0,), "mini-batch")
+    assert (flexibility.text, flexibility.values) == ("12 of 13", (12.0,))
+    assert list(flexibility.details["exam"].values()) == [None] * 12 + ["no"]
+
+
+TRAINED = {
+    "hyperparameter sensitivity": "grid",
+    "suitability for RNNs": "rows",
+    "generalization": "grid",
+    "robustness to noise": "grid",
+    "batch-size dependence": "batch",
+}
+
+
+@pytest.mark.parametrize("row", TRAINED)
+def test_a_missing_result_says_why(row: str):
+    assert _measured(row, []).missing == "not run yet"
+    assert _measured(row, _of(TRAINED[row], lambda _: None)).missing == "not run yet"
+    diverged = _measured(row, _of(TRAINED[row], lambda _: Ended()))
+    assert diverged == Sample(missing="diverged: the training loss was not finite in epoch 1")
+    memory = _measured(row, _of(TRAINED[row], lambda _: Ended("out of memory", "no room")))
+    assert memory.missing == "out of memory: no room"
+
+
+@pytest.mark.parametrize("row", ["normalization scope", "computational cost", "flexibility"])
+def test_a_missing_probe_says_why(row: str):
+    assert _measured(row, []).missing == "not run yet"
+    failed = [replace(r, status="failed", message="no", results={}) for r in records(ONE)]
+    assert _measured(row, failed).missing == "no"
+
+
+def test_too_few_trials_are_said_so():
+    one_size = _of("batch", lambda t: Run() if t.batch_size == 8 else None)
+    assert _measured("batch-size dependence", one_size).missing == "too few trials"
