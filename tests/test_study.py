@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import json
-import os
+import re
 import shutil
 import signal
 import subprocess
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from localnorm.lab.compare import compare
+from localnorm.lab.jobs import jobs, runs_alone
 from localnorm.lab.records import Trial, key
 from localnorm.lab.store import Store
 from localnorm.lab.study import Study
@@ -60,7 +60,7 @@ def _results(folder: Path) -> dict[str, Any]:
     """Return the results by key, but for the times of the probe of cost."""
     sound, damaged = Store(folder).read()
     assert not damaged
-    return {name: record.results for name, record in sound.items() if record.job.name != "cost"} if sound else {}
+    return {name: record.results for name, record in sound.items() if not runs_alone(record.job)}
 
 
 def _children(pid: int) -> set[int]:
@@ -86,3 +86,102 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def copied(finished: Path, tmp_path: Path) -> Path:
     """A copy of the finished study."""
     return shutil.copytree(finished, tmp_path / "study")
+
+
+def test_killed_twice_and_extended_by_a_seed_it_runs_what_is_missing_and_finds_the_same(
+    finished: Path, tmp_path: Path
+):
+    before: dict[str, int] = {}
+    for seeds, enough in ((1, 3), (2, 30)):
+        process = _start(tmp_path, seeds=seeds)
+        assert until(lambda enough=enough: len(_written(tmp_path)) >= enough, seconds=120)
+        workers = _children(process.pid)
+        process.kill()
+        process.communicate()
+        assert until(lambda workers=workers: not any(map(alive, workers)), seconds=10)
+        assert _written(tmp_path).items() >= before.items()
+        before = _written(tmp_path)
+    _, err = _run(tmp_path)
+    kept = len(before)
+    assert f"{kept} of {JOBS} jobs are in {tmp_path} already; running the other {JOBS - kept}" in err
+    assert _written(tmp_path).items() >= before.items(), "a finished job was run again"
+    assert not list((tmp_path / "records").glob(".*"))
+    assert _results(tmp_path) == _results(finished)
+    assert _table(tmp_path) == _table(finished)
+
+
+def test_a_damaged_record_is_named_and_its_job_alone_run_again(finished: Path, copied: Path):
+    trials = [name for name, record in Store(copied).read()[0].items() if isinstance(record.job, Trial)]
+    damaged = copied / "records" / f"{trials[7]}.json"
+    damaged.write_text(damaged.read_text()[:200])
+    before = _written(copied)
+    _, err = _run(copied)
+    lines = err.splitlines()
+    assert lines[0].startswith(
+        f"damaged, run again: {damaged}: a record must be complete JSON, got JSONDecodeError"
+    )
+    assert lines[1] == f"{JOBS - 1} of {JOBS} jobs are in {copied} already; running the other 1"
+    assert {name for name, at in _written(copied).items() if at != before[name]} == {trials[7]}
+    assert _results(copied) == _results(finished)
+    assert _table(copied) == _table(finished)
+
+
+def test_interrupted_it_says_so_and_leaves_no_worker(tmp_path: Path):
+    process = _start(tmp_path)
+    assert until(lambda: len(_written(tmp_path)) >= 3)
+    workers = _children(process.pid)
+    assert len(workers) >= 2
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=60)
+    assert (process.returncode, out) == (130, "")
+    kept = re.search(
+        rf"interrupted; (\d+) more jobs are kept in {tmp_path}: the same command goes on from there", err
+    )
+    # A worker may have written a record that the command had not heard of yet.
+    assert 1 <= int(kept[1]) <= len(_written(tmp_path))
+    assert len(err.splitlines()) == 2
+    assert not any(map(alive, workers))
+    assert not Store(tmp_path).read()[1]
+    with Store(tmp_path).locked():
+        pass
+
+
+def test_extended_by_a_norm_it_runs_only_what_is_new(copied: Path):
+    before, old = _written(copied), set(map(key, jobs(read_study(copied))))
+    assert set(before) == old
+    _, err = _run(copied, norms=(*NORMS, "rms"))
+    new = set(map(key, jobs(read_study(copied)))) - old
+    # The cost of all side by side, and of rms scope, flexibility and the trials of two seeds.
+    assert len(new) == 3 + 2 * 6
+    # The cost of the four is no job of the new study, and its record stays.
+    assert f"{JOBS - 1} of {JOBS - 1 + len(new)} jobs are in {copied} already; running the other {len(new)}" in err
+    assert _written(copied).items() >= before.items()
+    assert set(_written(copied)) == old | new
+    table = json.loads((copied / "table.json").read_text())
+    for row in table["rows"]:
+        assert [cell["norm"] for cell in row["cells"]] == [*NORMS, "rms"]
+        assert all(cell["estimate"] for cell in row["cells"])
+
+
+@pytest.mark.slow
+def test_the_placebo_is_undecided_and_the_harm_is_found(tmp_path: Path):
+    study = Study(
+        norms=("none", "own_norms:placebo", "own_norms:harm"),
+        learning_rates=(3e-3, 1e-2),
+        row_learning_rates=(3e-3,),
+        epochs=2,
+        row_epochs=2,
+        draws=1,
+        batch_sizes=(32, 128),
+        batch_epochs=1,
+    )
+    table = make_table(study, list(compare(study, tmp_path, 2, lambda _: None)))
+    for row in table.rows:
+        placebo = row.cell("own_norms:placebo")
+        assert placebo.verdict in ("undecided", "not supported")
+        assert placebo.judgement.standing in ("no different", "undecided")
+        assert placebo.judgement.difference.value == 0 or row.row.name == "computational cost"
+    harm = table.row("generalization").cell("own_norms:harm")
+    assert (harm.verdict, harm.judgement.standing) == ("not supported", "worse")
+    assert harm.judgement.difference.low > 10
+    assert table.row("robustness to noise").cell("own_norms:harm").judgement.standing == "worse"

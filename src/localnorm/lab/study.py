@@ -35,8 +35,8 @@ class Study:
     learning_rates: tuple[float, ...] = (3e-4, 1e-3, 3e-3, 1e-2, 3e-2)
     default_learning_rate: float = 3e-3
     batch_size: int = 32
-    epochs: int = 5
-    row_epochs: int = 10
+    epochs: int = 4
+    row_epochs: int = 8
     row_learning_rates: tuple[float, ...] = (3e-4, 3e-3, 3e-2)
     draws: int = 3
     batch_sizes: tuple[int, ...] = (1, 16, 128)
