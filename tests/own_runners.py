@@ -12,7 +12,6 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 from localnorm.lab.engine import run
 from localnorm.lab.records import Job, Record, Trial
@@ -53,10 +52,10 @@ def alive(pid: int) -> bool:
     """Whether a process runs; one that is dead and waits to be asked after does not."""
     try:
         os.kill(pid, 0)
-    except ProcessLookupError:
+        stat = Path(f"/proc/{pid}/stat")
+        return not (stat.exists() and stat.read_text().rpartition(")")[2].split()[0] == "Z")
+    except (ProcessLookupError, FileNotFoundError):
         return False
-    stat = Path(f"/proc/{pid}/stat")
-    return not (stat.exists() and stat.read_text().rpartition(")")[2].split()[0] == "Z")
 
 
 def until(condition: Callable[[], object], seconds: float = 60.0) -> bool:
@@ -92,8 +91,7 @@ def start(function: Callable[..., None], *arguments: object) -> subprocess.Popen
     return subprocess.Popen([sys.executable, "-c", code], env=ENVIRONMENT, cwd="/")
 
 
-def localnorm(*arguments: object, **options: Any) -> subprocess.Popen[str]:
+def localnorm(*arguments: object) -> subprocess.Popen[str]:
     """Start the command line; its output is text."""
     words = [str(Path(sys.executable).with_name("localnorm")), *map(str, arguments)]
-    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
-    return subprocess.Popen(words, env=ENVIRONMENT, **(pipes | options))
+    return subprocess.Popen(words, env=ENVIRONMENT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)

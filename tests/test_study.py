@@ -140,7 +140,7 @@ def test_interrupted_it_says_so_and_leaves_no_worker(tmp_path: Path):
     # A worker may have written a record that the command had not heard of yet.
     assert 1 <= int(kept[1]) <= len(_written(tmp_path))
     assert len(err.splitlines()) == 2
-    assert not any(map(alive, workers))
+    assert until(lambda: not any(map(alive, workers)), seconds=10)
     assert not Store(tmp_path).read()[1]
     with Store(tmp_path).locked():
         pass

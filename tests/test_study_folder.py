@@ -14,7 +14,7 @@ from localnorm.lab.store import Store
 from localnorm.lab.study import Study
 from localnorm.lab.study_folder import open_study, read_study
 
-STUDY = Study(norms=("none", "local"), seeds=(0, 1))
+STUDY = Study(norms=("none", "local"), seeds=(0, 1), epochs=5, draws=3, batch_size=32)
 
 
 def _bytes(folder: Path) -> dict[str, bytes]:
