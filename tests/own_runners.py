@@ -88,7 +88,7 @@ def lock_for_ever(folder: str) -> None:
 def start(function: Callable[..., None], *arguments: object) -> subprocess.Popen[str]:
     """Run a function of this module in a process of its own; it gets its arguments as text."""
     code = f"import own_runners; own_runners.{function.__name__}(*{[str(a) for a in arguments]})"
-    return subprocess.Popen([sys.executable, "-c", code], env=ENVIRONMENT, cwd="/")
+    return subprocess.Popen([sys.executable, "-c", code], env=ENVIRONMENT, cwd="/", stderr=subprocess.DEVNULL)
 
 
 def localnorm(*arguments: object) -> subprocess.Popen[str]:
