@@ -86,12 +86,25 @@ def lock_for_ever(folder: str) -> None:
 
 
 def start(function: Callable[..., None], *arguments: object) -> subprocess.Popen[str]:
-    """Run a function of this module in a process of its own; it gets its arguments as text."""
+    """Run a function of this module in a process of its own; it gets its arguments as text.
+
+    Its stderr is dropped: Python's resource tracker complains there, late, of a process that was killed.
+    """
     code = f"import own_runners; own_runners.{function.__name__}(*{[str(a) for a in arguments]})"
     return subprocess.Popen([sys.executable, "-c", code], env=ENVIRONMENT, cwd="/", stderr=subprocess.DEVNULL)
 
 
 def localnorm(*arguments: object) -> subprocess.Popen[str]:
-    """Start the command line; its output is text."""
+    """Start the command line as a person at a terminal would; its output is text.
+
+    Where the tests run in the background, Ctrl-C is ignored and children would inherit that.
+    """
     words = [str(Path(sys.executable).with_name("localnorm")), *map(str, arguments)]
-    return subprocess.Popen(words, env=ENVIRONMENT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    return subprocess.Popen(
+        words,
+        env=ENVIRONMENT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )

@@ -92,7 +92,7 @@ def test_killed_twice_and_extended_by_a_seed_it_runs_what_is_missing_and_finds_t
     finished: Path, tmp_path: Path
 ):
     before: dict[str, int] = {}
-    for seeds, enough in ((1, 3), (2, 30)):
+    for seeds, enough in ((1, 1), (2, 30)):
         process = _start(tmp_path, seeds=seeds)
         assert until(lambda enough=enough: len(_written(tmp_path)) >= enough, seconds=120)
         workers = _children(process.pid)
