@@ -22,6 +22,7 @@ HOUSE = """
     errors
     conventions
     spec
+    axes
     reference
     kernels
     numpy | torch | jax | keras
@@ -45,7 +46,7 @@ FLOORS = [[room.split() for room in line.split("|")] for line in HOUSE.strip().s
 
 # A report can be made anywhere from a folder of records, and a spec converted: none of these needs torch.
 TORCHLESS = """
-    errors conventions spec reference
+    errors conventions spec axes reference
     lab.records lab.store lab.study lab.statistics lab.claims lab.measures lab.judge lab.table lab.report
 """
 TORCH = re.compile(r"(torch|torchmetrics|lightning\w*)(\.|$)")

@@ -229,7 +229,7 @@ def test_bad_arguments(args: tuple, kwargs: dict, text: str):
 def test_is_a_value():
     spec = LRNSpec(np.int64(2), np.uint8(1), np.float32(0.5), 1, np.float64(2))
     assert spec == LRNSpec(2, 1, 0.5, 1.0, 2.0)
-    assert [type(value) for value in dataclasses.astuple(spec)] == [int, int, float, float, float]
+    assert [type(value) for value in dataclasses.astuple(spec)] == [int, int, float, float, float, int]
     assert len({spec, LRNSpec(2, 1, 0.5, 1.0, 2.0), LRNSpec(1, 2, 0.5, 1.0, 2.0)}) == 2
     assert pickle.loads(pickle.dumps(spec)) == spec  # noqa: S301  our own bytes
     assert repr(spec) == "LRNSpec(lo=2, hi=1, alpha=0.5, beta=1.0, k=2.0)"

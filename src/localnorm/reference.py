@@ -2,10 +2,10 @@
 
     y_c = x_c * s_c^-beta        s_c = k + alpha * sum_{j in W(c)} x_j^2        W(c) = [c - lo, c + hi]
 
-Every window is laid out and summed on its own; nothing is carried over from its neighbour, so a spike
-reaches only the channels whose window holds it. Squares are taken of ``x_j / m_c``, where ``m_c`` is a power
-of two near the square root of the largest term of ``s_c`` (dividing by it rounds nothing), so they neither
-overflow nor vanish: ``s_c = m_c^2 * t_c``.
+Within a channel, c and j are positions and the window a box of them. Every window is laid out and summed on its
+own; nothing is carried over from its neighbour, so a spike reaches only what has it in its window. Squares are
+taken of ``x_j / m_c``, where ``m_c`` is a power of two near the square root of the largest term of ``s_c``
+(dividing by it rounds nothing), so they neither overflow nor vanish: ``s_c = m_c^2 * t_c``.
 
 Inputs and results are float64. In between stands the widest float of the platform, where that is wider, so that
 the truth is good to the last digit and what a door is measured against errs less than the door.
@@ -13,12 +13,13 @@ the truth is good to the last digit and what a door is measured against errs les
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import ArrayLike, NDArray
 
+from localnorm.axes import window_axes
 from localnorm.spec import LRNSpec
 
 Array = NDArray[np.float64]
@@ -35,19 +36,31 @@ class Gradients(NamedTuple):
 
 
 class _Parts(NamedTuple):
-    """What forward and gradient share, with the channel axis last."""
+    """What forward and gradient share, with the axes of the window, C in short, last."""
 
     x: Wide  # (..., C)
-    ratios: Wide  # (..., C, lo + 1 + hi): x_j / m_c for j in W(c), 0 beyond the borders
+    ratios: Wide  # (..., C, elements of a window): x_j / m_c for j in W(c), 0 beyond the borders
     m: Wide  # (..., C)
     squares: Wide  # (..., C): sum of the squared ratios
     t: Wide  # (..., C): s_c / m_c^2
 
 
-def _parts(x: ArrayLike, spec: LRNSpec, axis: int) -> _Parts:
-    wide = np.moveaxis(np.asarray(x, np.float64).astype(np.longdouble), axis, -1)
-    padded = np.pad(wide, [(0, 0)] * (wide.ndim - 1) + [(spec.lo, spec.hi)])
-    windows = sliding_window_view(padded, spec.size, axis=-1) if wide.size else np.zeros((*wide.shape, spec.size))
+def _last(axes: tuple[int, ...]) -> tuple[int, ...]:
+    return tuple(range(-len(axes), 0))
+
+
+def _box(starts: tuple[int, ...], extents: tuple[int, ...]) -> tuple[Any, ...]:
+    """The index of a box in the last axes."""
+    return (..., *(slice(start, start + extent) for start, extent in zip(starts, extents, strict=True)))
+
+
+def _parts(x: ArrayLike, spec: LRNSpec, axes: tuple[int, ...]) -> _Parts:
+    last = _last(axes)
+    wide = np.moveaxis(np.asarray(x, np.float64).astype(np.longdouble), axes, last)
+    padded = np.pad(wide, [(0, 0)] * (wide.ndim - len(axes)) + [(spec.lo, spec.hi)] * len(axes))
+    windows = np.zeros((*wide.shape, spec.count), np.longdouble)
+    if wide.size:
+        windows = sliding_window_view(padded, (spec.size,) * len(axes), axis=last).reshape(windows.shape)
     largest = np.maximum(np.sqrt(spec.alpha) * np.abs(windows).max(axis=-1), np.sqrt(spec.k))
     exponent = np.frexp(np.where(np.isfinite(largest), largest, 1.0))[1]
     m = np.ldexp(np.longdouble(1), np.clip(exponent, -1021, 1023))
@@ -63,7 +76,7 @@ def forward(x: ArrayLike, spec: LRNSpec, axis: int = 1) -> Array:
     Args:
         x: input of any rank from 1 up, taken as float64.
         spec: the normalization.
-        axis: the channel axis.
+        axis: the channel axis; a window within a channel spans the last axes other than it.
 
     Returns:
         An array of the shape of `x`, float64.
@@ -75,10 +88,11 @@ def forward(x: ArrayLike, spec: LRNSpec, axis: int = 1) -> Array:
         array([[0.6, 0.8]])
     """
     with np.errstate(all="ignore"):
-        wide, _, m, _, t = _parts(x, spec, axis)
+        axes = window_axes(spec, np.ndim(x), axis)
+        wide, _, m, _, t = _parts(x, spec, axes)
         # m^-beta twice rather than m^(-2 beta): only the final product may leave the range of float64.
         y = wide * m**-spec.beta * t**-spec.beta * m**-spec.beta
-        return np.moveaxis(y.astype(np.float64), -1, axis)
+        return np.moveaxis(y.astype(np.float64), _last(axes), axes)
 
 
 def gradients(x: ArrayLike, grad_output: ArrayLike, spec: LRNSpec, axis: int = 1) -> Gradients:
@@ -95,7 +109,7 @@ def gradients(x: ArrayLike, grad_output: ArrayLike, spec: LRNSpec, axis: int = 1
         x: input of any rank from 1 up, taken as float64.
         grad_output: the gradient with respect to the output, in the shape of `x`.
         spec: the normalization.
-        axis: the channel axis.
+        axis: the channel axis; a window within a channel spans the last axes other than it.
 
     Returns:
         A `Gradients`.
@@ -104,25 +118,28 @@ def gradients(x: ArrayLike, grad_output: ArrayLike, spec: LRNSpec, axis: int = 1
         >>> gradients([[3.0, 4.0]], [[1.0, 0.0]], LRNSpec(lo=0, hi=0, alpha=0.0, beta=1.0, k=2.0)).x
         array([[0.5, 0. ]])
     """
-    grad = np.moveaxis(np.asarray(grad_output, np.float64), axis, -1)
+    axes = window_axes(spec, np.ndim(x), axis)
+    last = _last(axes)
+    grad = np.moveaxis(np.asarray(grad_output, np.float64), axes, last)
     with np.errstate(all="ignore"):
-        wide, ratios, m, squares, t = _parts(x, spec, axis)
+        wide, ratios, m, squares, t = _parts(x, spec, axes)
         scale = t**-spec.beta
         # g_c * (x_c / m_c) * s_c^-beta / t_c, which is h_c * m_c: kept in range by the ratios.
         h_m = grad * (wide / m) * m**-spec.beta * scale * m**-spec.beta / t
         terms = h_m[..., None] * ratios
-        channels = wide.shape[-1]
-        through = np.zeros((*wide.shape[:-1], channels + spec.lo + spec.hi), np.longdouble)
-        for offset in range(spec.size):
-            through[..., offset : offset + channels] += terms[..., offset]
-        through = through[..., spec.lo : spec.lo + channels]
+        extents = wide.shape[-len(axes) :]
+        padded = [n + spec.lo + spec.hi for n in extents]
+        through = np.zeros((*wide.shape[: -len(axes)], *padded), np.longdouble)
+        for element, offsets in enumerate(np.ndindex(*(spec.size,) * len(axes))):
+            through[_box(offsets, extents)] += terms[..., element]
+        through = through[_box((spec.lo,) * len(axes), extents)]
         grad_x = grad * m**-spec.beta * scale * m**-spec.beta
         if spec.alpha:  # else squares may have overflowed, and count for nothing
             grad_x = grad_x - 2 * spec.alpha * spec.beta * through
         y = wide * m**-spec.beta * scale * m**-spec.beta
         log_s = np.log(t) + 2 * np.log(m)
         return Gradients(
-            np.moveaxis(grad_x.astype(np.float64), -1, axis),
+            np.moveaxis(grad_x.astype(np.float64), last, axes),
             float(-spec.beta * np.sum(h_m / m)),
             float(-spec.beta * np.sum(grad * y * (squares / t))),
             float(-np.sum(grad * y * log_s)),

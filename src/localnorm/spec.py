@@ -152,7 +152,11 @@ class LRNSpec:
     """One local response normalization: ``y_c = x_c / (k + alpha * sum_{j in W(c)} x_j^2)^beta``.
 
     The window ``W(c)`` is ``[c - lo, c + hi]`` cut at the borders, and alpha multiplies the sum of
-    squares; it is divided by nothing. Every framework's own parameters are a constructor
+    squares; it is divided by nothing. Across channels (``spatial=0``, the usual LRN) c counts channels. Within
+    a channel (``spatial=2``, say) the window is a box that reaches as far along each of the last `spatial`
+    axes other than the channel axis, and each channel is normalized by itself.
+
+    Every framework's own parameters are a constructor
     ``from_<framework>`` and a method ``to_<framework>``, for paper, torch, tensorflow, caffe, onnx and cudnn.
     A round trip through them is exact for every alpha of up to 15 significant digits; a longer one may
     come back changed by one unit in its last place where alpha is divided by the size, because no float
@@ -164,6 +168,7 @@ class LRNSpec:
         alpha: factor of the sum of squares, finite, at least 0.
         beta: the exponent, finite.
         k: the constant, finite, at least 0, and more than 0 where alpha is 0.
+        spatial: spatial axes that the window spans in place of the channel axis, at least 0; default 0.
 
     Raises:
         SpecError: a value breaks one of these rules (a ValueError).
@@ -184,6 +189,7 @@ class LRNSpec:
     alpha: float
     beta: float
     k: float
+    spatial: int = 0
 
     def __post_init__(self) -> None:
         checked = {
@@ -192,6 +198,7 @@ class LRNSpec:
             "alpha": _real("alpha", self.alpha, 0.0),
             "beta": _real("beta", self.beta),
             "k": _real("k", self.k, 0.0),
+            "spatial": _whole("spatial", self.spatial, 0),
         }
         if checked["alpha"] == 0 and checked["k"] == 0:
             raise SpecError("k must be more than 0 where alpha is 0, got k=0: the output would be 0/0; pass k=1.")
@@ -200,8 +207,18 @@ class LRNSpec:
 
     @property
     def size(self) -> int:
-        """The number of channels in a window that no border cuts: ``lo + hi + 1``."""
+        """The extent of a window that no border cuts, along each of its axes: ``lo + hi + 1``."""
         return self.lo + self.hi + 1
+
+    @property
+    def count(self) -> int:
+        """The number of elements in such a window: ``size``, or ``size ** spatial`` within a channel."""
+        return math.prod([self.size] * max(self.spatial, 1))
+
+    def __repr__(self) -> str:
+        """Return the constructor call; `spatial` appears where it is not 0."""
+        shown = f"lo={self.lo}, hi={self.hi}, alpha={self.alpha}, beta={self.beta}, k={self.k}"
+        return f"LRNSpec({shown}{f', spatial={self.spatial}' if self.spatial else ''})"
 
     from_paper = _From("paper")
     to_paper = _To("paper")

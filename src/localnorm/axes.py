@@ -1,0 +1,55 @@
+"""Which axes of an array the window spans: the same rules and the same errors behind every door."""
+
+from __future__ import annotations
+
+import operator
+
+from localnorm.errors import AxisError
+from localnorm.spec import LRNSpec
+
+
+def whole_axis(axis: object, name: str = "axis") -> int:
+    """Return the axis as an int, or say that it is none."""
+    try:
+        return operator.index(axis)  # type: ignore[arg-type]
+    except TypeError:
+        raise AxisError(
+            f"{name} must be a whole number, got {axis!r} of type {type(axis).__name__}; pass an int such as 1."
+        ) from None
+
+
+def channel_axis(rank: int, axis: object, name: str = "axis") -> int:
+    """Return the axis counted from 0, or say that an input of this rank has no such axis."""
+    whole = whole_axis(axis, name)
+    if not -rank <= whole < rank:
+        raise AxisError(
+            f"{name} must be an axis of the input, which has rank {rank}, got {name}={whole}; "
+            + (f"pass a value from {-rank} to {rank - 1}." if rank else "add a channel axis first.")
+        )
+    return whole % rank
+
+
+def window_axes(spec: LRNSpec, rank: int, axis: object, name: str = "axis") -> tuple[int, ...]:
+    """Return the axes that the window of an input of this rank spans.
+
+    Across channels that is the channel axis; within a channel, the last ``spec.spatial`` axes other than it.
+
+    Raises:
+        AxisError: no such axis, or too few axes beside it.
+
+    Example:
+        >>> window_axes(LRNSpec(1, 1, 1.0, 0.75, 1.0), rank=4, axis=1)
+        (1,)
+        >>> window_axes(LRNSpec(1, 1, 1.0, 0.75, 1.0, spatial=2), rank=4, axis=-1)
+        (1, 2)
+    """
+    channel = channel_axis(rank, axis, name)
+    if not spec.spatial:
+        return (channel,)
+    others = [a for a in range(rank) if a != channel]
+    if len(others) < spec.spatial:
+        raise AxisError(
+            f"a window over {spec.spatial} spatial axes needs an input with as many axes beside the channel "
+            f"axis, got rank {rank}; use a spec with fewer spatial axes."
+        )
+    return tuple(others[-spec.spatial :])
