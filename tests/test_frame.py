@@ -22,7 +22,7 @@ HOUSE = """
     errors
     conventions
     spec
-    axes
+    axes learnable
     reference
     kernels
     numpy | torch | jax | keras
@@ -46,7 +46,7 @@ FLOORS = [[room.split() for room in line.split("|")] for line in HOUSE.strip().s
 
 # A report can be made anywhere from a folder of records, and a spec converted: none of these needs torch.
 TORCHLESS = """
-    errors conventions spec axes reference
+    errors conventions spec axes learnable reference kernels numpy
     lab.records lab.store lab.study lab.statistics lab.claims lab.measures lab.judge lab.table lab.report
 """
 TORCH = re.compile(r"(torch|torchmetrics|lightning\w*)(\.|$)")
@@ -170,7 +170,7 @@ def test_the_torch_door_without_torch():
 @pytest.mark.parametrize(
     ("module", "names"),
     [
-        ("localnorm", ["LRNSpec", "LocalnormError", "__version__"]),
+        ("localnorm", ["LRNSpec", "LocalnormError", "__version__", "local_response_norm"]),
         ("localnorm.torch", ["LocalResponseNorm", "local_response_norm"]),
     ],
 )

@@ -1,14 +1,16 @@
 """Local response normalization (LRN), exact, in every framework.
 
-``import localnorm`` loads NumPy at most. Each framework has its own door
-(``localnorm.torch``), and ``localnorm.lab`` measures normalization layers.
+``import localnorm`` loads NumPy at most. Each framework has its own door (``localnorm.torch``,
+``localnorm.keras``, ``localnorm.jax``; `local_response_norm` is NumPy's), and ``localnorm.lab`` measures
+normalization layers.
 """
 
 from __future__ import annotations
 
 from localnorm.errors import LocalnormError
+from localnorm.numpy import local_response_norm
 from localnorm.spec import LRNSpec
 
-__all__ = ["LRNSpec", "LocalnormError", "__version__"]
+__all__ = ["LRNSpec", "LocalnormError", "__version__", "local_response_norm"]
 
 __version__ = "0.1.0"

@@ -8,6 +8,8 @@ Each one is also a built-in error, so code that knows nothing of localnorm can c
     ├── AxisError (ValueError, IndexError)   no such axis
     ├── DTypeError (TypeError)               integers, booleans, complex numbers
     ├── InplaceError (ValueError)            an input that may not be overwritten
+    ├── OutputError (ValueError)             an array that can't take the result
+    ├── LearnableError (ValueError)          a value that can't be learned
     ├── MissingExtraError (ImportError)      an optional dependency is not installed
     └── LabError (ValueError)                a study that can't be run or read
         ├── UnknownNameError                 no norm or task of that name
@@ -42,6 +44,14 @@ class DTypeError(LocalnormError, TypeError):
 
 class InplaceError(LocalnormError, ValueError):
     """An input that may not be overwritten."""
+
+
+class OutputError(LocalnormError, ValueError):
+    """An array that can't take the result."""
+
+
+class LearnableError(LocalnormError, ValueError):
+    """A value that can't be learned."""
 
 
 class MissingExtraError(LocalnormError, ImportError):

@@ -1,0 +1,1 @@
+"""How LRN is computed: the arithmetic that the doors share."""
