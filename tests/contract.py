@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import product
 from typing import NamedTuple
 
@@ -17,6 +17,7 @@ from numpy.lib.stride_tricks import as_strided, sliding_window_view
 from numpy.typing import NDArray
 
 from localnorm import LRNSpec, reference
+from localnorm.axes import window_axes
 
 Array = NDArray[np.float64]
 
@@ -28,7 +29,8 @@ class Door:
     name: str
     dtypes: tuple[str, ...]
     forward: Callable[[Array, str, LRNSpec, int, str], Array]  # x, dtype, spec, axis, layout
-    gradient: Callable[[Array, Array, str, LRNSpec, int, str], Array]  # x, grad, dtype, spec, axis, layout
+    gradient: Callable[[Array, Array, str, LRNSpec, int, str], Array] | None  # x, grad, dtype, spec, axis, layout
+    compiled: bool = False  # for each shape anew, so that it takes a part of the random cases
 
 
 # Digits of the significand, exponents of the smallest normal and of the largest finite number.
@@ -118,6 +120,9 @@ class Case:
         others = [n for n in range(2, 8) if n != channels]
         shape = [int(n) for n in rng.permutation(others)[: self.rank]]
         shape[self.axis] = channels
+        if self.rank >= 3 and self.seed % 3 == 0:
+            # Within a channel, over the one or two last axes other than the channel axis.
+            spec = replace(spec, spatial=int(rng.integers(1, 3)))
         x = rng.normal(size=shape) * 10 ** rng.uniform(-2, 2)
         if self.layout == "expanded":
             x = np.broadcast_to(x[:1], shape)
@@ -182,20 +187,23 @@ def largest_term(x: Array, grad: Array, spec: LRNSpec, axis: int) -> Array:
     """
     if not x.size:
         return np.zeros_like(x)
+    axes = window_axes(spec, x.ndim, axis)
     with np.errstate(all="ignore"):
-        log_x, log_grad = (np.moveaxis(np.log(np.abs(a)), axis, -1) for a in (x, grad))
-        log_squares = np.log(spec.alpha) + _log_window_sum(2 * log_x, spec.lo, spec.hi)
+        log_x, log_grad = (np.log(np.abs(a)) for a in (x, grad))
+        log_squares = np.log(spec.alpha) + _log_window_sum(2 * log_x, spec.lo, spec.hi, axes)
         log_s = np.logaddexp(np.log(spec.k), log_squares)
         # The window of c holds j where the mirrored window of j holds c.
-        log_sum = _log_window_sum(log_grad + log_x - (spec.beta + 1) * log_s, spec.hi, spec.lo)
+        log_sum = _log_window_sum(log_grad + log_x - (spec.beta + 1) * log_s, spec.hi, spec.lo, axes)
         through = np.log(2 * spec.alpha * abs(spec.beta)) + log_x + log_sum
-        return np.moveaxis(np.exp(np.maximum(log_grad - spec.beta * log_s, through)), -1, axis)
+        return np.exp(np.maximum(log_grad - spec.beta * log_s, through))
 
 
-def _log_window_sum(logs: Array, lo: int, hi: int) -> Array:
-    borders = [(0, 0)] * (logs.ndim - 1) + [(lo, hi)]
-    padded = np.pad(logs, borders, constant_values=-math.inf)
-    return np.logaddexp.reduce(sliding_window_view(padded, lo + 1 + hi, axis=-1), axis=-1)
+def _log_window_sum(logs: Array, lo: int, hi: int, axes: tuple[int, ...]) -> Array:
+    for axis in axes:
+        borders = [(lo, hi) if a == axis else (0, 0) for a in range(logs.ndim)]
+        padded = np.pad(logs, borders, constant_values=-math.inf)
+        logs = np.logaddexp.reduce(sliding_window_view(padded, lo + 1 + hi, axis=axis), axis=-1)
+    return logs
 
 
 def _epsilons(magnitude: Array, dtype: str) -> Array:

@@ -25,7 +25,8 @@ HOUSE = """
     axes learnable
     reference
     kernels
-    numpy | torch | jax | keras
+    numpy | torch | jax
+    keras
     localnorm
     lab
     lab.records | lab.provenance | lab.statistics
@@ -171,6 +172,8 @@ def test_the_torch_door_without_torch():
     ("module", "names"),
     [
         ("localnorm", ["LRNSpec", "LocalnormError", "__version__", "local_response_norm"]),
+        ("localnorm.jax", ["LocalResponseNorm", "local_response_norm"]),
+        ("localnorm.keras", ["LocalResponseNormalization"]),
         ("localnorm.torch", ["LocalResponseNorm", "local_response_norm"]),
     ],
 )

@@ -10,6 +10,7 @@ Each one is also a built-in error, so code that knows nothing of localnorm can c
     ├── InplaceError (ValueError)            an input that may not be overwritten
     ├── OutputError (ValueError)             an array that can't take the result
     ├── LearnableError (ValueError)          a value that can't be learned
+    ├── BackendError (ValueError)            a backend of Keras that has no door
     ├── MissingExtraError (ImportError)      an optional dependency is not installed
     └── LabError (ValueError)                a study that can't be run or read
         ├── UnknownNameError                 no norm or task of that name
@@ -52,6 +53,10 @@ class OutputError(LocalnormError, ValueError):
 
 class LearnableError(LocalnormError, ValueError):
     """A value that can't be learned."""
+
+
+class BackendError(LocalnormError, ValueError):
+    """A backend of Keras that has no door."""
 
 
 class MissingExtraError(LocalnormError, ImportError):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -19,6 +19,12 @@ _DTYPES = ("float16", "bfloat16", "float32", "float64")
 # Elements of a block: 1 MiB in float64, so that the passes over it find it in cache.
 _ELEMENTS = 2**17
 
+
+def _window_sum(q: NDArray[Any], lo: int, hi: int, axes: Sequence[int]) -> NDArray[Any]:
+    total: NDArray[Any] = window_sum(q, lo, hi, axes, np.pad)
+    return total
+
+
 _OPERATIONS = Operations(
     where=np.where,
     total=np.sum,
@@ -26,7 +32,8 @@ _OPERATIONS = Operations(
     sqrt=np.sqrt,
     log=np.log,
     power=np.power,
-    window_sum=lambda q, lo, hi, axes: window_sum(q, lo, hi, axes, np.pad),
+    cheap_sum=_window_sum,
+    costly_sum=_window_sum,
 )
 
 

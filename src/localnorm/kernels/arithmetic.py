@@ -32,7 +32,9 @@ class Operations:
         sqrt: the square root.
         log: the natural logarithm.
         power: ``power(s, exponent)``, s > 0, to few units in the last place at any magnitude.
-        window_sum: ``window_sum(q, lo, hi, axes)``, by addition alone.
+        cheap_sum: ``cheap_sum(q, lo, hi, axes)``, the window sum of what costs little, by addition alone.
+        costly_sum: the same of what should not be worked out again for every window that holds it, as compilers
+            that fuse one loop into the next do.
     """
 
     where: Callable[[Array, Array, Array], Array]
@@ -41,7 +43,8 @@ class Operations:
     sqrt: Callable[[Array], Array]
     log: Callable[[Array], Array]
     power: Callable[[Array, Any], Array]
-    window_sum: Callable[[Array, int, int, Sequence[int]], Array]
+    cheap_sum: Callable[[Array, int, int, Sequence[int]], Array]
+    costly_sum: Callable[[Array, int, int, Sequence[int]], Array]
 
 
 _LARGEST = {"float32": 126, "float64": 1022}
@@ -139,13 +142,13 @@ class Arithmetic:
         h = h * self._divided(x, sums) / sums.t * (2 * alpha * beta)
         plain = h
         for _, inside in sums.inside:
-            plain = where(inside, plain, 0.0)
+            plain = where(inside, plain, 0.0 * plain)
         through = self._reaching(plain) * self._factored(x)
         for shift, inside in sums.inside:
             # No window of a position scaled up holds an x of 1, which scaled up might overflow.
             scaled = self._factored(x if shift > 0 else where(x * x < 1.0, x, 0.0)) * 2.0**-shift
             factor = self._power_of_two(-shift * beta)
-            through = through + self._reaching(where(inside, 0.0, h)) * factor * scaled * factor
+            through = through + self._reaching(where(inside, 0.0 * h, h)) * factor * scaled * factor
         return direct - through, self._of_values(x, direct, sums, learned)
 
     def reach(self) -> int:
@@ -196,11 +199,11 @@ class Arithmetic:
         return _Sums(t, squares, tuple(found))
 
     def _squares(self, x: Array) -> Array:
-        return self.operations.window_sum(x * x, self.spec.lo, self.spec.hi, self.axes)
+        return self.operations.cheap_sum(x * x, self.spec.lo, self.spec.hi, self.axes)
 
     def _reaching(self, h: Array) -> Array:
         """Return ``sum_{c: j in W(c)} h_c``: the window of c holds j where the mirrored window of j holds c."""
-        return self.operations.window_sum(h, self.spec.hi, self.spec.lo, self.axes)
+        return self.operations.costly_sum(h, self.spec.hi, self.spec.lo, self.axes)
 
     def _divided(self, x: Array, sums: _Sums) -> Array:
         """Return ``x / 2^e`` with the factor of alpha."""

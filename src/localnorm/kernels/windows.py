@@ -21,7 +21,7 @@ def window_sum(q: Array, lo: int, hi: int, axes: Sequence[int], pad: Pad, direct
     """
     size = lo + 1 + hi
     for axis in axes:
-        padded = pad(q, [(lo, hi) if a == axis else (0, 0) for a in range(q.ndim)])
+        padded = pad(q, [(lo, hi) if a == axis else (0, 0) for a in range(len(q.shape))])
         q = (_direct if size <= direct else _doubled)(padded, size, axis)
     return q
 

@@ -1,0 +1,21 @@
+"""The Keras door: `LocalResponseNormalization`, on the TensorFlow, JAX and torch backends."""
+
+from __future__ import annotations
+
+from localnorm.errors import MissingExtraError
+
+try:
+    import keras as _keras  # noqa: F401
+except ImportError as problem:
+    # Keras imports its backend at once and fails with it.
+    absent = (problem.name or "keras").partition(".")[0]
+    extra = absent if absent in ("tensorflow", "jax", "torch") else "keras"
+    raise MissingExtraError(
+        f"localnorm.keras needs Keras 3 and the backend that Keras is set to; {absent} can't be imported here. "
+        f"Install it with: pip install 'localnorm[{extra}]', or choose another backend with the environment "
+        "variable KERAS_BACKEND."
+    ) from problem
+
+from localnorm.keras.layer import LocalResponseNormalization
+
+__all__ = ["LocalResponseNormalization"]

@@ -1,0 +1,119 @@
+"""LRN on the TensorFlow backend of Keras."""
+
+from __future__ import annotations
+
+import functools
+import math
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import tensorflow as tf
+
+from localnorm.axes import channel_axis, window_axes
+from localnorm.kernels.arithmetic import Arithmetic, Operations
+from localnorm.kernels.power import BitOperations, power
+from localnorm.kernels.windows import window_sum
+from localnorm.spec import LRNSpec
+
+Tensor = Any
+"""TensorFlow ships no types that a checker could use."""
+
+
+def apply_spec(x: Tensor, spec: LRNSpec, axis: int, learned: dict[str, Tensor]) -> Tensor:
+    """Normalize a float tensor of known rank; `learned` holds scalars, or vectors along the channel axis."""
+    if 0 in x.shape:
+        return tf.identity(x)
+    rank = x.shape.rank
+    wide = tf.float64 if x.dtype == tf.float64 else tf.float32
+    channel = channel_axis(rank, axis)
+    shape = [-1 if a == channel else 1 for a in range(rank)]
+    values = [tf.cast(tf.reshape(value, shape), wide) for value in learned.values()]
+    arithmetic = Arithmetic(_OPERATIONS, spec, window_axes(spec, rank, axis), wide.name, x.dtype.name)
+    forward, backward = _compiled(arithmetic, tuple(learned))
+
+    @tf.custom_gradient  # type: ignore[untyped-decorator]
+    def normalize(x: Tensor, *values: Tensor) -> tuple[Tensor, Callable[[Tensor], Any]]:
+        # x and the values are all that is kept.
+        return forward(x, *values), lambda grad: backward(x, grad, *values)
+
+    return normalize(x, *values)
+
+
+@functools.lru_cache(maxsize=256)
+def _compiled(arithmetic: Arithmetic, names: tuple[str, ...]) -> tuple[Callable[..., Any], Callable[..., Any]]:
+    """Return forward and backward pass, each one compiled by XLA into few loops over memory.
+
+    Op by op, the same takes three times as long. XLA compiles once for each shape that it meets.
+    """
+    wide = tf.as_dtype(arithmetic.wide)
+
+    def forward(x: Tensor, *values: Tensor) -> Tensor:
+        learned = dict(zip(names, values, strict=True))
+        return tf.cast(arithmetic.forward(tf.cast(x, wide), learned), x.dtype)
+
+    def backward(x: Tensor, grad: Tensor, *values: Tensor) -> list[Tensor]:
+        learned = dict(zip(names, values, strict=True))
+        found = arithmetic.backward(tf.cast(x, wide), tf.cast(grad, wide), learned)
+        return [tf.cast(found.x, x.dtype), *(_sum_to(found.values[name], learned[name]) for name in names)]
+
+    return tf.function(forward, jit_compile=True), tf.function(backward, jit_compile=True)
+
+
+def _sum_to(values: Tensor, shared: Tensor) -> Tensor:
+    """Sum over the axes along which a learned value is shared."""
+    return tf.reduce_sum(values, [a for a, n in enumerate(shared.shape) if n == 1], keepdims=True)
+
+
+_BIT_OPERATIONS = BitOperations(
+    where=tf.where,
+    bits=lambda s: tf.bitcast(s, tf.int32),
+    numbers=lambda bits: tf.bitcast(bits, tf.float32),
+    up=tf.bitwise.left_shift,
+    down=tf.bitwise.right_shift,
+    real=lambda n: tf.cast(n, tf.float32),
+    whole=lambda n: tf.cast(n, tf.int32),
+    round=tf.round,
+    log2=lambda s: tf.math.log(s) * (1 / math.log(2)),
+    exp2=lambda s: tf.exp(s * math.log(2)),
+)
+
+
+def _power(s: Tensor, exponent: Any) -> Tensor:  # noqa: ANN401  a float or a tensor
+    """Choose the fast power where it applies; XLA's own is exact, and as slow as two of it."""
+    if s.dtype == tf.float32 and isinstance(exponent, float) and abs(exponent) <= 1:
+        return power(s, exponent, _BIT_OPERATIONS)
+    return tf.pow(s, exponent)
+
+
+def _cheap_sum(q: Tensor, lo: int, hi: int, axes: Sequence[int]) -> Tensor:
+    return window_sum(q, lo, hi, axes, tf.pad)
+
+
+def _costly_sum(q: Tensor, lo: int, hi: int, axes: Sequence[int]) -> Tensor:
+    """Take means of windows: TensorFlow's window operation that has a gradient; XLA works q out once for it."""
+    size = lo + 1 + hi
+    if size > _WIDEST_POOLED or q.dtype == tf.float64:
+        return _cheap_sum(q, lo, hi, axes)
+    for axis in axes:
+        shape = tf.shape(q)
+        padded = tf.pad(q, [(lo, hi) if a == axis else (0, 0) for a in range(q.shape.rank)])
+        rows = tf.reshape(
+            padded, [tf.reduce_prod(shape[:axis]), shape[axis] + lo + hi, tf.reduce_prod(shape[axis + 1 :])]
+        )
+        q = tf.reshape(tf.nn.avg_pool1d(rows, size, 1, "VALID"), shape) * float(size)
+    return q
+
+
+_WIDEST_POOLED = 33
+"""From there on, sums of slices are faster."""
+
+_OPERATIONS = Operations(
+    where=tf.where,
+    total=tf.reduce_sum,
+    either=tf.cond,
+    sqrt=tf.sqrt,
+    log=tf.math.log,
+    power=_power,
+    cheap_sum=_cheap_sum,
+    costly_sum=_costly_sum,
+)
