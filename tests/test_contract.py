@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 
+from array_doors import JAX, NUMPY
 from contract import (
     CASES,
     DTYPES,
@@ -26,39 +27,58 @@ from hazards import HAZARDS, Hazard
 from localnorm import LRNSpec
 from tensors import as_tensor
 
-every_door = pytest.mark.parametrize("door", DOORS, ids=lambda door: door.name)
 every_dtype = pytest.mark.parametrize("dtype", DTYPES)
-every_case = pytest.mark.parametrize("case", CASES, ids=str)
-every_hazard = pytest.mark.parametrize(
-    ("hazard", "dtype"),
-    [pytest.param(hazard, dtype, id=f"{hazard.name}-{dtype}") for hazard in HAZARDS for dtype in hazard.dtypes],
-)
 
 
-@every_door
+def cases(*doors: Door) -> pytest.MarkDecorator:
+    """Every door by every random case; what is compiled for each shape takes every sixteenth."""
+    return pytest.mark.parametrize(
+        ("door", "case"),
+        [
+            pytest.param(door, case, id=f"{door.name}-{case}")
+            for door in doors
+            for case in (CASES[::16] if door.compiled else CASES)
+        ],
+    )
+
+
+def hazards(*doors: Door) -> pytest.MarkDecorator:
+    """Every door by every hazard by every dtype."""
+    return pytest.mark.parametrize(
+        ("door", "hazard", "dtype"),
+        [
+            pytest.param(door, hazard, dtype, id=f"{door.name}-{hazard.name}-{dtype}")
+            for door in doors
+            for hazard in HAZARDS
+            for dtype in hazard.dtypes
+        ],
+    )
+
+
+ALL = (*DOORS, NUMPY, JAX)
+DIFFERENTIABLE = (*DOORS, JAX)
+
+
 @every_dtype
-@every_case
+@cases(*ALL)
 def test_random_forward(door: Door, dtype: str, case: Case):
     x, _, spec = case.draw()
     check_forward(door, x, dtype, spec, case.axis, case.layout)
 
 
-@every_door
 @every_dtype
-@every_case
+@cases(*DIFFERENTIABLE)
 def test_random_gradient(door: Door, dtype: str, case: Case):
     x, grad, spec = case.draw()
     check_gradient(door, x, grad, dtype, spec, case.axis, case.layout)
 
 
-@every_door
-@every_hazard
+@hazards(*ALL)
 def test_hazard_forward(door: Door, hazard: Hazard, dtype: str):
     check_forward(door, hazard.x(), dtype, hazard.spec, hazard.axis, hazard.layout)
 
 
-@pytest.mark.parametrize("door", [*DOORS, TWICE_DIFFERENTIABLE], ids=lambda door: door.name)
-@every_hazard
+@hazards(*DIFFERENTIABLE, TWICE_DIFFERENTIABLE)
 def test_hazard_gradient(door: Door, hazard: Hazard, dtype: str):
     check_gradient(door, hazard.x(), hazard.grad(), dtype, hazard.spec, hazard.axis, hazard.layout)
 
