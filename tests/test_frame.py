@@ -21,6 +21,8 @@ from localnorm import errors
 HOUSE = """
     errors
     conventions
+    frameworks
+    conversion
     spec
     axes
     reference
@@ -46,7 +48,7 @@ FLOORS = [[room.split() for room in line.split("|")] for line in HOUSE.strip().s
 
 # A report can be made anywhere from a folder of records, and a spec converted: none of these needs torch.
 TORCHLESS = """
-    errors conventions spec axes reference
+    errors conventions frameworks conversion spec axes reference
     lab.records lab.store lab.study lab.statistics lab.claims lab.measures lab.judge lab.table lab.report
 """
 TORCH = re.compile(r"(torch|torchmetrics|lightning\w*)(\.|$)")
