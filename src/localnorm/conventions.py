@@ -92,6 +92,7 @@ class Convention:
         regions: the arguments that say what the window spans, by its number of spatial axes, 0 across channels.
         even: why even sizes are refused where the framework itself does not refuse them.
         note: what else its user should know.
+        call: its line of code, a format string of its arguments by name; ``{}`` stands for all as ``name=value``.
     """
 
     name: str
@@ -105,6 +106,7 @@ class Convention:
     regions: Mapping[int, Mapping[str, Any]] = field(default_factory=lambda: ACROSS)
     even: str = ""
     note: str = ""
+    call: str = "{}"
 
     @property
     def within(self) -> tuple[int, ...]:
@@ -119,6 +121,11 @@ class Convention:
             return "taken as it is"
         within = f", within a channel by {window} to the power of its axes" if self.within else ""
         return f"divided by {window}{within}{f', if {self.mean}' if isinstance(self.mean, str) else ''}"
+
+    def code(self, arguments: Mapping[str, Any]) -> str:
+        """Return the line of code of these arguments; an argument left out has its default."""
+        pairs = ", ".join(f"{name}={value!r}" for name, value in arguments.items())
+        return self.call.format(pairs, **{**self.defaults, **arguments})
 
 
 def _as_typed(value: float) -> float:

@@ -92,7 +92,7 @@ def _within_bounds(row: Convention) -> list[tuple[str, float, float]]:
     return [(n, *row.bounds.get(n, b)) for n, b in zip(row.arguments, usual, strict=True)]
 
 
-def _bind(row: Convention, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> dict[str, Any]:
+def bind(row: Convention, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> dict[str, Any]:
     """Return every argument by name, defaults filled in; one without a default must be given."""
     given = dict(zip(row.order, args, strict=False))
     if len(args) > len(row.order) or given.keys() & kwargs.keys() or kwargs.keys() - set(row.order):
@@ -127,19 +127,19 @@ def _spatial(row: Convention, given: Mapping[str, Any]) -> int:
     raise SpecError(f"{row.name} takes {choices}, got {got}; pass one of these.")
 
 
-def _divides(row: Convention, given: Mapping[str, Any]) -> bool:
-    """Return whether alpha is divided."""
-    if not isinstance(row.mean, str):
-        return row.mean
-    flag = given[row.mean]
-    if flag not in (True, False):
-        raise SpecError(f"{row.mean} must be True or False, got {flag!r}; pass one of these.")
-    return bool(flag)
+def divisor(row: Convention, given: Mapping[str, Any], spatial: int) -> int:
+    """Return what a framework divides alpha by, 1 where it takes alpha as it is."""
+    divides = row.mean
+    if isinstance(divides, str):
+        divides = given[divides]
+        if divides not in (True, False):
+            raise SpecError(f"{row.mean} must be True or False, got {divides!r}; pass one of these.")
+    return int(given[row.arguments[0]]) ** max(spatial, 1) if divides else 1
 
 
 def read(kind: type[S], row: Convention, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> S:
     """Return the spec that a framework's parameters mean."""
-    given = _bind(row, args, kwargs)
+    given = bind(row, args, kwargs)
     spatial = _spatial(row, given)
     (name, least, most), *others = _within_bounds(row)
     size = whole(name, given[name], int(least), most)
@@ -147,9 +147,7 @@ def read(kind: type[S], row: Convention, args: tuple[Any, ...], kwargs: Mapping[
         reason = f" since {row.even}" if row.even else ""
         raise SpecError(f"{name} must be odd in {row.name}{reason}, got {size}; use {size + 1}.")
     alpha, beta, k = (real(name, given[name], least, most) for name, least, most in others)
-    if _divides(row, given):
-        alpha = mean_to_sum(alpha, size ** max(spatial, 1))
-    return kind(*row.rule.window(size), alpha, beta, k, spatial)
+    return kind(*row.rule.window(size), mean_to_sum(alpha, divisor(row, given, spatial)), beta, k, spatial)
 
 
 def _values(spec: Spec, row: Convention) -> dict[str, Any] | None:
@@ -157,7 +155,7 @@ def _values(spec: Spec, row: Convention) -> dict[str, Any] | None:
     size = row.rule.size(spec.lo, spec.hi)
     if size is None or spec.spatial not in row.regions:
         return None
-    alpha = sum_to_mean(spec.alpha, size ** max(spec.spatial, 1)) if row.mean else spec.alpha
+    alpha = sum_to_mean(spec.alpha, divisor(row, {**row.defaults, row.arguments[0]: size}, spec.spatial))
     values = dict(zip(row.arguments, (size, alpha, spec.beta, spec.k), strict=True))
     return {**values, **row.regions[spec.spatial]}
 

@@ -18,6 +18,7 @@ _LRN = ("lrnN", "lrnAlpha", "lrnBeta", "lrnK")
 _PAPER = {"n": 5, "k": 2.0, "alpha": 1e-4, "beta": 0.75}
 _TORCH = {"alpha": 1e-4, "beta": 0.75, "k": 1.0}
 _ONNX_DEFAULTS = {"alpha": 1e-4, "beta": 0.75, "bias": 1.0}
+_PROTOTXT = "local_size: {local_size} alpha: {alpha} beta: {beta} k: {k} norm_region: {norm_region}"
 _CAFFE_REGIONS = {0: {"norm_region": "ACROSS_CHANNELS"}, 2: {"norm_region": "WITHIN_CHANNEL"}}
 
 _ROWS = (
@@ -38,6 +39,7 @@ _ROWS = (
         LOW,
         mean=True,
         source="torch.nn.functional.local_response_norm in torch/nn/functional.py",
+        call="torch.nn.functional.local_response_norm(x, {})",
     ),
     Convention(
         "tensorflow",
@@ -49,6 +51,7 @@ _ROWS = (
         source="tf.nn.local_response_normalization in tensorflow/core/kernels/lrn_op.cc",
         bounds={"depth_radius": (0, math.inf)},
         note="the CUDA kernel needs a depth_radius from 1 to 7, bias >= 1e-5 and beta >= 0.01",
+        call="tf.nn.local_response_normalization(x, {})",
     ),
     Convention(
         "caffe",
@@ -60,6 +63,7 @@ _ROWS = (
         source="LRNParameter in caffe.proto and src/caffe/layers/lrn_layer.cpp",
         regions=_CAFFE_REGIONS,
         note="WITHIN_CHANNEL, its CPU code ignores k and adds 1; this row means k, as its cuDNN path does",
+        call=f"lrn_param {{{{ {_PROTOTXT} }}}}",
     ),
     Convention(
         "onnx",
@@ -69,6 +73,7 @@ _ROWS = (
         HIGH,
         mean=True,
         source="the LRN operator, versions 1 and 13, in onnx/docs/Operators.md",
+        call="onnx.helper.make_node('LRN', ['x'], ['y'], {})",
     ),
     Convention(
         "cudnn",
@@ -79,6 +84,7 @@ _ROWS = (
         mean=True,
         source="cudnnSetLRNDescriptor in cudnn.h",
         bounds={"lrnN": (1, 16), "lrnK": (1e-5, math.inf), "lrnBeta": (0.01, math.inf)},
+        call="cudnnSetLRNDescriptor(normDesc, {lrnN}, {lrnAlpha}, {lrnBeta}, {lrnK});",
     ),
     Convention(
         "cuda_convnet2",
@@ -91,6 +97,7 @@ _ROWS = (
         bounds={"size": (2, math.inf)},
         regions={0: {"type": "cmrnorm"}, 2: {"type": "rnorm"}},
         note="its parser divides scale, so scale=1e-4 in its AlexNet is not the paper's alpha=1e-4",
+        call="type={type} size={size} scale={scale} pow={pow} minDiv={minDiv}",
     ),
     Convention(
         "tflite",
@@ -101,6 +108,7 @@ _ROWS = (
         mean=False,
         source="LocalResponseNormalizationOptions in tensorflow/lite/schema/schema.fbs",
         bounds={"radius": (0, math.inf)},
+        call="{{ radius: {radius}, bias: {bias}, alpha: {alpha}, beta: {beta} }}",
     ),
     Convention(
         "torch_cross_map",
@@ -112,6 +120,7 @@ _ROWS = (
         source="torch.nn.CrossMapLRN2d in torch/nn/modules/_functions.py",
         even="the module sums one channel fewer than it divides by and documents neither",
         note="its meaning, not what releases compute: they never subtract channel 0",
+        call="torch.nn.CrossMapLRN2d({})",
     ),
     Convention(
         "onnxruntime",
@@ -121,6 +130,7 @@ _ROWS = (
         ODD,
         mean=True,
         source="the CPU kernel in onnxruntime/core/providers/cpu/nn/lrn.h",
+        call="onnx.helper.make_node('LRN', ['x'], ['y'], {})",
     ),
     Convention(
         "onednn",
@@ -135,6 +145,8 @@ _ROWS = (
             **{d: {"algorithm": "lrn_within_channel", "ndims": d + 2} for d in (1, 2, 3)},
         },
         note="ndims is the rank of the source, whose ndims - 2 spatial axes the window spans within a channel",
+        call="lrn_forward::primitive_desc(engine, kind, algorithm::{algorithm}, src, dst, {local_size}, {alpha}, "
+        "{beta}, {k})",
     ),
     Convention(
         "openvino",
@@ -146,6 +158,7 @@ _ROWS = (
         source="the LRN-1 operation, docs.openvino.ai, and openvino.opset1.lrn",
         regions={0: {"axes": (1,)}, 1: {"axes": (2,)}, 2: {"axes": (2, 3)}, 3: {"axes": (2, 3, 4)}},
         even="its specification sums size + 1 elements and its CPU plugin size - 1",
+        call="openvino.opset1.lrn(x, {})",
     ),
     Convention(
         "mxnet",
@@ -155,6 +168,7 @@ _ROWS = (
         ODD,
         mean=True,
         source="LRNParam in src/operator/nn/lrn-inl.h",
+        call="mx.nd.LRN(x, {})",
     ),
     Convention(
         "paddle_fluid",
@@ -164,6 +178,7 @@ _ROWS = (
         ODD,
         mean=False,
         source="fluid.layers.lrn and paddle/fluid/operators/lrn_op.cc",
+        call="fluid.layers.lrn(x, {})",
     ),
     Convention(
         "paddle",
@@ -174,6 +189,7 @@ _ROWS = (
         mean=True,
         source="paddle.nn.functional.local_response_norm in python/paddle/nn/functional/norm.py",
         note="its documentation prints alpha where the code divides it",
+        call="paddle.nn.functional.local_response_norm(x, {})",
     ),
     Convention(
         "coreml",
@@ -183,6 +199,7 @@ _ROWS = (
         LOW,
         mean=True,
         source="local_response_norm in coremltools/converters/mil/mil/ops/defs/iOS15/normalization.py",
+        call="mb.local_response_norm(x=x, {})",
     ),
     Convention(
         "ncnn",
@@ -194,6 +211,7 @@ _ROWS = (
         source="the parameters 0 to 4 of LRN in src/layer/lrn.cpp",
         regions={0: {"region_type": 0}, 2: {"region_type": 1}},
         even="its generic build sums local_size + 1 channels and its x86 build local_size",
+        call="LRN norm 1 1 x y 0={region_type} 1={local_size} 2={alpha} 3={beta} 4={bias}",
     ),
     Convention(
         "opencv",
@@ -222,6 +240,7 @@ _ROWS = (
         source="INetworkDefinition::addLRN and the operator LRN, docs.nvidia.com",
         bounds={"window": (1, 15), "alpha": (0.0, 1e20), "beta": (0.01, 1e5), "k": (1e-5, 1e10)},
         note="its formula omits the division of alpha that its own example does",
+        call="network.add_lrn(x, {})",
     ),
     Convention(
         "lasagne",
@@ -231,6 +250,7 @@ _ROWS = (
         ODD,
         mean=False,
         source="LocalResponseNormalization2DLayer in lasagne/layers/normalization.py",
+        call="LocalResponseNormalization2DLayer(x, {})",
     ),
     Convention(
         "torch7",
@@ -241,6 +261,7 @@ _ROWS = (
         mean=True,
         source="nn.SpatialCrossMapLRN in SpatialCrossMapLRN.lua",
         even="its CPU code pads by half a channel there",
+        call="nn.SpatialCrossMapLRN({size}, {alpha}, {beta}, {k})",
     ),
     Convention(
         "matconvnet",
@@ -250,6 +271,7 @@ _ROWS = (
         HIGH,
         mean=False,
         source="PARAM of vl_nnnormalize in matlab/vl_nnnormalize.m",
+        call="vl_nnnormalize(x, [{N} {kappa} {alpha} {beta}])",
     ),
     Convention(
         "miopen",
@@ -262,6 +284,7 @@ _ROWS = (
         bounds={"lrnN": (2, math.inf)},
         regions={0: {"mode": "miopenLRNCrossChannel"}, 2: {"mode": "miopenLRNWithinChannel"}},
         note="it ignores lrnAlpha where lrnN is 1",
+        call="miopenSetLRNDescriptor(lrnDesc, {mode}, {lrnN}, {lrnAlpha}, {lrnBeta}, {lrnK});",
     ),
     Convention(
         "chainer",
@@ -272,6 +295,7 @@ _ROWS = (
         mean=False,
         source="chainer/functions/normalization/local_response_normalization.py",
         even="its CPU code sums n + 1 channels there and its GPU code n",
+        call="chainer.functions.local_response_normalization(x, {})",
     ),
 )
 
