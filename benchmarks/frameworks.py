@@ -79,7 +79,9 @@ def _channels_last(x: Array) -> Array:
 def _tensorflow(x: Array, arguments: Arguments) -> Array:
     import tensorflow as tf
 
-    return np.moveaxis(tf.nn.local_response_normalization(_channels_last(x), **arguments).numpy(), -1, 1)
+    # An array would be converted to float32 without a word.
+    tensor = tf.constant(_channels_last(x))
+    return np.moveaxis(tf.nn.local_response_normalization(tensor, **arguments).numpy(), -1, 1)
 
 
 def _tflite(resolver: str) -> Run:

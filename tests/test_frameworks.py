@@ -6,11 +6,17 @@ Where a release is wrong, the test says how, so that a release that is right mak
 
 from __future__ import annotations
 
+import re
+import warnings
+from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
+from benchmarks.causes import cause
 from benchmarks.frameworks import RELEASED, Array, Released
+from benchmarks.released import CHECKS, Section
 
 from localnorm import LRNSpec, reference
 
@@ -184,3 +190,20 @@ def test_openvino_spans_other_numbers_of_spatial_axes():
     spec = LRNSpec(1, 1, 0.5, 0.75, 2.0, spatial=3)
     wanted = reference.forward(x, spec)
     assert np.max(np.abs(_installed("OpenVINO")(x, spec) - wanted) / np.abs(wanted)) <= TOLERANCE
+
+
+PAGE = (Path(__file__).parent.parent / "docs" / "released.md").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__name__)
+def test_the_page_says_what_is_wrong_here(check: Callable[[], Section]):
+    """Which rows are wrong, by the installed releases; their numbers may differ from machine to machine."""
+    for module in ("torch", "tensorflow", "onnx", "onnxruntime", "openvino", "cv2", "ncnn"):
+        pytest.importorskip(module)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        section = check()
+    _, _, rest = PAGE.partition(f"## {section.title}\n")
+    rows = re.findall(r"^\| (.+?) \|.* \|$", rest.partition("\n## ")[0], flags=re.MULTILINE)[1:]
+    assert rows == [f"**{name}**" if name in section.wrong else name for name in section.rows]
+    assert all(cause(section.key, name) for name in section.wrong)
