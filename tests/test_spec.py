@@ -8,6 +8,7 @@ import math
 import pickle
 import re
 from itertools import product
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -19,7 +20,7 @@ from convention_table import LIMITS, ODD, TABLE
 from localnorm import LRNSpec, reference
 from localnorm.conventions import Convention
 from localnorm.errors import ConversionError, SpecError
-from localnorm.frameworks import CONVENTIONS
+from localnorm.frameworks import CONVENTIONS, markdown
 
 every_name = pytest.mark.parametrize("name", TABLE)
 
@@ -330,3 +331,8 @@ def test_means_what_torch_means(size: int):
     want = torch.nn.functional.local_response_norm(x, size, alpha=0.7, beta=0.6, k=1.5)
     got = reference.forward(x.numpy(), LRNSpec.from_torch(size, alpha=0.7, beta=0.6, k=1.5))
     np.testing.assert_allclose(got, want.numpy(), rtol=8 * 2.0**-52)
+
+
+def test_the_page_holds_the_table_and_its_notes():
+    page = (Path(__file__).parent.parent / "docs" / "definition.md").read_text(encoding="utf-8")
+    assert markdown() in page, "paste localnorm.frameworks.markdown() into docs/definition.md"

@@ -116,11 +116,10 @@ class Convention:
     @property
     def alpha_rule(self) -> str:
         """What is done to alpha, in words."""
-        window = self.arguments[0]
         if not self.mean:
             return "taken as it is"
-        within = f", within a channel by {window} to the power of its axes" if self.within else ""
-        return f"divided by {window}{within}{f', if {self.mean}' if isinstance(self.mean, str) else ''}"
+        power = " to the power of its axes" if self.within else ""
+        return f"divided by {self.arguments[0]}{power}{f', if {self.mean}' if isinstance(self.mean, str) else ''}"
 
     def code(self, arguments: Mapping[str, Any]) -> str:
         """Return the line of code of these arguments; an argument left out has its default."""

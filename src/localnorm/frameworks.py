@@ -84,6 +84,7 @@ _ROWS = (
         mean=True,
         source="cudnnSetLRNDescriptor in cudnn.h",
         bounds={"lrnN": (1, 16), "lrnK": (1e-5, math.inf), "lrnBeta": (0.01, math.inf)},
+        note="that it divides lrnAlpha is read in TensorFlow's cuda_dnn.cc, which multiplies it beforehand",
         call="cudnnSetLRNDescriptor(normDesc, {lrnN}, {lrnAlpha}, {lrnBeta}, {lrnK});",
     ),
     Convention(
@@ -300,3 +301,29 @@ _ROWS = (
 )
 
 CONVENTIONS: Mapping[str, Convention] = MappingProxyType({row.name: row for row in _ROWS})
+
+
+def _cell(row: Convention, name: str) -> str:
+    """Return an argument with its default and its bounds, as code."""
+    default = f"={row.defaults[name]!r}" if name in row.defaults else ""
+    least, most = row.bounds.get(name, (-math.inf, math.inf))
+    bounds = f" from {least:g} to {most:g}" if most < math.inf else f" from {least:g}" if least > 0 else ""
+    return f"`{name}{default}`{bounds}"
+
+
+def markdown() -> str:
+    """Return the table of conventions, and the notes on it, as they stand in docs/definition.md."""
+    lines = [
+        "| name | arguments | even sizes | alpha | within a channel | source |",
+        "|---|---|---|---|---|---|",
+    ]
+    for row in CONVENTIONS.values():
+        even = f"refused here: {row.even}" if row.even else row.rule.even
+        within = "; ".join(
+            ", ".join(f"`{name}={value!r}`" for name, value in row.regions[spatial].items())
+            for spatial in row.within
+        )
+        cells = (", ".join(_cell(row, name) for name in row.order), even, row.alpha_rule, within, row.source)
+        lines.append(f"| {row.name} | {' | '.join(cells)} |")
+    notes = [f"- {row.name}: {row.note}." for row in CONVENTIONS.values() if row.note]
+    return "\n".join([*lines, "", *notes])
