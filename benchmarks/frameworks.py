@@ -33,14 +33,14 @@ class Released:
     Attributes:
         name: what it is called in tests and on the page.
         packages: the distributions that may hold it; the first one installed counts.
-        module: what to import to see whether it is there.
+        modules: what it needs; where one is not installed, the implementation is left out.
         convention: the row of the table of conventions whose arguments it takes.
         run: the input, always (N, C, H, W), and those arguments to the output in the same layout.
     """
 
     name: str
     packages: tuple[str, ...]
-    module: str
+    modules: tuple[str, ...]
     convention: str
     run: Run
 
@@ -232,19 +232,25 @@ _OPENCV = ("opencv-python-headless", "opencv-python")
 RELEASED = {
     released.name: released
     for released in (
-        Released("torch functional", ("torch",), "torch", "torch", _torch),
-        Released("torch CrossMapLRN2d", ("torch",), "torch", "torch_cross_map", _cross_map),
-        Released("TensorFlow", _TENSORFLOW, "tensorflow", "tensorflow", _tensorflow),
-        Released("TFLite", _TENSORFLOW, "tensorflow", "tflite", _tflite("AUTO")),
-        Released("TFLite reference kernels", _TENSORFLOW, "tensorflow", "tflite", _tflite("BUILTIN_REF")),
-        Released("onnx ReferenceEvaluator", ("onnx",), "onnx", "onnx", _onnx_reference),
-        Released("onnxruntime", ("onnxruntime",), "onnxruntime", "onnxruntime", _onnxruntime),
-        Released("OpenVINO", ("openvino",), "openvino", "openvino", _openvino),
-        Released("OpenVINO from TensorFlow", ("openvino",), "openvino", "tensorflow", _openvino_tensorflow),
-        Released("OpenVINO from ONNX", ("openvino",), "openvino", "onnx", _openvino_onnx),
-        Released("OpenCV", _OPENCV, "cv2", "opencv", _opencv),
-        Released("OpenCV from ONNX", _OPENCV, "cv2", "onnx", _opencv_onnx),
-        Released("ncnn", ("ncnn",), "ncnn", "ncnn", _ncnn),
+        Released("torch functional", ("torch",), ("torch",), "torch", _torch),
+        Released("torch CrossMapLRN2d", ("torch",), ("torch",), "torch_cross_map", _cross_map),
+        Released("TensorFlow", _TENSORFLOW, ("tensorflow",), "tensorflow", _tensorflow),
+        Released("TFLite", _TENSORFLOW, ("tensorflow",), "tflite", _tflite("AUTO")),
+        Released("TFLite reference kernels", _TENSORFLOW, ("tensorflow",), "tflite", _tflite("BUILTIN_REF")),
+        Released("onnx ReferenceEvaluator", ("onnx",), ("onnx",), "onnx", _onnx_reference),
+        Released("onnxruntime", ("onnxruntime",), ("onnxruntime", "onnx"), "onnxruntime", _onnxruntime),
+        Released("OpenVINO", ("openvino",), ("openvino",), "openvino", _openvino),
+        Released(
+            "OpenVINO from TensorFlow",
+            ("openvino",),
+            ("openvino", "tensorflow"),
+            "tensorflow",
+            _openvino_tensorflow,
+        ),
+        Released("OpenVINO from ONNX", ("openvino",), ("openvino", "onnx"), "onnx", _openvino_onnx),
+        Released("OpenCV", _OPENCV, ("cv2",), "opencv", _opencv),
+        Released("OpenCV from ONNX", _OPENCV, ("cv2", "onnx"), "onnx", _opencv_onnx),
+        Released("ncnn", ("ncnn",), ("ncnn",), "ncnn", _ncnn),
     )
 }
 """Every implementation by its name."""

@@ -48,9 +48,9 @@ IMPLEMENTATIONS: dict[str, Released] = {
     name: one
     for name, one in {
         **RELEASED,
-        "localnorm.torch": Released("localnorm.torch", ("localnorm",), "torch", "torch", _localnorm),
+        "localnorm.torch": Released("localnorm.torch", ("localnorm",), ("torch",), "torch", _localnorm),
     }.items()
-    if find_spec(one.module)
+    if all(map(find_spec, one.modules))
 }
 
 Measure = Callable[[Released], float]

@@ -159,6 +159,7 @@ _ROWS = (
         source="the LRN-1 operation, docs.openvino.ai, and openvino.opset1.lrn",
         regions={0: {"axes": (1,)}, 1: {"axes": (2,)}, 2: {"axes": (2, 3)}, 3: {"axes": (2, 3, 4)}},
         even="its specification sums size + 1 elements and its CPU plugin size - 1",
+        note="its CPU plugin cuts bias down to a whole number",
         call="openvino.opset1.lrn(x, {})",
     ),
     Convention(
