@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 INSTALLED := .venv/installed
 
-.PHONY: compare test test-all lint docs bench clean
+.PHONY: compare test test-all lint docs bench released clean
 
 compare: $(INSTALLED)
 	$(BIN)/localnorm compare
@@ -25,6 +25,10 @@ docs: $(INSTALLED)
 
 bench: $(INSTALLED)
 	$(BIN)/python -m benchmarks.torch_door
+
+# Measures the frameworks that are installed, however they came there.
+released: $(INSTALLED)
+	$(BIN)/python -m benchmarks.released
 
 $(INSTALLED): pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv

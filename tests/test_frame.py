@@ -21,6 +21,8 @@ from localnorm import errors
 HOUSE = """
     errors
     conventions
+    frameworks
+    conversion
     spec
     axes learnable
     reference
@@ -47,7 +49,7 @@ FLOORS = [[room.split() for room in line.split("|")] for line in HOUSE.strip().s
 
 # A report can be made anywhere from a folder of records, and a spec converted: none of these needs torch.
 TORCHLESS = """
-    errors conventions spec axes learnable reference kernels numpy
+    errors conventions frameworks conversion spec axes learnable reference kernels numpy
     lab.records lab.store lab.study lab.statistics lab.claims lab.measures lab.judge lab.table lab.report
 """
 TORCH = re.compile(r"(torch|torchmetrics|lightning\w*)(\.|$)")

@@ -7,7 +7,8 @@ import inspect
 import math
 import pickle
 import re
-from itertools import permutations, product
+from itertools import product
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -15,35 +16,12 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from convention_table import LIMITS, ODD, TABLE
 from localnorm import LRNSpec, reference
-from localnorm.conventions import CONVENTIONS, Convention
+from localnorm.conventions import Convention
 from localnorm.errors import ConversionError, SpecError
+from localnorm.frameworks import CONVENTIONS, markdown
 
-# Written out and not read from the source: framework, positional order, defaults,
-# window of sizes 1 to 6 (None where refused), whether alpha is divided by the size.
-_LOW = [(0, 0), (1, 0), (1, 1), (2, 1), (2, 2), (3, 2)]
-_HIGH = [(0, 0), (0, 1), (1, 1), (1, 2), (2, 2), (2, 3)]
-_WIDE = [(0, 0), (1, 1), (1, 1), (2, 2), (2, 2), (3, 3)]
-_ODD = [(0, 0), None, (1, 1), None, (2, 2), None]
-_RADIUS = [(1, 1), (2, 2), (3, 3), (4, 4), (5, 5), (6, 6)]
-TABLE = {
-    "paper": ("n k alpha beta", {"n": 5, "k": 2.0, "alpha": 1e-4, "beta": 0.75}, _WIDE, False),
-    "torch": ("size alpha beta k", {"alpha": 1e-4, "beta": 0.75, "k": 1.0}, _LOW, True),
-    "tensorflow": (
-        "depth_radius bias alpha beta",
-        {"depth_radius": 5, "bias": 1.0, "alpha": 1.0, "beta": 0.5},
-        _RADIUS,
-        False,
-    ),
-    "caffe": ("local_size alpha beta k", {"local_size": 5, "alpha": 1.0, "beta": 0.75, "k": 1.0}, _ODD, True),
-    "onnx": ("size alpha beta bias", {"alpha": 1e-4, "beta": 0.75, "bias": 1.0}, _HIGH, True),
-    "cudnn": (
-        "lrnN lrnAlpha lrnBeta lrnK",
-        {"lrnN": 5, "lrnAlpha": 1e-4, "lrnBeta": 0.75, "lrnK": 2.0},
-        _HIGH,
-        True,
-    ),
-}
 every_name = pytest.mark.parametrize("name", TABLE)
 
 
@@ -55,45 +33,57 @@ def _to(spec: LRNSpec, name: str) -> dict:
     return getattr(spec, f"to_{name}")()
 
 
-def _named(name: str, window: int, alpha: float, beta: float, k: float) -> dict:
-    """Return the values under the framework's own argument names."""
-    order = TABLE[name][0].split()
-    k_name = next(n for n in order if n in ("k", "bias", "lrnK"))
-    alpha_name, beta_name = (next(n for n in order if n.lower().endswith(p)) for p in ("alpha", "beta"))
-    values = {alpha_name: alpha, beta_name: beta, k_name: k}
-    return {n: values.get(n, window) for n in order}
+def _named(name: str, window: int, alpha: float, beta: float, k: float, spatial: int = 0) -> dict:
+    """Return the values under the framework's own argument names, in its order."""
+    row = TABLE[name]
+    values = dict(zip(row.names.split(), (window, alpha, beta, k), strict=True)) | row.regions[spatial]
+    return {n: values[n] for n in row.parameters if n in values}
+
+
+def _shown(name: str, arguments: dict, spatial: int) -> dict:
+    """Return them without a region that is the framework's default."""
+    defaults = TABLE[name].defaults
+    return {n: v for n, v in arguments.items() if n not in TABLE[name].regions[spatial] or v != defaults.get(n)}
 
 
 def test_the_table_is_complete():
     assert set(CONVENTIONS) == set(TABLE)
+    made = {name.partition("_")[2] for name in vars(LRNSpec) if name.startswith(("from_", "to_"))}
+    assert made == set(TABLE)
 
 
 @every_name
 def test_arguments_and_defaults(name: str):
-    order, defaults, _, _ = TABLE[name]
+    row = TABLE[name]
     signature = inspect.signature(getattr(LRNSpec, f"from_{name}"))
-    assert " ".join(signature.parameters) == order
+    assert list(signature.parameters) == row.parameters
     given_defaults = {n: p.default for n, p in signature.parameters.items() if p.default is not p.empty}
-    assert given_defaults == defaults
-    required = {n: 5 for n in order.split() if n not in defaults}
-    assert _from(name, **required) == _from(name, **(required | defaults))
+    assert given_defaults == row.defaults
+    given = _named(name, 5, 1e-4, 0.75, 1.0)
+    required = {n: v for n, v in given.items() if n not in row.defaults}
+    assert _from(name, **required) == _from(name, **(required | row.defaults))
 
 
-@every_name
+@pytest.mark.parametrize(
+    ("name", "spatial"), [(name, spatial) for name in TABLE for spatial in TABLE[name].regions]
+)
 @pytest.mark.parametrize("size", range(1, 7))
-def test_window_and_alpha(name: str, size: int):
-    _, _, windows, mean = TABLE[name]
-    arguments = _named(name, size, alpha=0.3, beta=0.6, k=1.5)
-    if windows[size - 1] is None:
-        with pytest.raises(SpecError, match=f"local_size must be odd in caffe, got {size}; use {size + 1}"):
+def test_window_and_alpha(name: str, spatial: int, size: int):
+    row = TABLE[name]
+    arguments = _named(name, size, 0.3, 0.6, 1.5, spatial)
+    if row.windows[size - 1] is None:
+        why = "at least 2, got 1" if size == 1 else rf"odd in {name}( since .*)?, got {size}; use {size + 1}"
+        with pytest.raises(SpecError, match=rf"{row.names.split()[0]} must be {why}"):
             _from(name, **arguments)
         return
-    lo, hi = windows[size - 1]
+    lo, hi = row.windows[size - 1]
     spec = _from(name, **arguments)
-    assert (spec.lo, spec.hi, spec.beta, spec.k) == (lo, hi, 0.6, 1.5)
-    assert spec.alpha == pytest.approx(0.3 / size if mean else 0.3, rel=2**-52)
+    assert (spec.lo, spec.hi, spec.beta, spec.k, spec.spatial) == (lo, hi, 0.6, 1.5, spatial)
+    divisor = size ** max(spatial, 1) if row.mean else 1
+    assert spec.alpha == pytest.approx(0.3 / divisor, rel=2**-52)
     assert spec.size == lo + hi + 1
-    assert _from(name, *arguments.values()) == spec
+    positional = [arguments.get(n, row.defaults.get(n)) for n in row.parameters]
+    assert _from(name, *positional) == spec
 
 
 # Every number of up to 15 significant digits.
@@ -105,26 +95,39 @@ exponents = st.floats(0.01, 10)
 constants = st.floats(1e-5, 1e5)
 
 
-@pytest.mark.parametrize(("first", "second"), [*permutations(TABLE, 2), *((name, name) for name in TABLE)])
-@settings(max_examples=40, deadline=None)
+@pytest.mark.parametrize(
+    ("first", "spatial"), [(name, spatial) for name in TABLE for spatial in TABLE[name].regions]
+)
+@settings(max_examples=60, deadline=None)
 @given(sizes, alphas, exponents, constants)
-def test_round_trips_are_exact(first: str, second: str, size: int, alpha: float, beta: float, k: float):
-    if first == "caffe":
+def test_round_trips_are_exact(first: str, spatial: int, size: int, alpha: float, beta: float, k: float):
+    """From the first framework's arguments through each other's and back."""
+    row = TABLE[first]
+    least, most = LIMITS.get(first, (1, 16))
+    if row.windows is ODD:
         size |= 1
-        size -= 2 * (size > 16)
-    arguments = _named(first, size, alpha, beta, k)
+    size = min(max(size, least), most - (row.windows is ODD and most % 2 == 0))
+    alpha = min(alpha, 1e20) if first == "tensorrt" else alpha
+    arguments = _named(first, size, alpha, beta, k, spatial)
     spec = _from(first, **arguments)
-    try:
-        others = _to(spec, second)
-    except ConversionError:
-        assert _expressible(second, spec) is False
-        return
-    assert _expressible(second, spec)
-    assert _from(second, **others) == spec
-    there_and_back = _to(_from(second, **others), first)
     # The paper's n of 4 is the same window as its n of 5.
-    assert there_and_back == arguments | ({"n": size | 1} if first == "paper" else {})
-    assert list(there_and_back) == TABLE[first][0].split()
+    same = {"n": size | 1} if first == "paper" else {}
+    for second in TABLE:
+        try:
+            others = _to(spec, second)
+        except ConversionError:
+            assert not _expressible(second, spec)
+            continue
+        assert _expressible(second, spec)
+        assert list(others) == [n for n in TABLE[second].parameters if n in others]
+        again = _from(second, **others)
+        if first == "onednn" and size % 2 == 0:
+            # No float need exist that 3 divides to what 4 has divided.
+            assert dataclasses.replace(again, alpha=spec.alpha) == spec
+            assert abs(again.alpha - spec.alpha) <= math.ulp(spec.alpha)
+            continue
+        assert again == spec
+        assert _to(again, first) == _shown(first, arguments | same, spatial)
 
 
 @given(sizes, st.floats(1e-200, 1e150), st.sampled_from(["torch", "onnx", "cudnn"]))
@@ -134,28 +137,68 @@ def test_longer_alphas_change_by_one_unit_at_most(size: int, alpha: float, name:
 
 
 def _expressible(name: str, spec: LRNSpec) -> bool:
-    most = 16 if name == "cudnn" else 10**6
-    windows = {
-        "paper": spec.lo == spec.hi,
-        "torch": spec.lo - spec.hi in (0, 1),
-        "tensorflow": spec.lo == spec.hi,
-        "caffe": spec.lo == spec.hi,
-        "onnx": spec.hi - spec.lo in (0, 1),
-        "cudnn": spec.hi - spec.lo in (0, 1),
-    }
-    return windows[name] and spec.size <= most
+    row = TABLE[name]
+    least, most = LIMITS.get(name, (1, 10**6))
+    leaning = {(2, 1): spec.lo - spec.hi, (1, 2): spec.hi - spec.lo}.get(row.windows[3])
+    fits = spec.lo == spec.hi or leaning == 1
+    too_large = name == "tensorrt" and spec.alpha * spec.size > 1e20
+    return fits and not too_large and spec.spatial in row.regions and least <= spec.size <= most
 
 
 INEXPRESSIBLE = [
-    (LRNSpec(2, 1, 1.0, 0.75, 1.0), "tensorflow", r"window \[c-2, c\+1\]: .* both sides.* expressed in torch;"),
-    (LRNSpec(2, 1, 1.0, 0.75, 1.0), "onnx", r"extra channel above.* expressed in torch; .*\[c-1, c\+1\]"),
-    (LRNSpec(1, 2, 1.0, 0.75, 1.0), "torch", r"extra channel below.* expressed in onnx, cudnn;"),
+    (
+        LRNSpec(2, 1, 1.0, 0.75, 1.0),
+        "tensorflow",
+        r"window \[c-2, c\+1\]: .* both sides.* expressed in torch, .*;",
+    ),
+    (
+        LRNSpec(2, 1, 1.0, 0.75, 1.0),
+        "onnx",
+        r"above.* expressed in torch, cuda_convnet2, paddle, coreml; .*\[c-1, c\+1\]",
+    ),
+    (
+        LRNSpec(1, 2, 1.0, 0.75, 1.0),
+        "torch",
+        r"extra channel below.* expressed in onnx, cudnn, matconvnet, miopen;",
+    ),
     (LRNSpec(1, 2, 1.0, 0.75, 1.0), "caffe", r"size is odd and the window symmetric"),
     (LRNSpec(1, 2, 1.0, 0.75, 1.0), "paper", r"size // 2 channels to both sides"),
     (LRNSpec(0, 4, 1.0, 0.75, 1.0), "torch", r"below\. a symmetric window such as .* everywhere"),
     (LRNSpec(8, 8, 1.0, 0.75, 1.0), "cudnn", r"lrnN from 1 to 16, this spec needs 17; use a narrower window"),
     (LRNSpec(2, 2, 1.0, 0.75, 1e-6), "cudnn", r"lrnK of at least 1e-05, this spec has 1e-06; raise it to 1e-05"),
     (LRNSpec(2, 2, 1.0, 0.001, 1.0), "cudnn", r"lrnBeta of at least 0.01, this spec has 0.001; raise it"),
+    (
+        LRNSpec(8, 8, 1.0, 0.75, 1.0),
+        "tensorrt",
+        r"window from 1 to 15, this spec needs 17.* such as paper, torch, ",
+    ),
+    (
+        LRNSpec(1, 1, 1.0, 0.75, 1e11),
+        "tensorrt",
+        r"k from 1e-05 to 1e\+10, this spec has 1e\+11; lower it to 1e\+10",
+    ),
+    (
+        LRNSpec(0, 0, 1.0, 0.75, 1.0),
+        "miopen",
+        r"lrnN at least 2, this spec needs 1; use a wider window or another",
+    ),
+    (LRNSpec(1, 1, 1e308, 0.75, 1.0), "caffe", r"multiplies alpha by 3, which leaves float64.* such as paper, "),
+    (
+        LRNSpec(1, 1, 1.0, 0.75, 1.0, spatial=2),
+        "torch",
+        r"over 2 spatial axes: .* across channels\. It can be expressed in caffe, cuda_convnet2, onednn, openvino",
+    ),
+    (
+        LRNSpec(1, 1, 1.0, 0.75, 1.0, spatial=1),
+        "caffe",
+        r"over 1 spatial axis: .* or within a channel over 2\. It can be expressed in onednn, openvino\.",
+    ),
+    (LRNSpec(1, 1, 1.0, 0.75, 1.0, spatial=4), "onednn", r"No framework listed can; normalize over fewer axes"),
+    (
+        LRNSpec(2, 1, 1.0, 0.75, 1.0, spatial=2),
+        "caffe",
+        r"expressed in cuda_convnet2; .* wherever such a region can",
+    ),
 ]
 
 
@@ -184,6 +227,24 @@ BAD = {
     "lrnK 0": (lambda: LRNSpec.from_cudnn(lrnK=0), r"lrnK must be at least 1e-05, got 0"),
     "lrnBeta 0": (lambda: LRNSpec.from_cudnn(lrnBeta=0), r"lrnBeta must be at least 0.01, got 0"),
     "caffe 4": (lambda: LRNSpec.from_caffe(4), r"local_size must be odd in caffe, got 4; use 5"),
+    "ncnn 4": (lambda: LRNSpec.from_ncnn(0, 4), r"odd in ncnn since its generic build sums .* got 4; use 5"),
+    "caffe region": (
+        lambda: LRNSpec.from_caffe(norm_region="WITHIN"),
+        r"caffe takes norm_region='ACROSS_CHANNELS' or norm_region='WITHIN_CHANNEL', got norm_region='WITHIN'",
+    ),
+    "openvino axes": (lambda: LRNSpec.from_openvino((1, 2)), r"axes=\(1,\) or .*, got axes=\(1, 2\); pass one"),
+    "onednn ndims": (
+        lambda: LRNSpec.from_onednn("lrn_within_channel", 5, 1.0, 0.75, ndims=2),
+        r"got algorithm='lrn_within_channel', ndims=2; pass one of these",
+    ),
+    "opencv flag": (
+        lambda: LRNSpec.from_opencv(norm_by_size="no"),
+        r"norm_by_size must be True or False, got 'no'",
+    ),
+    "tensorrt k": (
+        lambda: LRNSpec.from_tensorrt(5, 1.0, 0.75, 0.0),
+        r"k must be from 1e-05 to 1e\+10, got 0; pass",
+    ),
     "alpha -1": (lambda: LRNSpec.from_torch(5, -1.0), r"alpha must be at least 0, got -1; check its sign"),
     "alpha '1'": (lambda: LRNSpec.from_torch(5, "1"), r"alpha must be a real number, got '1' of type str"),
     "beta True": (lambda: LRNSpec.from_torch(5, beta=True), r"beta must be a real number, got True of type bool"),
@@ -226,6 +287,26 @@ def test_bad_arguments(args: tuple, kwargs: dict, text: str):
         LRNSpec.from_torch(*args, **kwargs)
 
 
+def test_every_required_argument_is_asked_for():
+    with pytest.raises(ConversionError, match=r"from_openvino needs axes, .*; pass axes=\(1,\), say"):
+        LRNSpec.from_openvino()
+    with pytest.raises(
+        ConversionError, match=r"from_tflite needs bias, which has no default there; pass bias=1.0"
+    ):
+        LRNSpec.from_tflite(2)
+
+
+def test_arguments_that_say_more_than_the_four_numbers():
+    assert LRNSpec.from_opencv(5, 0.5, norm_by_size=False) == LRNSpec(2, 2, 0.5, 0.75, 1.0)
+    assert LRNSpec(2, 2, 0.5, 0.75, 1.0).to_opencv() == {"local_size": 5, "alpha": 2.5, "beta": 0.75, "bias": 1.0}
+    assert LRNSpec(2, 2, 0.5, 0.75, 1.0).to_caffe() == {"local_size": 5, "alpha": 2.5, "beta": 0.75, "k": 1.0}
+    for axes in ([2, 3], (2, 3), np.array([2, 3])):
+        assert LRNSpec.from_openvino(axes, size=3, alpha=0.9).spatial == 2
+    # Across channels the rank does not matter.
+    for ndims in (2, 5):
+        assert LRNSpec.from_onednn("lrn_across_channels", 5, 1.0, 0.75, ndims=ndims).spatial == 0
+
+
 def test_is_a_value():
     spec = LRNSpec(np.int64(2), np.uint8(1), np.float32(0.5), 1, np.float64(2))
     assert spec == LRNSpec(2, 1, 0.5, 1.0, 2.0)
@@ -250,3 +331,8 @@ def test_means_what_torch_means(size: int):
     want = torch.nn.functional.local_response_norm(x, size, alpha=0.7, beta=0.6, k=1.5)
     got = reference.forward(x.numpy(), LRNSpec.from_torch(size, alpha=0.7, beta=0.6, k=1.5))
     np.testing.assert_allclose(got, want.numpy(), rtol=8 * 2.0**-52)
+
+
+def test_the_page_holds_the_table_and_its_notes():
+    page = (Path(__file__).parent.parent / "docs" / "definition.md").read_text(encoding="utf-8")
+    assert markdown() in page, "paste localnorm.frameworks.markdown() into docs/definition.md"

@@ -1,16 +1,15 @@
-"""What each framework means by LRN: one row a framework.
+"""The words in which `localnorm.frameworks` says what a framework means by LRN, and the arithmetic of alpha.
 
-To add a framework, add a row to ``CONVENTIONS`` and name it in ``LRNSpec`` (two lines there).
-A row is data: the framework's argument names and defaults, how its size becomes a window, whether its
-alpha is divided by the size, and what it refuses.
+A convention is data: the framework's argument names and defaults, how its size becomes a window, whether its
+alpha is divided by the size, how it says that the window lies within a channel, and what it refuses.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from types import MappingProxyType
+from dataclasses import dataclass, field
+from typing import Any
 
 Window = tuple[int, int]
 
@@ -23,12 +22,14 @@ class WindowRule:
         reads: the rule in words, for messages.
         window: the window of a size.
         size: the size that gives a window, or None where none does.
+        even: what an even size does, in the words of the table of conventions.
         odd: whether even sizes are refused.
     """
 
     reads: str
     window: Callable[[int], Window]
     size: Callable[[int, int], int | None]
+    even: str
     odd: bool = False
 
 
@@ -36,28 +37,42 @@ LOW = WindowRule(
     "an even size has its extra channel below",
     lambda size: (size // 2, (size - 1) // 2),
     lambda lo, hi: lo + hi + 1 if lo - hi in (0, 1) else None,
+    "extra channel below",
 )
 HIGH = WindowRule(
     "an even size has its extra channel above",
     lambda size: ((size - 1) // 2, size // 2),
     lambda lo, hi: lo + hi + 1 if hi - lo in (0, 1) else None,
+    "extra channel above",
 )
 WIDE = WindowRule(
     "the window reaches size // 2 channels to both sides",
     lambda size: (size // 2, size // 2),
     lambda lo, hi: lo + hi + 1 if lo == hi else None,
+    "one channel more than the size",
+)
+SHORT = WindowRule(
+    "the window reaches (size - 1) // 2 channels to both sides",
+    lambda size: ((size - 1) // 2, (size - 1) // 2),
+    lambda lo, hi: lo + hi + 1 if lo == hi else None,
+    "one channel fewer than the size",
 )
 ODD = WindowRule(
     "the size is odd and the window symmetric",
     lambda size: (size // 2, size // 2),
     lambda lo, hi: lo + hi + 1 if lo == hi else None,
+    "refused",
     odd=True,
 )
 RADIUS = WindowRule(
     "the window reaches the radius to both sides",
     lambda radius: (radius, radius),
     lambda lo, hi: lo if lo == hi else None,
+    "the window is twice the radius plus 1",
 )
+
+ACROSS: Mapping[int, Mapping[str, Any]] = {0: {}}
+"""The regions of a framework that normalizes across channels only."""
 
 
 @dataclass(frozen=True)
@@ -67,90 +82,49 @@ class Convention:
     Attributes:
         name: the name used in ``from_<name>`` and ``to_<name>``.
         arguments: the framework's argument names for window, alpha, beta and k, in this order.
-        order: the same names in the framework's positional order.
+        order: all its argument names in the framework's positional order.
         defaults: the framework's defaults; an argument without one is required.
         rule: how the window argument becomes a window.
-        mean: whether the framework divides alpha by the window argument.
-        sizes: smallest and largest window argument accepted.
-        smallest_k: smallest k accepted.
-        smallest_beta: smallest beta accepted.
+        mean: whether the framework divides alpha by the window argument, within a channel by its power; or the
+            name of the argument that says whether.
         source: where this is defined.
+        bounds: smallest and largest value of an argument, where there are such; a size is at least 1 anyway.
+        regions: the arguments that say what the window spans, by its number of spatial axes, 0 across channels.
+        even: why even sizes are refused where the framework itself does not refuse them.
+        note: what else its user should know.
+        call: its line of code, a format string of its arguments by name; ``{}`` stands for all as ``name=value``.
     """
 
     name: str
     arguments: tuple[str, str, str, str]
-    order: tuple[str, str, str, str]
-    defaults: Mapping[str, float]
+    order: tuple[str, ...]
+    defaults: Mapping[str, Any]
     rule: WindowRule
-    mean: bool
+    mean: bool | str
     source: str
-    sizes: tuple[int, float] = (1, math.inf)
-    smallest_k: float = 0.0
-    smallest_beta: float = -math.inf
+    bounds: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    regions: Mapping[int, Mapping[str, Any]] = field(default_factory=lambda: ACROSS)
+    even: str = ""
+    note: str = ""
+    call: str = "{}"
 
+    @property
+    def within(self) -> tuple[int, ...]:
+        """How many spatial axes a window within a channel can span."""
+        return tuple(spatial for spatial in self.regions if spatial)
 
-_ROWS = (
-    Convention(
-        "paper",
-        ("n", "alpha", "beta", "k"),
-        ("n", "k", "alpha", "beta"),
-        {"n": 5, "k": 2.0, "alpha": 1e-4, "beta": 0.75},
-        WIDE,
-        mean=False,
-        source="Krizhevsky, Sutskever and Hinton, NIPS 2012, section 3.3",
-    ),
-    Convention(
-        "torch",
-        ("size", "alpha", "beta", "k"),
-        ("size", "alpha", "beta", "k"),
-        {"alpha": 1e-4, "beta": 0.75, "k": 1.0},
-        LOW,
-        mean=True,
-        source="torch.nn.functional.local_response_norm in torch/nn/functional.py",
-    ),
-    Convention(
-        "tensorflow",
-        ("depth_radius", "alpha", "beta", "bias"),
-        ("depth_radius", "bias", "alpha", "beta"),
-        {"depth_radius": 5, "bias": 1.0, "alpha": 1.0, "beta": 0.5},
-        RADIUS,
-        mean=False,
-        source="tf.nn.local_response_normalization in tensorflow/core/kernels/lrn_op.cc",
-        sizes=(0, math.inf),
-    ),
-    Convention(
-        "caffe",
-        ("local_size", "alpha", "beta", "k"),
-        ("local_size", "alpha", "beta", "k"),
-        {"local_size": 5, "alpha": 1.0, "beta": 0.75, "k": 1.0},
-        ODD,
-        mean=True,
-        source="LRNParameter (ACROSS_CHANNELS) in caffe.proto and src/caffe/layers/lrn_layer.cpp",
-    ),
-    Convention(
-        "onnx",
-        ("size", "alpha", "beta", "bias"),
-        ("size", "alpha", "beta", "bias"),
-        {"alpha": 1e-4, "beta": 0.75, "bias": 1.0},
-        HIGH,
-        mean=True,
-        source="the LRN operator, versions 1 and 13, in onnx/docs/Operators.md",
-    ),
-    Convention(
-        "cudnn",
-        ("lrnN", "lrnAlpha", "lrnBeta", "lrnK"),
-        ("lrnN", "lrnAlpha", "lrnBeta", "lrnK"),
-        {"lrnN": 5, "lrnAlpha": 1e-4, "lrnBeta": 0.75, "lrnK": 2.0},
-        HIGH,
-        mean=True,
-        source="cudnnSetLRNDescriptor in cudnn.h",
-        sizes=(1, 16),
-        smallest_k=1e-5,
-        smallest_beta=0.01,
-    ),
-)
+    @property
+    def alpha_rule(self) -> str:
+        """What is done to alpha, in words."""
+        if not self.mean:
+            return "taken as it is"
+        power = " to the power of its axes" if self.within else ""
+        return f"divided by {self.arguments[0]}{power}{f', if {self.mean}' if isinstance(self.mean, str) else ''}"
 
-CONVENTIONS: Mapping[str, Convention] = MappingProxyType({row.name: row for row in _ROWS})
+    def code(self, arguments: Mapping[str, Any]) -> str:
+        """Return the line of code of these arguments; an argument left out has its default."""
+        pairs = ", ".join(f"{name}={value!r}" for name, value in arguments.items())
+        return self.call.format(pairs, **{**self.defaults, **arguments})
 
 
 def _as_typed(value: float) -> float:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import typer
 
 from localnorm.commands.compare import compare
+from localnorm.commands.convert import convert
 from localnorm.commands.doctor import doctor
 from localnorm.commands.report import report
 from localnorm.commands.scope import scope
@@ -17,5 +18,5 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for command in (compare, report, scope, doctor):
+for command in (compare, report, scope, convert, doctor):
     app.command()(command)
