@@ -149,7 +149,10 @@ class Arithmetic:
             scaled = self._factored(x if shift > 0 else where(x * x < 1.0, x, 0.0)) * 2.0**-shift
             factor = self._power_of_two(-shift * beta)
             through = through + self._reaching(where(inside, 0.0 * h, h)) * factor * scaled * factor
-        return direct - through, self._of_values(x, direct, sums, learned)
+        if not learned:
+            return direct - through, {}
+        y = self._times_power(x, root, sums, learned)
+        return direct - through, self._of_values(grad * y, sums, learned)
 
     def reach(self) -> int:
         """Return the n for which s between 2^-n and 2^n is taken as it is.
@@ -169,17 +172,18 @@ class Arithmetic:
         smallest = max(k, -2 * _EXPONENTS[self.stored] + alpha)
         return *([shift] if largest > reach else []), *([-shift] if smallest < -reach else [])
 
-    def _of_values(self, x: Array, direct: Array, sums: _Sums, learned: Values) -> dict[str, Array]:
+    def _of_values(self, grad_y: Array, sums: _Sums, learned: Values) -> dict[str, Array]:
+        """Return what each learned value gets from each element, from the product of output and its gradient."""
         beta, found = learned.get("beta", self.spec.beta), {}
         if "k" in learned:
-            found["k"] = -beta * self._divided(direct * self._divided(x, sums) / sums.t, sums)
+            found["k"] = -beta * self._divided(self._divided(grad_y / sums.t, sums), sums)
         if "alpha" in learned:
-            found["alpha"] = -beta * direct * x * (sums.squares / sums.t)
+            found["alpha"] = -beta * grad_y * (sums.squares / sums.t)
         if "beta" in learned:
             log = self.operations.log(sums.t)
             for shift, inside in sums.inside:
                 log = self.operations.where(inside, log, log + shift * 2 * math.log(2))
-            found["beta"] = -direct * x * log
+            found["beta"] = -grad_y * log
         return found
 
     def _sums(self, x: Array, learned: Values, shifts: tuple[int, ...]) -> _Sums:
