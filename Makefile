@@ -25,13 +25,23 @@ docs: $(INSTALLED)
 
 bench: $(INSTALLED)
 	$(BIN)/python -m benchmarks.torch_door
+	$(BIN)/python -m benchmarks.jax_door
+	$(BIN)/python -m benchmarks.keras_door
 
 # Measures the frameworks that are installed, however they came there.
 released: $(INSTALLED)
 	$(BIN)/python -m benchmarks.released
 
-$(INSTALLED): pyproject.toml constraints.txt
+# Every door by every hazard, on every backend of Keras.
+hazards: $(INSTALLED)
+	$(BIN)/python tests/hazard_table.py
+
+$(LAB): pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[lab]'
+	touch $@
+
+$(INSTALLED): $(LAB)
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev]'
 	touch $@
 
