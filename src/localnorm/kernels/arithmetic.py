@@ -127,7 +127,7 @@ class Arithmetic:
         self, x: Array, grad: Array, learned: Values, shifts: tuple[int, ...]
     ) -> tuple[Array, dict[str, Array]]:
         where = self.operations.where
-        alpha, beta = learned.get("alpha", self._alpha()), learned.get("beta", self.spec.beta)
+        alpha, beta = self._alpha(learned), learned.get("beta", self.spec.beta)
         sums = self._sums(x, learned, shifts)
         root = self._root(sums, learned)
         direct = self._times_power(grad, root, sums, learned)
@@ -169,9 +169,9 @@ class Arithmetic:
     def _of_values(self, x: Array, direct: Array, sums: _Sums, learned: Values) -> dict[str, Array]:
         beta, found = learned.get("beta", self.spec.beta), {}
         if "k" in learned:
-            found["k"] = -beta * self._divided(direct * self._divided(x, sums) / sums.t, sums)
+            found["k"] = -beta * self._shifted(direct * self._shifted(x, sums) / sums.t, sums)
         if "alpha" in learned:
-            found["alpha"] = -beta * direct * x * (sums.squares / sums.t)
+            found["alpha"] = -beta * direct * x * (sums.squares / sums.t * 4.0 ** -self._exponent())
         if "beta" in learned:
             log = self.operations.log(sums.t)
             for shift, inside in sums.inside:
@@ -180,14 +180,15 @@ class Arithmetic:
         return found
 
     def _sums(self, x: Array, learned: Values, shifts: tuple[int, ...]) -> _Sums:
-        k, alpha = learned.get("k", self.spec.k), learned.get("alpha", self._alpha())
+        k, alpha = learned.get("k", self.spec.k), self._alpha(learned)
         where, limit = self.operations.where, 2.0 ** self.reach()
         x = self._factored(x)
         squares = self._squares(x)
         plain = t = alpha * squares + k
         found = []
         for shift in shifts:
-            q = self._squares(x * 2.0**-shift)
+            # No window that is scaled up holds an x of 1, whose square and its derivative might overflow there.
+            q = self._squares((x if shift > 0 else where(x * x < 1.0, x, 0.0)) * 2.0**-shift)
             # Written so that a NaN is not inside.
             inside = plain <= limit if shift > 0 else plain >= 1 / limit
             t = where(inside, t, alpha * q + k * 2.0**-shift * 2.0**-shift)
@@ -204,7 +205,9 @@ class Arithmetic:
 
     def _divided(self, x: Array, sums: _Sums) -> Array:
         """Return ``x / 2^e`` with the factor of alpha."""
-        x = self._factored(x)
+        return self._shifted(self._factored(x), sums)
+
+    def _shifted(self, x: Array, sums: _Sums) -> Array:
         for shift, inside in sums.inside:
             x = self.operations.where(inside, x, x * 2.0**-shift)
         return x
@@ -214,8 +217,8 @@ class Arithmetic:
         exponent = math.log2(self.spec.alpha)
         return round(exponent / 2) if abs(exponent) > _MODERATE else 0
 
-    def _alpha(self) -> float:
-        return self.spec.alpha * 4.0 ** -self._exponent()
+    def _alpha(self, learned: Values) -> Any:  # noqa: ANN401  a float or an array
+        return learned.get("alpha", self.spec.alpha) * 4.0 ** -self._exponent()
 
     def _factored(self, x: Array) -> Array:
         """Return ``sqrt(alpha) * x`` as far as that is a power of two."""
