@@ -8,8 +8,9 @@ import torch
 
 from contract import DTYPES, Array, Door
 from localnorm import LRNSpec
+from localnorm.axes import window_axes
 from localnorm.torch.functional import apply_spec
-from localnorm.torch.portable import traceable
+from localnorm.torch.portable import traceable, without_sum
 from tensors import as_tensor
 
 
@@ -31,15 +32,17 @@ def _torch_gradient(
     return _as_array(grad_x, dtype)
 
 
+def _traced(x: torch.Tensor, spec: LRNSpec, axis: int) -> torch.Tensor:
+    return traceable(x, spec, window_axes(spec, x.ndim, axis), {}) if spec.alpha else without_sum(x, spec, {})
+
+
 def _traced_forward(x: Array, dtype: str, spec: LRNSpec, axis: int, layout: str) -> Array:
-    tensor = as_tensor(x, dtype, layout)
-    return _as_array(traceable(tensor, spec, axis % tensor.ndim), dtype)
+    return _as_array(_traced(as_tensor(x, dtype, layout), spec, axis), dtype)
 
 
 def _traced_gradient(x: Array, grad: Array, dtype: str, spec: LRNSpec, axis: int, layout: str) -> Array:
     leaf = as_tensor(x, dtype, layout).requires_grad_()
-    y = traceable(leaf, spec, axis % leaf.ndim)
-    return _as_array(torch.autograd.grad(y, leaf, as_tensor(grad, dtype))[0], dtype)
+    return _as_array(torch.autograd.grad(_traced(leaf, spec, axis), leaf, as_tensor(grad, dtype))[0], dtype)
 
 
 DOORS = (

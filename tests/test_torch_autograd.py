@@ -10,8 +10,7 @@ from torch.autograd import gradcheck, gradgradcheck
 from contract import stored
 from localnorm import LRNSpec, reference
 from localnorm.torch import LocalResponseNorm
-from localnorm.torch.portable import backward
-from tensors import DTYPES, NARROW, WIDE, bits, normalized, random_tensor
+from tensors import DTYPES, NARROW, WIDE, bits, gradient, normalized, random_tensor
 
 
 @pytest.mark.parametrize("spec", [NARROW, WIDE], ids=["narrow", "wide"])
@@ -56,9 +55,9 @@ def test_backward_twice_and_with_other_gradients():
 @pytest.mark.parametrize("dtype", DTYPES, ids=str)
 def test_gradient_of_another_dtype(dtype: torch.dtype, grad_dtype: torch.dtype):
     x, grad = random_tensor(3, 6, 4, dtype=dtype), random_tensor(3, 6, 4).flip(0).to(torch.bfloat16)
-    got = backward(x, grad.to(grad_dtype), NARROW, 1)
+    got = gradient(x, grad.to(grad_dtype))
     assert got.dtype == dtype
-    assert torch.equal(got, backward(x, grad.to(dtype), NARROW, 1)), "bfloat16 values, the same in every dtype"
+    assert torch.equal(got, gradient(x, grad.to(dtype))), "bfloat16 values, the same in every dtype"
 
 
 @pytest.mark.parametrize("layout", ["contiguous", "channels_last", "transposed", "sliced"])
