@@ -134,7 +134,7 @@ class Arithmetic:
         # Neither factor of h_c * x_j may be in range until both are divided by 2^e, nor may their product be
         # until it is multiplied by 2^(-2 e beta).
         h = grad
-        for _ in range(self._rounds()):
+        for _ in range(self._rounds(learned)):
             h = h * root
         h = h * self._divided(x, sums) / sums.t * (2 * alpha * beta)
         plain = h
@@ -224,16 +224,19 @@ class Arithmetic:
         """Return ``sqrt(alpha) * x`` as far as that is a power of two."""
         return x * 2.0 ** self._exponent() if self._exponent() else x
 
-    def _rounds(self) -> int:
-        """The number of factors that a power is taken in, each of an exponent of 1 at most."""
-        return max(1, math.ceil(abs(self.spec.beta)))
+    def _rounds(self, learned: Values) -> int:
+        """The number of factors that a power is taken in, each of an exponent of 1 at most.
+
+        A learned beta may grow to twice its initial value before a factor's exponent is more.
+        """
+        return max(1, math.ceil(abs(self.spec.beta))) * (2 if "beta" in learned else 1)
 
     def _root(self, sums: _Sums, learned: Values) -> Array:
-        return self._power(sums.t, learned.get("beta", self.spec.beta) / self._rounds())
+        return self._power(sums.t, learned.get("beta", self.spec.beta) / self._rounds(learned))
 
     def _times_power(self, x: Array, root: Array, sums: _Sums, learned: Values) -> Array:
         """Return ``x * s^-beta = x * t^-beta * 2^(-2 e beta)``, in factors whose products stay in range."""
-        where, rounds = self.operations.where, self._rounds()
+        where, rounds = self.operations.where, self._rounds(learned)
         factors = [
             (shift, inside, self._power_of_two(-shift * learned.get("beta", self.spec.beta) / rounds))
             for shift, inside in sums.inside
