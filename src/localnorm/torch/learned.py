@@ -32,7 +32,7 @@ class LearnedValues(nn.Module):
         self.spec = spec
         self.learnable = learnable_names(learnable, spec)
         self.per_channel = per_channel
-        count = None if num_channels is None else _checked_count(num_channels)
+        count = None if num_channels is None else checked_count(num_channels)
         self._lazy = bool(self.learnable) and per_channel and count is None
         for name in self.learnable:
             if self._lazy:
@@ -112,7 +112,8 @@ class LearnedValues(nn.Module):
         return shown + (", per_channel=True" if self.learnable and self.per_channel else "")
 
 
-def _checked_count(count: object) -> int:
+def checked_count(count: object) -> int:
+    """Return a number of channels as an int, or say that it is none."""
     try:
         whole = operator.index(count)  # type: ignore[arg-type]
     except TypeError:
