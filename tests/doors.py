@@ -12,7 +12,7 @@ from localnorm.axes import window_axes
 from localnorm.learnable import NAMES
 from localnorm.torch import LocalResponseNorm
 from localnorm.torch.functional import apply_spec
-from localnorm.torch.portable import traceable, without_sum
+from localnorm.torch.graph import traceable, without_sum
 from tensors import as_tensor
 
 

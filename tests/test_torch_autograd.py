@@ -10,6 +10,8 @@ from torch.autograd import gradcheck, gradgradcheck
 from contract import stored
 from localnorm import LRNSpec, reference
 from localnorm.torch import LocalResponseNorm
+from localnorm.torch.functional import apply_spec
+from localnorm.torch.graph import traceable
 from tensors import DTYPES, NARROW, WIDE, bits, gradient, normalized, random_tensor
 
 
@@ -38,6 +40,29 @@ def test_func_grad(scale: float):
     got = torch.func.grad(lambda x: (weights * normalized(x)).sum())(x)
     want = reference.gradients(x.numpy(), weights.numpy(), NARROW).x
     np.testing.assert_allclose(got.numpy(), want, rtol=1e-12)
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_a_nan_stays_where_windows_are_scaled_up(value: float):
+    """Without k, float64 squares are also summed scaled up, and there too a NaN must not get lost."""
+    spec, x = LRNSpec(2, 1, 0.7, 0.75, 0.0), random_tensor(2, 12)
+    x[0, 5], x[1] = value, x[1] * 1e-200
+    want = reference.forward(x.numpy(), spec)
+    for compute in (apply_spec, lambda x, spec, dim, inplace: traceable(x, spec, (dim,), {})):  # noqa: ARG005
+        leaf = x.clone().requires_grad_()
+        y = compute(leaf, spec, 1, inplace=False)
+        np.testing.assert_allclose(y.detach().numpy(), want, rtol=1e-14)
+        (grad,) = torch.autograd.grad(y.sum(), leaf)
+        want_grad = reference.gradients(x.numpy(), np.ones(x.shape), spec).x
+        np.testing.assert_array_equal(grad.isnan().numpy(), np.isnan(want_grad))
+
+
+def test_func_grad_of_a_learned_module():
+    layer, x = LocalResponseNorm(5, 0.7, learnable=True), random_tensor(3, 7)
+    parameters = dict(layer.named_parameters())
+    got = torch.func.grad(lambda p: torch.func.functional_call(layer, p, (x,)).square().sum())(parameters)
+    want = torch.autograd.grad(layer(x).square().sum(), list(parameters.values()))
+    torch.testing.assert_close(list(got.values()), list(want))
 
 
 def test_backward_twice_and_with_other_gradients():

@@ -18,7 +18,7 @@ from localnorm.learnable import NAMES
 from localnorm.torch import LocalResponseNorm
 from localnorm.torch import blocks as blocks_module
 from localnorm.torch.functional import apply_spec
-from localnorm.torch.portable import traceable
+from localnorm.torch.graph import traceable
 from tensors import NARROW, WIDE, as_tensor, random_tensor
 
 BOX = LRNSpec(1, 1, 0.7, 0.75, 1.5, spatial=2)

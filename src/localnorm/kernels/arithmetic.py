@@ -188,7 +188,8 @@ class Arithmetic:
         found = []
         for shift in shifts:
             # No window that is scaled up holds an x of 1, whose square and its derivative might overflow there.
-            q = self._squares((x if shift > 0 else where(x * x < 1.0, x, 0.0)) * 2.0**-shift)
+            # Written so that a NaN stays one.
+            q = self._squares((x if shift > 0 else where(x * x >= 1.0, 0.0, x)) * 2.0**-shift)
             # Written so that a NaN is not inside.
             inside = plain <= limit if shift > 0 else plain >= 1 / limit
             t = where(inside, t, alpha * q + k * 2.0**-shift * 2.0**-shift)

@@ -94,9 +94,11 @@ class LearnedValues(nn.Module):
         self._lazy = False
 
     def _save_to_state_dict(self, destination: dict[str, Any], prefix: str, keep_vars: bool) -> None:
-        """Save a parameter without a shape as it is: there is nothing to detach."""
-        for name, parameter in self.named_parameters(recurse=False):
-            destination[prefix + name] = parameter if keep_vars or is_lazy(parameter) else parameter.detach()
+        """Save parameters without a shape as they are: torch can't detach them."""
+        lazy = {f"log_{name}": self._parameters.pop(f"log_{name}") for name in self.learnable if self._lazy}
+        super()._save_to_state_dict(destination, prefix, keep_vars)
+        self._parameters.update(lazy)
+        destination.update({prefix + name: parameter for name, parameter in lazy.items()})
 
     def _load_from_state_dict(self, state: dict[str, Any], prefix: str, *rest: Any) -> None:  # noqa: ANN401
         """Take the number of channels from the state where it is not known yet."""

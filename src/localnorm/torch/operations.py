@@ -30,6 +30,11 @@ def wide_dtype(x: Tensor) -> torch.dtype:
     return torch.float32 if x.device.type == "mps" else torch.float64
 
 
+def widened(x: Tensor) -> Tensor:
+    """Convert x to the dtype of the arithmetic."""
+    return x.to(wide_dtype(x))
+
+
 def arithmetic(x: Tensor, spec: LRNSpec, axes: tuple[int, ...]) -> Arithmetic:
     """Return the arithmetic that is right for every x of this dtype."""
     wide, stored = (str(dtype).removeprefix("torch.") for dtype in (wide_dtype(x), x.dtype))

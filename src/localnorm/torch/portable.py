@@ -1,28 +1,22 @@
-"""LRN in plain torch operations, for every device: the autograd function and its arithmetic."""
+"""LRN by the plain formula and, where that is out of range, by the arithmetic that is right everywhere.
+
+This is what runs when values can be looked at: on any device, in blocks, with memory used again.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple
+from collections.abc import Callable
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from localnorm.spec import LRNSpec
 from localnorm.torch.blocks import blocks
+from localnorm.torch.graph import Gradients, Values, differentiable, shared
 from localnorm.torch.limits import limits, outside, put, selected
-from localnorm.torch.operations import arithmetic, wide_dtype
+from localnorm.torch.operations import arithmetic, widened
 from localnorm.torch.window import window_sum
-
-Values = Mapping[str, Tensor]
-"""Learned values by name, in the dtype of the arithmetic and the rank of x, of extent 1 where they are shared."""
-
-
-class Gradients(NamedTuple):
-    """The gradient for x, and that for each learned value in its own shape."""
-
-    x: Tensor
-    values: dict[str, Tensor]
 
 
 class LocalResponseNormFunction(torch.autograd.Function):
@@ -46,7 +40,7 @@ class LocalResponseNormFunction(torch.autograd.Function):
         """Return the gradients; themselves differentiable where a graph of them is asked for."""
         x, *rest = ctx.saved_tensors
         values = dict(zip(ctx.names, rest, strict=True))
-        compute = _differentiable if torch.is_grad_enabled() else backward
+        compute = differentiable if torch.is_grad_enabled() else backward
         found = compute(x, grad, ctx.spec, ctx.axes, values)
         return found.x, None, None, None, *(found.values[name] for name in ctx.names)
 
@@ -58,7 +52,7 @@ def forward(x: Tensor, spec: LRNSpec, axes: tuple[int, ...], values: Values, out
     inside, anywhere = limits(x, spec, values), _columns(x, spec, axes)
     for x_block, out_block, *parts in blocks(axes, x, out, *_spread(values, x)):
         here = _here(values, parts)
-        wide = _widened(x_block)
+        wide = widened(x_block)
         s = _denominator(window_sum(wide * wide, spec.lo, spec.hi, axes), spec, here)
         mask = outside(s, inside, axes)
         y = _power(s, here.get("beta", spec.beta)).mul_(wide)
@@ -79,7 +73,7 @@ def backward(x: Tensor, grad: Tensor, spec: LRNSpec, axes: tuple[int, ...], valu
     for x_block, grad_block, out_block, *rest in blocks(axes, x, grad, found.x, *spread):
         parts, totals = rest[: len(values)], _here(values, rest[len(values) :])
         here = _here(values, parts)
-        wide, wide_grad = _widened(x_block), _widened(grad_block)
+        wide, wide_grad = widened(x_block), widened(grad_block)
         squares = window_sum(wide * wide, spec.lo, spec.hi, axes)
         s = _denominator(squares.clone() if "alpha" in values else squares, spec, here)
         mask = outside(s, inside, axes)
@@ -94,67 +88,8 @@ def backward(x: Tensor, grad: Tensor, spec: LRNSpec, axes: tuple[int, ...], valu
                 put(term, mask, axes, exact.values[name])
         out_block.copy_(grad_x)
         for name, term in terms.items():
-            totals[name].add_(_shared(term, values[name]))
+            totals[name].add_(shared(term, values[name]))
     return found
-
-
-class TraceableFunction(torch.autograd.Function):
-    """The same without a look at any value, for ``torch.compile`` and ``torch.export``."""
-
-    @staticmethod
-    def forward(
-        ctx: Any,  # noqa: ANN401
-        x: Tensor,
-        spec: LRNSpec,
-        axes: tuple[int, ...],
-        names: tuple[str, ...],
-        *values: Tensor,
-    ) -> Tensor:
-        """Return the normalized x."""
-        ctx.spec, ctx.axes, ctx.names = spec, axes, names
-        ctx.save_for_backward(x, *values)
-        return _anywhere(x, spec, axes, dict(zip(names, values, strict=True)))
-
-    @staticmethod
-    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:  # noqa: ANN401
-        """Return the gradients."""
-        x, *rest = ctx.saved_tensors
-        found = _differentiable(x, grad, ctx.spec, ctx.axes, dict(zip(ctx.names, rest, strict=True)))
-        return found.x, None, None, None, *(found.values[name] for name in ctx.names)
-
-
-def traceable(x: Tensor, spec: LRNSpec, axes: tuple[int, ...], values: Values) -> Tensor:
-    """Return the normalized x by `TraceableFunction`, where a gradient may be needed."""
-    if not (torch.is_grad_enabled() and any(tensor.requires_grad for tensor in (x, *values.values()))):
-        return _anywhere(x, spec, axes, values)
-    y: Tensor = TraceableFunction.apply(x, spec, axes, tuple(values), *values.values())  # type: ignore[no-untyped-call]
-    return y
-
-
-def _anywhere(x: Tensor, spec: LRNSpec, axes: tuple[int, ...], values: Values) -> Tensor:
-    y = arithmetic(x, spec, axes).forward(_widened(x), values)
-    # A dense x keeps its memory format; what else x may be, only its shape.
-    return torch.empty_like(x).copy_(y)
-
-
-def without_sum(x: Tensor, spec: LRNSpec, values: Values) -> Tensor:
-    """Return ``x * k^-beta``, which is all that alpha = 0 leaves; autograd needs no help with that."""
-    k = values.get("k", torch.full((), spec.k, dtype=wide_dtype(x), device=x.device))
-    # Half of the exponent at a time: the whole power may be out of range where the result is not.
-    root = k.pow(-values.get("beta", spec.beta) / 2)
-    return torch.empty_like(x).copy_(_widened(x) * root * root)
-
-
-def _differentiable(x: Tensor, grad: Tensor, spec: LRNSpec, axes: tuple[int, ...], values: Values) -> Gradients:
-    """The gradients in operations whose derivatives torch knows, for derivatives of every order."""
-    found = arithmetic(x, spec, axes).backward(_widened(x), _widened(grad), values)
-    return Gradients(
-        found.x.to(x.dtype), {name: _shared(found.values[name], value) for name, value in values.items()}
-    )
-
-
-def _widened(x: Tensor) -> Tensor:
-    return x.to(wide_dtype(x))
 
 
 def _columns(x: Tensor, spec: LRNSpec, axes: tuple[int, ...]) -> Any:  # noqa: ANN401
@@ -175,12 +110,6 @@ def _here(values: Values, parts: list[Tensor]) -> dict[str, Tensor]:
             part = part.narrow(axis, 0, 1) if extent == 1 else part
         found[name] = part
     return found
-
-
-def _shared(term: Tensor, value: Tensor) -> Tensor:
-    """Sum over all the elements that share a value."""
-    shared = [axis for axis, extent in enumerate(value.shape) if extent == 1]
-    return term.sum(shared, keepdim=True) if shared else term
 
 
 def _denominator(squares: Tensor, spec: LRNSpec, here: Values) -> Tensor:
