@@ -8,8 +8,11 @@ import torch
 
 from contract import DTYPES, Array, Door
 from localnorm import LRNSpec
+from localnorm.axes import window_axes
+from localnorm.learnable import NAMES
+from localnorm.torch import LocalResponseNorm
 from localnorm.torch.functional import apply_spec
-from localnorm.torch.portable import traceable
+from localnorm.torch.graph import traceable, without_sum
 from tensors import as_tensor
 
 
@@ -31,21 +34,39 @@ def _torch_gradient(
     return _as_array(grad_x, dtype)
 
 
+def _traced(x: torch.Tensor, spec: LRNSpec, axis: int) -> torch.Tensor:
+    return traceable(x, spec, window_axes(spec, x.ndim, axis), {}) if spec.alpha else without_sum(x, spec, {})
+
+
 def _traced_forward(x: Array, dtype: str, spec: LRNSpec, axis: int, layout: str) -> Array:
-    tensor = as_tensor(x, dtype, layout)
-    return _as_array(traceable(tensor, spec, axis % tensor.ndim), dtype)
+    return _as_array(_traced(as_tensor(x, dtype, layout), spec, axis), dtype)
 
 
 def _traced_gradient(x: Array, grad: Array, dtype: str, spec: LRNSpec, axis: int, layout: str) -> Array:
     leaf = as_tensor(x, dtype, layout).requires_grad_()
-    y = traceable(leaf, spec, axis % leaf.ndim)
-    return _as_array(torch.autograd.grad(y, leaf, as_tensor(grad, dtype))[0], dtype)
+    return _as_array(torch.autograd.grad(_traced(leaf, spec, axis), leaf, as_tensor(grad, dtype))[0], dtype)
+
+
+def _learned(spec: LRNSpec, axis: int) -> LocalResponseNorm:
+    """A module that learns all it can: what is positive."""
+    names = [name for name in NAMES if getattr(spec, name) > 0]
+    return LocalResponseNorm.from_spec(spec, dim=axis, learnable=names)
+
+
+def _learned_forward(x: Array, dtype: str, spec: LRNSpec, axis: int, layout: str) -> Array:
+    return _as_array(_learned(spec, axis)(as_tensor(x, dtype, layout)), dtype)
+
+
+def _learned_gradient(x: Array, grad: Array, dtype: str, spec: LRNSpec, axis: int, layout: str) -> Array:
+    leaf = as_tensor(x, dtype, layout).requires_grad_()
+    return _as_array(torch.autograd.grad(_learned(spec, axis)(leaf), leaf, as_tensor(grad, dtype))[0], dtype)
 
 
 DOORS = (
     Door("torch", DTYPES, _torch_forward, _torch_gradient),
     # What torch.compile and torch.export see, run without them.
     Door("torch-traced", DTYPES, _traced_forward, _traced_gradient),
+    Door("torch-learned", DTYPES, _learned_forward, _learned_gradient),
 )
 
 # The gradient that second derivatives start from is worked out another way, so it takes the hazards as well.

@@ -7,7 +7,9 @@ import torch
 
 from contract import Array, stored
 from localnorm import LRNSpec
+from localnorm.axes import window_axes
 from localnorm.torch.functional import apply_spec
+from localnorm.torch.portable import backward
 
 DTYPES = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
 NARROW = LRNSpec(2, 1, 0.7, 0.75, 1.5)
@@ -28,6 +30,11 @@ def random_tensor(*shape: int, dtype: torch.dtype = torch.float64, grad: bool = 
 def normalized(x: torch.Tensor, spec: LRNSpec = NARROW, dim: int = 1) -> torch.Tensor:
     """Call the torch door."""
     return apply_spec(x, spec, dim, inplace=False)
+
+
+def gradient(x: torch.Tensor, grad: torch.Tensor, spec: LRNSpec = NARROW, dim: int = 1) -> torch.Tensor:
+    """Call the torch door's backward pass by itself."""
+    return backward(x, grad, spec, window_axes(spec, x.ndim, dim), {}).x
 
 
 def bits(x: torch.Tensor) -> bytes:

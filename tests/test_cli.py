@@ -35,7 +35,7 @@ def _bytes(folder: Path) -> dict[Path, bytes]:
 
 
 REFUSED = {
-    "--norms none,lokal": "a norm must be one of none, local, batch, layer, instance, group, rms, got 'lokal'",
+    "--norms none,lokal": "one of none, local, local-learned, batch, layer, instance, group, rms, got 'lokal'",
     "--norms none,own_norms:absent": "module 'own_norms' has no attribute 'absent'; check the spelling",
     "--norms none,local,local": "norms must be at least one and no two the same, got ('none', 'local', 'local')",
     "--seeds 0": "--seeds must be at least 1, got 0; five or more can decide something",

@@ -176,7 +176,7 @@ def test_the_torch_door_without_torch():
         ("localnorm", ["LRNSpec", "LocalnormError", "__version__", "local_response_norm"]),
         ("localnorm.jax", ["LocalResponseNorm", "local_response_norm"]),
         ("localnorm.keras", ["LocalResponseNormalization"]),
-        ("localnorm.torch", ["LocalResponseNorm", "local_response_norm"]),
+        ("localnorm.torch", ["GDN", "IGDN", "LocalResponseNorm", "local_response_norm"]),
     ],
 )
 def test_public_names(module: str, names: list[str]):

@@ -16,8 +16,13 @@ from localnorm import LRNSpec, reference
 from localnorm.errors import LabError, UnknownNameError
 from localnorm.lab.jobs import draw_trials
 from localnorm.lab.norms import NORMS, Norm, find_norm
+from localnorm.lab.records import Trial
 from localnorm.lab.search import Choice, LogUniform, Range, Uniform, draw
 from localnorm.lab.study import Study
+from localnorm.lab.tasks import find_task
+from localnorm.lab.train import set_up, train_epoch
+from localnorm.learnable import NAMES
+from localnorm.torch import LocalResponseNorm
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -39,6 +44,7 @@ def _by_group(x: np.ndarray) -> np.ndarray:
 DEFINITIONS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
     "none": lambda x: x,
     "local": lambda x: reference.forward(x, PAPER),
+    "local-learned": lambda x: reference.forward(x, PAPER),  # before it has learned
     "batch": lambda x: _standardized(x, (0, *range(2, x.ndim))),
     "layer": lambda x: _standardized(x, tuple(range(1, x.ndim))),
     "instance": lambda x: _standardized(x, tuple(range(2, x.ndim))),
@@ -62,7 +68,8 @@ def test_a_norm_is_its_definition_with_a_gain_and_shift_a_channel(name: str, dim
     # A mean of 3 shows whether it is subtracted; parts of 1e-3 show the eps.
     x = rng.normal(3.0, 2.0, SHAPES[dims]) * rng.choice([1.0, 1e-3], SHAPES[dims][:2] + (1,) * dims)
     module = find_norm(name).builder(dims)(16).double()
-    parameters = {key: torch.from_numpy(rng.normal(size=16)) for key in dict(module.named_parameters())}
+    affine = {"weight", "bias"}.intersection(dict(module.named_parameters()))
+    parameters = {key: torch.from_numpy(rng.normal(size=16)) for key in sorted(affine)}
     module.load_state_dict(parameters, strict=False)
     gain, shift = (
         parameters.get(key, torch.tensor(default)).numpy().reshape(-1, *[1] * dims)
@@ -72,6 +79,20 @@ def test_a_norm_is_its_definition_with_a_gain_and_shift_a_channel(name: str, dim
     # Means over at most 210 numbers in two orders of summation, and cancellation in x - mean: 1e-12 leaves a
     # factor of a thousand over float64, and an eps of 1e-5 that is left out is seen from 5e-6 on.
     np.testing.assert_allclose(module(torch.from_numpy(x)).detach().numpy(), wanted, rtol=1e-12, atol=1e-12)
+
+
+def test_local_learned_is_trained_by_the_lab():
+    """After an epoch of a trial, every value of every layer has moved."""
+    task = find_task("digits")
+    trial = Trial("digits", "textbook_cnn", "local-learned", 0, 3e-3, 128, 1)
+    fabric, model, optimizer = set_up(task, trial)
+    assert sum(p.numel() for p in model.parameters()) == 53_002 + 2 * 3
+    train_epoch(fabric, model, optimizer, task.load(0).train, 128, torch.Generator().manual_seed(0))
+    layers = [module for module in model.modules() if isinstance(module, LocalResponseNorm)]
+    moved = [getattr(layer.current_spec(), name) / getattr(PAPER, name) for layer in layers for name in NAMES]
+    assert len(moved) == 6
+    # Eight steps of Adam at 3e-3.
+    assert all(1e-3 < abs(np.log(ratio)) < 8.1 * 3e-3 for ratio in moved)
 
 
 def _outcome(norm: Norm, channels: int, setting: tuple) -> bytes:
@@ -141,7 +162,7 @@ def test_a_norm_of_your_own():
 
 
 UNKNOWN = {
-    "lokal": r"of none, local, batch, layer, instance, group, rms, got 'lokal'; name your own package\.module:",
+    "lokal": r"of none, local, local-learned, batch, layer, instance, group, rms, got 'lokal'; name your own p",
     "": "got ''; name your own",
     "own_norms:": "got 'own_norms:'; name your own",
     ":norm": "got ':norm'; name your own",

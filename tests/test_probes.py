@@ -31,6 +31,7 @@ BATCH, CHANNEL = slice(None), slice(13, 14)
 REACH = {
     "none": ("itself", 1, CHANNEL, 1),
     "local": ("local neighbourhood", 1, slice(11, 16), 1),
+    "local-learned": ("local neighbourhood", 1, slice(11, 16), 1),
     "own_norms:even_below": ("local neighbourhood", 1, slice(11, 15), 1),
     "own_norms:even_above": ("local neighbourhood", 1, slice(12, 16), 1),
     "batch": ("mini-batch", 3, CHANNEL, 25),
@@ -90,6 +91,7 @@ NO_RANK_2 = "instance normalization needs positions"
 FAILED = {
     "none": {},
     "local": {},
+    "local-learned": {},
     "batch": {
         "batch of one, rank 2": "Expected more than 1 value per channel",
         "same in training and evaluation": "training and evaluation differ",
@@ -185,6 +187,13 @@ def test_a_norm_that_refuses_does_not_keep_the_others_from_being_timed(monkeypat
 def test_kept_bytes_are_those_of_distinct_memory(function: Callable[[Tensor], Tensor], kept: float):
     x = torch.ones(4, 8)
     assert cost._kept_bytes(Applied(function), x) == kept * 4 * 8 * 4
+
+
+def test_learned_values_add_their_own_bytes_to_what_is_kept(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(cost, "SHAPE", (2, 16, 6, 5))
+    kept = cost.probe_cost([find_norm("local-learned")], rounds=1)["local-learned"]["kept_bytes"]
+    # The three values, and for each its exponential and the parameter it was made of: 8 bytes each at most.
+    assert 1 < kept <= 1 + 9 * 8 / (4 * 2 * 16 * 6 * 5)
 
 
 def test_rounds_take_turns_and_the_first_is_not_counted(monkeypatch: pytest.MonkeyPatch):

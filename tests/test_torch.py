@@ -174,8 +174,8 @@ def test_only_tensors(x: object):
 @pytest.mark.parametrize(
     ("shape", "dim", "text"),
     [
-        ((3,), 1, r"which has rank 1, got dim=1; pass a dim from -1 to 0\."),
-        ((3, 4), -3, r"which has rank 2, got dim=-3; pass a dim from -2 to 1\."),
+        ((3,), 1, r"which has rank 1, got dim=1; pass a value from -1 to 0\."),
+        ((3, 4), -3, r"which has rank 2, got dim=-3; pass a value from -2 to 1\."),
         ((), 0, r"which has rank 0, got dim=0; add a channel axis first\."),
         ((3, 4), 1.0, r"dim must be a whole number, got 1.0 of type float; pass an int such as 1\."),
         ((3, 4), "1", r"dim must be a whole number, got '1' of type str"),

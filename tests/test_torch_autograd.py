@@ -10,8 +10,9 @@ from torch.autograd import gradcheck, gradgradcheck
 from contract import stored
 from localnorm import LRNSpec, reference
 from localnorm.torch import LocalResponseNorm
-from localnorm.torch.portable import backward
-from tensors import DTYPES, NARROW, WIDE, bits, normalized, random_tensor
+from localnorm.torch.functional import apply_spec
+from localnorm.torch.graph import traceable
+from tensors import DTYPES, NARROW, WIDE, bits, gradient, normalized, random_tensor
 
 
 @pytest.mark.parametrize("spec", [NARROW, WIDE], ids=["narrow", "wide"])
@@ -41,6 +42,29 @@ def test_func_grad(scale: float):
     np.testing.assert_allclose(got.numpy(), want, rtol=1e-12)
 
 
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_a_nan_stays_where_windows_are_scaled_up(value: float):
+    """Without k, float64 squares are also summed scaled up, and there too a NaN must not get lost."""
+    spec, x = LRNSpec(2, 1, 0.7, 0.75, 0.0), random_tensor(2, 12)
+    x[0, 5], x[1] = value, x[1] * 1e-200
+    want = reference.forward(x.numpy(), spec)
+    for compute in (apply_spec, lambda x, spec, dim, inplace: traceable(x, spec, (dim,), {})):  # noqa: ARG005
+        leaf = x.clone().requires_grad_()
+        y = compute(leaf, spec, 1, inplace=False)
+        np.testing.assert_allclose(y.detach().numpy(), want, rtol=1e-14)
+        (grad,) = torch.autograd.grad(y.sum(), leaf)
+        want_grad = reference.gradients(x.numpy(), np.ones(x.shape), spec).x
+        np.testing.assert_array_equal(grad.isnan().numpy(), np.isnan(want_grad))
+
+
+def test_func_grad_of_a_learned_module():
+    layer, x = LocalResponseNorm(5, 0.7, learnable=True), random_tensor(3, 7)
+    parameters = dict(layer.named_parameters())
+    got = torch.func.grad(lambda p: torch.func.functional_call(layer, p, (x,)).square().sum())(parameters)
+    want = torch.autograd.grad(layer(x).square().sum(), list(parameters.values()))
+    torch.testing.assert_close(list(got.values()), list(want))
+
+
 def test_backward_twice_and_with_other_gradients():
     x = random_tensor(3, 6, 4, dtype=torch.float32, grad=True)
     y = normalized(x)
@@ -56,9 +80,9 @@ def test_backward_twice_and_with_other_gradients():
 @pytest.mark.parametrize("dtype", DTYPES, ids=str)
 def test_gradient_of_another_dtype(dtype: torch.dtype, grad_dtype: torch.dtype):
     x, grad = random_tensor(3, 6, 4, dtype=dtype), random_tensor(3, 6, 4).flip(0).to(torch.bfloat16)
-    got = backward(x, grad.to(grad_dtype), NARROW, 1)
+    got = gradient(x, grad.to(grad_dtype))
     assert got.dtype == dtype
-    assert torch.equal(got, backward(x, grad.to(dtype), NARROW, 1)), "bfloat16 values, the same in every dtype"
+    assert torch.equal(got, gradient(x, grad.to(dtype))), "bfloat16 values, the same in every dtype"
 
 
 @pytest.mark.parametrize("layout", ["contiguous", "channels_last", "transposed", "sliced"])

@@ -10,8 +10,7 @@ import torch
 
 from localnorm.torch import blocks as blocks_module
 from localnorm.torch.blocks import blocks
-from localnorm.torch.portable import backward
-from tensors import NARROW, bits, normalized, random_tensor
+from tensors import bits, gradient, normalized, random_tensor
 
 # Each is more than one block; the second and the fourth are cut along more than one axis.
 LARGE = [((70, 16, 9, 11), 1), ((2, 96, 40, 41), 1), ((300, 500), -1), ((8, 60, 61, 6), 3), ((16, 50_000), 0)]
@@ -43,11 +42,11 @@ def test_a_large_tensor_is_its_parts(shape: tuple[int, ...], dim: int, dtype: to
     x, dim = random_tensor(*shape, dtype=dtype), dim % len(shape)
     axis = next(a for a in range(x.ndim) if a != dim)
     with running(threads):
-        assert len(list(blocks(dim, x))) > 1
+        assert len(list(blocks((dim,), x))) > 1
         parts = [normalized(part, dim=dim) for part in x.tensor_split(3, axis)]
         assert torch.equal(normalized(x, dim=dim), torch.cat(parts, axis))
-        grads = [backward(part, part, NARROW, dim) for part in x.tensor_split(3, axis)]
-        assert torch.equal(backward(x, x, NARROW, dim), torch.cat(grads, axis))
+        grads = [gradient(part, part, dim=dim) for part in x.tensor_split(3, axis)]
+        assert torch.equal(gradient(x, x, dim=dim), torch.cat(grads, axis))
 
 
 def test_thread_counts_agree_bit_by_bit():
@@ -55,7 +54,7 @@ def test_thread_counts_agree_bit_by_bit():
     results = []
     for threads in (1, 2):
         with running(threads):
-            results.append((bits(normalized(x)), bits(backward(x, x, NARROW, 1))))
+            results.append((bits(normalized(x)), bits(gradient(x, x))))
     assert results[0] == results[1]
 
 
@@ -69,7 +68,7 @@ def test_blocks_cover_every_element_once(shape: tuple[int, ...], dim: int, trans
     position = torch.arange(times.numel()).reshape(shape)
     seen = []
     with running(threads):
-        for times_block, position_block in blocks(dim, times, position):
+        for times_block, position_block in blocks((dim,), times, position):
             assert times_block.shape[dim] == shape[dim]
             assert times_block.numel() <= 2**16, "more than the cache of two threads"
             times_block += 1
@@ -83,5 +82,5 @@ def test_blocks_cover_every_element_once(shape: tuple[int, ...], dim: int, trans
 @pytest.mark.parametrize("shape", [(3, 4), (1_000_000,), (1, 1_000_000), (0, 5)], ids=str)
 def test_one_block_where_there_is_nothing_to_cut(shape: tuple[int, ...]):
     x = torch.zeros(shape)
-    (block,) = blocks(len(shape) - 1, x)
+    (block,) = blocks((len(shape) - 1,), x)
     assert block[0] is x

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 import keras
@@ -11,7 +12,7 @@ from localnorm.errors import BackendError
 from localnorm.spec import LRNSpec
 
 Tensor = Any
-Apply = Callable[[Tensor, LRNSpec, int, dict[str, Tensor]], Tensor]
+Apply = Callable[..., Tensor]
 
 
 def _tensorflow() -> Apply:
@@ -27,12 +28,9 @@ def _jax() -> Apply:
 
 
 def _torch() -> Apply:
-    from localnorm.torch.functional import apply_learned, apply_spec
+    from localnorm.torch.functional import apply_spec
 
-    def apply(x: Tensor, spec: LRNSpec, axis: int, learned: dict[str, Tensor]) -> Tensor:
-        return apply_learned(x, spec, axis, learned) if learned else apply_spec(x, spec, axis, inplace=False)
-
-    return apply
+    return partial(apply_spec, inplace=False)
 
 
 _DOORS: Mapping[str, Callable[[], Apply]] = {"tensorflow": _tensorflow, "jax": _jax, "torch": _torch}
@@ -46,4 +44,4 @@ def apply_spec(x: Tensor, spec: LRNSpec, axis: int, learned: dict[str, Tensor]) 
             f"the backend of Keras must be one of {', '.join(_DOORS)}, got {backend}; "
             "set the environment variable KERAS_BACKEND before Keras is imported."
         )
-    return _DOORS[backend]()(x, spec, axis, learned)
+    return _DOORS[backend]()(x, spec, axis, learned=learned)

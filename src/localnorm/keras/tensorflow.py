@@ -64,8 +64,14 @@ def _sum_to(values: Tensor, shared: Tensor) -> Tensor:
     return tf.reduce_sum(values, [a for a, n in enumerate(shared.shape) if n == 1], keepdims=True)
 
 
+def _where(condition: Tensor, a: Tensor | float, b: Tensor | float) -> Tensor:
+    """Choose; a number is taken to the dtype of the other side, which TensorFlow leaves to the first."""
+    dtype = next(side.dtype for side in (a, b) if not isinstance(side, float))
+    return tf.where(condition, tf.cast(a, dtype), tf.cast(b, dtype))
+
+
 _BIT_OPERATIONS = BitOperations(
-    where=tf.where,
+    where=_where,
     bits=lambda s: tf.bitcast(s, tf.int32),
     numbers=lambda bits: tf.bitcast(bits, tf.float32),
     up=tf.bitwise.left_shift,
@@ -108,7 +114,7 @@ _WIDEST_POOLED = 33
 """From there on, sums of slices are faster."""
 
 _OPERATIONS = Operations(
-    where=tf.where,
+    where=_where,
     total=tf.reduce_sum,
     either=tf.cond,
     sqrt=tf.sqrt,

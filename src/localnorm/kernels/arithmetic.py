@@ -130,25 +130,25 @@ class Arithmetic:
         self, x: Array, grad: Array, learned: Values, shifts: tuple[int, ...]
     ) -> tuple[Array, dict[str, Array]]:
         where = self.operations.where
-        alpha, beta = learned.get("alpha", self._alpha()), learned.get("beta", self.spec.beta)
+        alpha, beta = self._alpha(learned), learned.get("beta", self.spec.beta)
         sums = self._sums(x, learned, shifts)
         root = self._root(sums, learned)
         direct = self._times_power(grad, root, sums, learned)
         # Neither factor of h_c * x_j may be in range until both are divided by 2^e, nor may their product be
         # until it is multiplied by 2^(-2 e beta).
         h = grad
-        for _ in range(self._rounds()):
+        for _ in range(self._rounds(learned)):
             h = h * root
         h = h * self._divided(x, sums) / sums.t * (2 * alpha * beta)
         plain = h
         for _, inside in sums.inside:
-            plain = where(inside, plain, 0.0 * plain)
+            plain = where(inside, plain, 0.0)
         through = self._reaching(plain) * self._factored(x)
         for shift, inside in sums.inside:
             # No window of a position scaled up holds an x of 1, which scaled up might overflow.
             scaled = self._factored(x if shift > 0 else where(x * x < 1.0, x, 0.0)) * 2.0**-shift
             factor = self._power_of_two(-shift * beta)
-            through = through + self._reaching(where(inside, 0.0 * h, h)) * factor * scaled * factor
+            through = through + self._reaching(where(inside, 0.0, h)) * factor * scaled * factor
         if not learned:
             return direct - through, {}
         y = self._times_power(x, root, sums, learned)
@@ -176,9 +176,9 @@ class Arithmetic:
         """Return what each learned value gets from each element, from the product of output and its gradient."""
         beta, found = learned.get("beta", self.spec.beta), {}
         if "k" in learned:
-            found["k"] = -beta * self._divided(self._divided(grad_y / sums.t, sums), sums)
+            found["k"] = -beta * self._shifted(self._shifted(grad_y / sums.t, sums), sums)
         if "alpha" in learned:
-            found["alpha"] = -beta * grad_y * (sums.squares / sums.t)
+            found["alpha"] = -beta * grad_y * (sums.squares / sums.t * 4.0 ** -self._exponent())
         if "beta" in learned:
             log = self.operations.log(sums.t)
             for shift, inside in sums.inside:
@@ -187,14 +187,16 @@ class Arithmetic:
         return found
 
     def _sums(self, x: Array, learned: Values, shifts: tuple[int, ...]) -> _Sums:
-        k, alpha = learned.get("k", self.spec.k), learned.get("alpha", self._alpha())
+        k, alpha = learned.get("k", self.spec.k), self._alpha(learned)
         where, limit = self.operations.where, 2.0 ** self.reach()
         x = self._factored(x)
         squares = self._squares(x)
         plain = t = alpha * squares + k
         found = []
         for shift in shifts:
-            q = self._squares(x * 2.0**-shift)
+            # No window that is scaled up holds an x of 1, whose square and its derivative might overflow there.
+            # Written so that a NaN stays one.
+            q = self._squares((x if shift > 0 else where(x * x >= 1.0, 0.0, x)) * 2.0**-shift)
             # Written so that a NaN is not inside.
             inside = plain <= limit if shift > 0 else plain >= 1 / limit
             t = where(inside, t, alpha * q + k * 2.0**-shift * 2.0**-shift)
@@ -211,7 +213,9 @@ class Arithmetic:
 
     def _divided(self, x: Array, sums: _Sums) -> Array:
         """Return ``x / 2^e`` with the factor of alpha."""
-        x = self._factored(x)
+        return self._shifted(self._factored(x), sums)
+
+    def _shifted(self, x: Array, sums: _Sums) -> Array:
         for shift, inside in sums.inside:
             x = self.operations.where(inside, x, x * 2.0**-shift)
         return x
@@ -221,23 +225,26 @@ class Arithmetic:
         exponent = math.log2(self.spec.alpha)
         return round(exponent / 2) if abs(exponent) > _MODERATE else 0
 
-    def _alpha(self) -> float:
-        return self.spec.alpha * 4.0 ** -self._exponent()
+    def _alpha(self, learned: Values) -> Any:  # noqa: ANN401  a float or an array
+        return learned.get("alpha", self.spec.alpha) * 4.0 ** -self._exponent()
 
     def _factored(self, x: Array) -> Array:
         """Return ``sqrt(alpha) * x`` as far as that is a power of two."""
         return x * 2.0 ** self._exponent() if self._exponent() else x
 
-    def _rounds(self) -> int:
-        """The number of factors that a power is taken in, each of an exponent of 1 at most."""
-        return max(1, math.ceil(abs(self.spec.beta)))
+    def _rounds(self, learned: Values) -> int:
+        """The number of factors that a power is taken in, each of an exponent of 1 at most.
+
+        A learned beta may grow to twice its initial value before a factor's exponent is more.
+        """
+        return max(1, math.ceil(abs(self.spec.beta))) * (2 if "beta" in learned else 1)
 
     def _root(self, sums: _Sums, learned: Values) -> Array:
-        return self._power(sums.t, learned.get("beta", self.spec.beta) / self._rounds())
+        return self._power(sums.t, learned.get("beta", self.spec.beta) / self._rounds(learned))
 
     def _times_power(self, x: Array, root: Array, sums: _Sums, learned: Values) -> Array:
         """Return ``x * s^-beta = x * t^-beta * 2^(-2 e beta)``, in factors whose products stay in range."""
-        where, rounds = self.operations.where, self._rounds()
+        where, rounds = self.operations.where, self._rounds(learned)
         factors = [
             (shift, inside, self._power_of_two(-shift * learned.get("beta", self.spec.beta) / rounds))
             for shift, inside in sums.inside

@@ -81,6 +81,17 @@ def _local(
     return LocalResponseNorm.from_spec(LRNSpec.from_paper(int(n), k, alpha, beta))
 
 
+def _local_learned(
+    num_channels: int,  # noqa: ARG001
+    dims: int,  # noqa: ARG001
+    n: float = 5,
+    k: float = 2.0,
+    alpha: float = 1e-4,
+    beta: float = 0.75,
+) -> nn.Module:
+    return LocalResponseNorm.from_spec(LRNSpec.from_paper(int(n), k, alpha, beta), learnable=True)
+
+
 def _batch(num_channels: int, dims: int, momentum: float = 0.1, eps: float = 1e-5) -> nn.Module:
     return _BATCH[dims](num_channels, eps=eps, momentum=momentum)
 
@@ -107,6 +118,12 @@ def _rms(num_channels: int, dims: int, eps: float = 1e-5) -> nn.Module:  # noqa:
 
 
 _EPS = LogUniform(1e-7, 1e-1)
+_LOCAL: Space = {
+    "n": Choice((3, 5, 7, 9, 11)),
+    "k": LogUniform(0.1, 10),
+    "alpha": LogUniform(1e-5, 1),
+    "beta": Uniform(0.25, 1.5),
+}
 
 NORMS: Mapping[str, Norm] = MappingProxyType(
     {
@@ -117,12 +134,13 @@ NORMS: Mapping[str, Norm] = MappingProxyType(
                 "local",
                 "the activations of neighbouring channels (textbook: n=5, k=2, alpha=1e-4, beta=0.75)",
                 _local,
-                {
-                    "n": Choice((3, 5, 7, 9, 11)),
-                    "k": LogUniform(0.1, 10),
-                    "alpha": LogUniform(1e-5, 1),
-                    "beta": Uniform(0.25, 1.5),
-                },
+                _LOCAL,
+            ),
+            Norm(
+                "local-learned",
+                "the activations of neighbouring channels, with k, alpha and beta learned from the textbook's on",
+                _local_learned,
+                _LOCAL,
             ),
             Norm(
                 "batch",

@@ -1,4 +1,7 @@
-"""The PyTorch door: `local_response_norm` and `LocalResponseNorm`, with the meaning that torch gives them."""
+"""The PyTorch door: `local_response_norm` and `LocalResponseNorm`, with the meaning that torch gives them.
+
+Beside them, `GDN` and `IGDN`: the same with a learned weight for every pair of channels.
+"""
 
 from __future__ import annotations
 
@@ -13,6 +16,7 @@ except ImportError as problem:
     ) from problem
 
 from localnorm.torch.functional import local_response_norm
+from localnorm.torch.gdn import GDN, IGDN
 from localnorm.torch.module import LocalResponseNorm
 
-__all__ = ["LocalResponseNorm", "local_response_norm"]
+__all__ = ["GDN", "IGDN", "LocalResponseNorm", "local_response_norm"]

@@ -1,8 +1,8 @@
-"""Cutting tensors into blocks of positions that stay in cache, with every block holding all channels."""
+"""Cutting tensors into blocks of positions that stay in cache, with every block holding whole windows."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import torch
 from torch import Tensor
@@ -11,8 +11,8 @@ from torch import Tensor
 _ELEMENTS_PER_THREAD = 2**17
 
 
-def blocks(dim: int, *tensors: Tensor) -> Iterator[tuple[Tensor, ...]]:
-    """Yield matching views of tensors of one shape, cut across every axis but dim where that pays.
+def blocks(axes: Sequence[int], *tensors: Tensor) -> Iterator[tuple[Tensor, ...]]:
+    """Yield matching views of tensors of one shape, cut across any axis that the window does not span.
 
     On a CPU, several passes over a block in cache cost less than as many over memory, and the buffers
     between them are handed out again instead of being fresh pages. Elsewhere the one block is the whole.
@@ -22,7 +22,8 @@ def blocks(dim: int, *tensors: Tensor) -> Iterator[tuple[Tensor, ...]]:
     if x.device.type != "cpu" or x.numel() <= _ELEMENTS_PER_THREAD * threads:
         yield tensors
         return
-    axis = max((a for a in range(x.ndim) if a != dim and x.shape[a] > 1), key=lambda a: x.stride(a), default=None)
+    others = (a for a in range(x.ndim) if a not in axes and x.shape[a] > 1)
+    axis = max(others, key=lambda a: x.stride(a), default=None)
     if axis is None:
         yield tensors
         return
@@ -30,4 +31,4 @@ def blocks(dim: int, *tensors: Tensor) -> Iterator[tuple[Tensor, ...]]:
     steps = max(1, _ELEMENTS_PER_THREAD * threads // elements_per_step)
     for start in range(0, x.shape[axis], steps):
         length = min(steps, x.shape[axis] - start)
-        yield from blocks(dim, *(tensor.narrow(axis, start, length) for tensor in tensors))
+        yield from blocks(axes, *(tensor.narrow(axis, start, length) for tensor in tensors))

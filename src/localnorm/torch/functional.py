@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-import operator
+from collections.abc import Mapping
 
 import torch
 from torch import Tensor
 
+from localnorm.axes import channel_axis, window_axes
 from localnorm.errors import AxisError, DTypeError, InplaceError
 from localnorm.spec import LRNSpec
-from localnorm.torch.portable import LocalResponseNormFunction, forward, traceable
+from localnorm.torch.graph import traceable, without_sum
+from localnorm.torch.operations import wide_dtype
+from localnorm.torch.portable import LocalResponseNormFunction, forward
 
 _DTYPES = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
 
@@ -63,29 +66,59 @@ def local_response_norm(
     return apply_spec(input, LRNSpec.from_torch(size, alpha, beta, k), dim, inplace=inplace)
 
 
-def apply_spec(x: Tensor, spec: LRNSpec, dim: int, *, inplace: bool) -> Tensor:
-    """Check x and dim, then normalize; the one entry that function and module share."""
+def apply_spec(
+    x: Tensor, spec: LRNSpec, dim: int, *, inplace: bool, learned: Mapping[str, Tensor] | None = None
+) -> Tensor:
+    """Check x and dim, then normalize; the one entry that function and module share.
+
+    `learned` holds what takes the place of the spec's k, alpha or beta: scalars, or vectors along the channel
+    axis.
+    """
+    channel = checked_channel(x, dim)
+    axes = window_axes(spec, x.ndim, dim, "dim")
+    values = {name: _along_channels(value, x, channel) for name, value in (learned or {}).items()}
+    compiling = torch.compiler.is_compiling()
+    if inplace and not compiling:
+        _refuse_overwriting(x, values)
+    y: Tensor
+    if not spec.alpha:
+        y = without_sum(x, spec, values)
+    elif compiling:
+        y = traceable(x, spec, axes, values)
+    elif inplace:
+        forward(x.detach(), spec, axes, values, out=x.detach())
+        return x
+    else:
+        y = LocalResponseNormFunction.apply(x, spec, axes, tuple(values), *values.values())  # type: ignore[no-untyped-call]
+    return x.copy_(y) if inplace else y
+
+
+def checked_channel(x: Tensor, dim: int) -> int:
+    """Return the channel axis counted from 0, or say what is wrong with x or dim."""
     if not isinstance(x, Tensor):
         raise DTypeError(f"input must be a torch.Tensor, got {type(x).__name__}; wrap it in torch.as_tensor.")
     if x.dtype not in _DTYPES:
         raise DTypeError(
             f"input must be float16, bfloat16, float32 or float64, got {x.dtype}; convert it, e.g. x.float()."
         )
-    dim = checked_dim(dim)
-    if not -x.ndim <= dim < x.ndim:
+    return channel_axis(x.ndim, dim, "dim")
+
+
+def _along_channels(value: Tensor, x: Tensor, channel: int) -> Tensor:
+    """Return a value in the rank of x and in the dtype of the arithmetic."""
+    if value.ndim and len(value) != x.shape[channel]:
         raise AxisError(
-            f"dim must be an axis of the input, which has rank {x.ndim}, got dim={dim}; "
-            + (f"pass a dim from {-x.ndim} to {x.ndim - 1}." if x.ndim else "add a channel axis first.")
+            f"input must have one channel for each learned value, {len(value)} along axis {channel}, got "
+            f"{x.shape[channel]}; pass num_channels={x.shape[channel]}, or another dim."
         )
-    if torch.compiler.is_compiling():
-        y = traceable(x, spec, dim % x.ndim)
-        return x.copy_(y) if inplace else y
-    if not inplace:
-        result: Tensor = LocalResponseNormFunction.apply(x, spec, dim % x.ndim)  # type: ignore[no-untyped-call]
-        return result
-    if x.requires_grad and torch.is_grad_enabled():
+    return value.reshape([-1 if axis == channel else 1 for axis in range(x.ndim)]).to(wide_dtype(x))
+
+
+def _refuse_overwriting(x: Tensor, values: Mapping[str, Tensor]) -> None:
+    if torch.is_grad_enabled() and any(tensor.requires_grad for tensor in (x, *values.values())):
+        what = "an input with" if x.requires_grad else "learned values with"
         raise InplaceError(
-            "inplace=True overwrites the input that the gradient needs, got an input with "
+            f"inplace=True overwrites the input that the gradient needs, got {what} "
             "requires_grad=True; use inplace=False, or call under torch.no_grad()."
         )
     if _overlaps_itself(x):
@@ -93,8 +126,6 @@ def apply_spec(x: Tensor, spec: LRNSpec, dim: int, *, inplace: bool) -> Tensor:
             f"inplace=True needs an input whose elements do not share memory, got strides {x.stride()} for "
             f"shape {tuple(x.shape)}; use inplace=False, or pass x.clone()."
         )
-    forward(x.detach(), spec, dim % x.ndim, out=x.detach())
-    return x
 
 
 def _overlaps_itself(x: Tensor) -> bool:
@@ -106,13 +137,3 @@ def _overlaps_itself(x: Tensor) -> bool:
                 return True
             reach += stride * (extent - 1)
     return False
-
-
-def checked_dim(dim: int) -> int:
-    """Return dim as an int, or say that it is none."""
-    try:
-        return operator.index(dim)
-    except TypeError:
-        raise AxisError(
-            f"dim must be a whole number, got {dim!r} of type {type(dim).__name__}; pass an int such as 1."
-        ) from None

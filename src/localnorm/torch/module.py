@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
-from torch import Tensor, nn
+from collections.abc import Iterable
 
+from torch import Tensor
+
+from localnorm.axes import whole_axis
 from localnorm.conventions import sum_to_mean
 from localnorm.errors import ConversionError
 from localnorm.spec import LRNSpec
-from localnorm.torch.functional import apply_spec, checked_dim
+from localnorm.torch.functional import apply_spec, checked_channel
+from localnorm.torch.learned import LearnedValues
 
 
-class LocalResponseNorm(nn.Module):
+class LocalResponseNorm(LearnedValues):
     """Local response normalization as a module, with the meaning of ``torch.nn.LocalResponseNorm``.
 
     ``y_c = x_c / (k + alpha / size * sum_{j in W(c)} x_j^2)^beta``; see
     `localnorm.torch.local_response_norm` for the definition, the dtypes and the errors of the call.
+
+    A learned value is ``initial * exp(p)``, with p a float32 parameter named ``log_k``, ``log_alpha`` or
+    ``log_beta`` that starts at 0: always positive, and at the start exactly the value given. Its gradient, too,
+    is worked out in float64, and the backward pass keeps the input and nothing else of its size.
 
     Args:
         size: channels in the window, at least 1.
@@ -23,10 +31,15 @@ class LocalResponseNorm(nn.Module):
         k: the constant in the denominator.
         dim: the channel axis; 1 by default, as in torch.
         inplace: overwrite the input; only where no gradient is needed.
+        learnable: True to learn k, alpha and beta, or the names of those to learn; default False.
+        per_channel: learn one value a channel and not one for all; default False.
+        num_channels: the extent of the channel axis, used with `per_channel`; by default that of the first
+            input or of the state that is loaded.
 
     Raises:
         SpecError: a hyperparameter that defines no LRN (a ValueError).
         AxisError: `dim` is not a whole number (a ValueError).
+        LearnableError: a misspelt name, an initial value of 0, a bad `num_channels` (a ValueError).
 
     Source: torch/nn/modules/normalization.py.
 
@@ -37,6 +50,8 @@ class LocalResponseNorm(nn.Module):
         LocalResponseNorm(5, alpha=0.0001, beta=0.75, k=2.0)
         >>> layer(torch.randn(4, 32, 7, 7)).shape
         torch.Size([4, 32, 7, 7])
+        >>> [name for name, _ in LocalResponseNorm(5, learnable={"alpha", "beta"}).named_parameters()]
+        ['log_alpha', 'log_beta']
     """
 
     def __init__(
@@ -48,54 +63,73 @@ class LocalResponseNorm(nn.Module):
         *,
         dim: int = 1,
         inplace: bool = False,
+        learnable: bool | str | Iterable[str] = False,
+        per_channel: bool = False,
+        num_channels: int | None = None,
     ) -> None:
         super().__init__()
-        self.spec = LRNSpec.from_torch(size, alpha, beta, k)
-        self.dim = checked_dim(dim)
+        self.dim = whole_axis(dim, "dim")
         self.inplace = inplace
+        self._learn(LRNSpec.from_torch(size, alpha, beta, k), learnable, per_channel, num_channels)
 
     @classmethod
-    def from_spec(cls, spec: LRNSpec, *, dim: int = 1, inplace: bool = False) -> LocalResponseNorm:
+    def from_spec(
+        cls,
+        spec: LRNSpec,
+        *,
+        dim: int = 1,
+        inplace: bool = False,
+        learnable: bool | str | Iterable[str] = False,
+        per_channel: bool = False,
+        num_channels: int | None = None,
+    ) -> LocalResponseNorm:
         """Build the module of any spec, also of a window that torch's own arguments can't express.
 
         Example:
             >>> LocalResponseNorm.from_spec(LRNSpec.from_paper(n=5))
             LocalResponseNorm(5, alpha=0.0005, beta=0.75, k=2.0)
+            >>> LocalResponseNorm.from_spec(LRNSpec(1, 1, alpha=0.5, beta=0.75, k=1.0, spatial=2), learnable="k")
+            LocalResponseNorm(LRNSpec(lo=1, hi=1, alpha=0.5, beta=0.75, k=1.0, spatial=2), learnable=('k',))
         """
         module = cls(1, dim=dim, inplace=inplace)
-        module.spec = spec
+        module._learn(spec, learnable, per_channel, num_channels)
         return module
 
     @property
     def size(self) -> int:
-        """Channels in the window."""
+        """The extent of the window along each of its axes."""
         return self.spec.size
 
     @property
-    def alpha(self) -> float:
-        """Factor of the mean of squares: ``spec.alpha * size``."""
-        return sum_to_mean(self.spec.alpha, self.spec.size)
+    def alpha(self) -> float | Tensor:
+        """Factor of the mean of squares: ``spec.alpha`` times the elements of a window; a tensor where learned."""
+        return self.value("alpha", sum_to_mean(self.spec.alpha, self.spec.count))
 
     @property
-    def beta(self) -> float:
-        """The exponent."""
-        return self.spec.beta
+    def beta(self) -> float | Tensor:
+        """The exponent; a tensor where it is learned."""
+        return self.value("beta", self.spec.beta)
 
     @property
-    def k(self) -> float:
-        """The constant in the denominator."""
-        return self.spec.k
+    def k(self) -> float | Tensor:
+        """The constant in the denominator; a tensor where it is learned."""
+        return self.value("k", self.spec.k)
 
     def forward(self, input: Tensor) -> Tensor:  # noqa: A002  the name that torch.nn gives it
         """Normalize `input`."""
-        return apply_spec(input, self.spec, self.dim, inplace=self.inplace)
+        if self._lazy:
+            self._materialize(input.shape[checked_channel(input, self.dim)])
+        return apply_spec(input, self.spec, self.dim, inplace=self.inplace, learned=self.learned())
 
     def extra_repr(self) -> str:
         """Return the arguments as torch prints them, then those that only this class has."""
-        try:
-            arguments = self.spec.to_torch()
-        except ConversionError:
-            shown = repr(self.spec)
-        else:
-            shown = f"{arguments.pop('size')}, " + ", ".join(f"{k}={v}" for k, v in arguments.items())
-        return shown + (f", dim={self.dim}" if self.dim != 1 else "") + (", inplace=True" if self.inplace else "")
+        shown = repr(self.spec)
+        if not self.spec.spatial:
+            try:
+                arguments = self.spec.to_torch()
+            except ConversionError:
+                pass
+            else:
+                shown = f"{arguments.pop('size')}, " + ", ".join(f"{k}={v}" for k, v in arguments.items())
+        shown += (f", dim={self.dim}" if self.dim != 1 else "") + (", inplace=True" if self.inplace else "")
+        return shown + super().extra_repr()

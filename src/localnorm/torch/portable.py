@@ -1,139 +1,148 @@
-"""LRN in plain torch operations, for every device: the autograd function and its arithmetic."""
+"""LRN by the plain formula and, where that is out of range, by the arithmetic that is right everywhere.
+
+This is what runs when values can be looked at: on any device, in blocks, with memory used again.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from localnorm.spec import LRNSpec
-from localnorm.torch import scaled
 from localnorm.torch.blocks import blocks
+from localnorm.torch.graph import Gradients, Values, differentiable, shared
+from localnorm.torch.limits import limits, outside, put, selected
+from localnorm.torch.operations import arithmetic, widened
 from localnorm.torch.window import window_sum
-
-# Outside these, the plain formula may miss a square that vanished, or alpha itself.
-_SMALLEST_S = 2.0**-60
-_ALPHAS = (2.0**-100, 2.0**40)
 
 
 class LocalResponseNormFunction(torch.autograd.Function):
-    """``apply(x, spec, dim)``; keeps x for the backward pass and recomputes the rest."""
+    """``apply(x, spec, axes, names, *values)``; keeps x and the values, and recomputes the rest."""
 
     @staticmethod
-    def forward(x: Tensor, spec: LRNSpec, dim: int) -> Tensor:
+    def forward(
+        x: Tensor, spec: LRNSpec, axes: tuple[int, ...], names: tuple[str, ...], *values: Tensor
+    ) -> Tensor:
         """Return the normalized x."""
-        return forward(x, spec, dim, torch.empty_like(x))
+        return forward(x, spec, axes, dict(zip(names, values, strict=True)), torch.empty_like(x))
 
     @staticmethod
-    def setup_context(ctx: Any, inputs: tuple[Tensor, LRNSpec, int], output: Tensor) -> None:  # noqa: ARG004, ANN401
+    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:  # noqa: ARG004, ANN401
         """Keep the input."""
-        x, ctx.spec, ctx.dim = inputs
-        ctx.save_for_backward(x)
+        x, ctx.spec, ctx.axes, ctx.names, *values = inputs
+        ctx.save_for_backward(x, *values)
 
     @staticmethod
-    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None, None]:  # noqa: ANN401
-        """Return the gradient for x; itself differentiable where a graph of it is asked for."""
-        (x,) = ctx.saved_tensors
-        if torch.is_grad_enabled():
-            y = _differentiable(x, ctx.spec, ctx.dim)
-            (grad_x,) = torch.autograd.grad(y, x, grad, create_graph=True)
-            return grad_x, None, None
-        return backward(x, grad, ctx.spec, ctx.dim), None, None
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:  # noqa: ANN401
+        """Return the gradients; themselves differentiable where a graph of them is asked for."""
+        x, *rest = ctx.saved_tensors
+        values = dict(zip(ctx.names, rest, strict=True))
+        compute = differentiable if torch.is_grad_enabled() else backward
+        found = compute(x, grad, ctx.spec, ctx.axes, values)
+        return found.x, None, None, None, *(found.values[name] for name in ctx.names)
 
 
-def forward(x: Tensor, spec: LRNSpec, dim: int, out: Tensor) -> Tensor:
+def forward(x: Tensor, spec: LRNSpec, axes: tuple[int, ...], values: Values, out: Tensor) -> Tensor:
     """Write ``x * s^-beta`` into out, which may be x, and return out."""
-    for x_block, out_block in blocks(dim, x, out):
-        wide = _widened(x_block)
-        s = _denominator(wide, spec, dim)
-        outside = _outside(s, spec, dim)
-        y = _power(s, spec.beta).mul_(wide)
-        if outside is not None:
-            columns = wide.movedim(dim, -1)[outside].double()
-            y.movedim(dim, -1)[outside] = scaled.forward(columns, spec).to(y.dtype)
+    if x.numel() == 0:
+        return out
+    inside, anywhere = limits(x, spec, values), _columns(x, spec, axes)
+    for x_block, out_block, *parts in blocks(axes, x, out, *_spread(values, x)):
+        here = _here(values, parts)
+        wide = widened(x_block)
+        s = _denominator(window_sum(wide * wide, spec.lo, spec.hi, axes), spec, here)
+        mask = outside(s, inside, axes)
+        y = _power(s, here.get("beta", spec.beta)).mul_(wide)
+        if mask is not None:
+            columns = dict(zip(values, (selected(part, mask, axes) for part in parts), strict=True))
+            put(y, mask, axes, anywhere.forward(selected(wide, mask, axes), columns))
         out_block.copy_(y)
     return out
 
 
-def backward(x: Tensor, grad: Tensor, spec: LRNSpec, dim: int) -> Tensor:
-    """Return ``g_j s_j^-beta - 2 alpha beta x_j sum_{c: j in W(c)} g_c x_c s_c^(-beta-1)``."""
-    out = torch.empty_like(x)
-    for x_block, grad_block, out_block in blocks(dim, x, grad, out):
-        wide, wide_grad = _widened(x_block), _widened(grad_block)
-        s = _denominator(wide, spec, dim)
-        outside = _outside(s, spec, dim)
-        grad_x = _power(s, spec.beta).mul_(wide_grad)
-        if spec.alpha:  # else through could overflow, and counts for nothing
-            h = torch.div(grad_x, s, out=s).mul_(wide)
-            # The window of c holds j where the mirrored window of j holds c.
-            through = window_sum(h, spec.hi, spec.lo, dim).mul_(wide)
-            grad_x.sub_(through, alpha=2 * spec.alpha * spec.beta)
-        if outside is not None:
-            columns = wide.movedim(dim, -1)[outside].double()
-            grads = wide_grad.movedim(dim, -1)[outside].double()
-            grad_x.movedim(dim, -1)[outside] = scaled.backward(columns, grads, spec).to(grad_x.dtype)
+def backward(x: Tensor, grad: Tensor, spec: LRNSpec, axes: tuple[int, ...], values: Values) -> Gradients:
+    """Return ``g_j s_j^-beta - 2 x_j sum_{c: j in W(c)} alpha beta g_c x_c s_c^(-beta-1)`` and the rest."""
+    inside, anywhere = limits(x, spec, values), _columns(x, spec, axes)
+    found = Gradients(torch.empty_like(x), {name: torch.zeros_like(value) for name, value in values.items()})
+    if x.numel() == 0:
+        return found
+    spread = [*_spread(values, x), *_spread(found.values, x)]
+    for x_block, grad_block, out_block, *rest in blocks(axes, x, grad, found.x, *spread):
+        parts, totals = rest[: len(values)], _here(values, rest[len(values) :])
+        here = _here(values, parts)
+        wide, wide_grad = widened(x_block), widened(grad_block)
+        squares = window_sum(wide * wide, spec.lo, spec.hi, axes)
+        s = _denominator(squares.clone() if "alpha" in values else squares, spec, here)
+        mask = outside(s, inside, axes)
+        grad_x = _power(s, here.get("beta", spec.beta)).mul_(wide_grad)
+        terms = _terms(grad_x * wide, s, squares, spec, here) if values else {}
+        _subtract_through(grad_x, wide, s, spec, axes, here)
+        if mask is not None:
+            columns = dict(zip(values, (selected(part, mask, axes) for part in parts), strict=True))
+            exact = anywhere.backward(selected(wide, mask, axes), selected(wide_grad, mask, axes), columns)
+            put(grad_x, mask, axes, exact.x)
+            for name, term in terms.items():
+                put(term, mask, axes, exact.values[name])
         out_block.copy_(grad_x)
-    return out
+        for name, term in terms.items():
+            totals[name].add_(shared(term, values[name]))
+    return found
 
 
-def traceable(x: Tensor, spec: LRNSpec, dim: int) -> Tensor:
-    """Return the normalized x without looking at any value, for ``torch.compile`` and ``torch.export``."""
-    columns = _widened(x).movedim(dim, -1)
-    y = scaled.forward(columns, spec).movedim(-1, dim)
-    # A dense x keeps its memory format; what else x may be, only its shape.
-    return torch.empty_like(x).copy_(y)
+def _columns(x: Tensor, spec: LRNSpec, axes: tuple[int, ...]) -> Any:  # noqa: ANN401
+    """Return the arithmetic for what `selected` returns."""
+    return arithmetic(x, spec, tuple(range(1, len(axes) + 1)))
 
 
-def _differentiable(x: Tensor, spec: LRNSpec, dim: int) -> Tensor:
-    """The forward pass in operations whose derivatives torch knows, for second derivatives."""
-    wide = _widened(x)
-    s = spec.k + spec.alpha * window_sum(wide * wide, spec.lo, spec.hi, dim)
-    if _outside(s.detach(), spec, dim) is not None:
-        return traceable(x, spec, dim)
-    return (wide * s.pow(-spec.beta)).to(x.dtype)
+def _spread(values: Values, x: Tensor) -> list[Tensor]:
+    """Return each value seen as a tensor of the shape of x, which blocks are cut from."""
+    return [value.expand(x.shape) for value in values.values()]
 
 
-def _widened(x: Tensor) -> Tensor:
-    """Convert x to the dtype of the arithmetic.
-
-    That is float64, also for float32: an exponent rounded to float32 costs ``|log(s)| * beta / 2`` epsilons
-    of the result by itself. MPS devices have no float64.
-    """
-    return x.to(torch.float32 if x.device.type == "mps" else torch.float64)
-
-
-def _denominator(x: Tensor, spec: LRNSpec, dim: int) -> Tensor:
-    """Return ``s = k + alpha * sum_{j in W(c)} x_j^2`` in memory of its own."""
-    return window_sum(x * x, spec.lo, spec.hi, dim).mul_(spec.alpha).add_(spec.k)
+def _here(values: Values, parts: list[Tensor]) -> dict[str, Tensor]:
+    """Return the values of a block in their own memory, of extent 1 again where they are shared."""
+    found = {}
+    for (name, value), part in zip(values.items(), parts, strict=True):
+        for axis, extent in enumerate(value.shape):
+            part = part.narrow(axis, 0, 1) if extent == 1 else part
+        found[name] = part
+    return found
 
 
-def _power(s: Tensor, beta: float) -> Tensor:
+def _denominator(squares: Tensor, spec: LRNSpec, here: Values) -> Tensor:
+    """Return ``s = k + alpha * sum_{j in W(c)} x_j^2`` in the memory of the sums."""
+    return squares.mul_(here.get("alpha", spec.alpha)).add_(here.get("k", spec.k))
+
+
+def _power(s: Tensor, beta: float | Tensor) -> Tensor:
     """Return ``s^-beta``; two square roots cost less than a power where they do, as for the usual beta."""
-    if beta == 0.75:
+    if isinstance(beta, float) and beta == 0.75:
         root = s.sqrt()
         return root.mul_(root.sqrt()).reciprocal_()
     return s.pow(-beta)
 
 
-def _outside(s: Tensor, spec: LRNSpec, dim: int) -> Tensor | None:
-    """Return a mask of the positions that the plain formula can't do, or None where it can do all.
+def _terms(product: Tensor, s: Tensor, squares: Tensor, spec: LRNSpec, here: Values) -> dict[str, Tensor]:
+    """Return, for each learned value, what to sum over the elements that share it; product is ``g x s^-beta``."""
+    beta = here.get("beta", spec.beta)
+    terms: dict[str, Callable[[], Tensor]] = {
+        "k": lambda: product / s * -beta,
+        "alpha": lambda: product / s * squares * -beta,
+        "beta": lambda: product * s.log() * -1,
+    }
+    return {name: terms[name]() for name in here}
 
-    Outside are a NaN or an infinity, a sum of squares that overflowed or vanished, and an s whose powers
-    -beta and -beta - 1 would leave the normal range of the arithmetic.
-    """
-    if s.is_meta or s.numel() == 0:
-        return None
-    if spec.alpha and not _ALPHAS[0] <= spec.alpha <= _ALPHAS[1]:
-        return torch.ones_like(s.select(dim, 0), dtype=torch.bool)
-    # The last eight powers of two are left for the factors x and grad.
-    exponents = (1024 if s.dtype == torch.float64 else 128) - 8
-    largest = 2.0 ** (exponents / (abs(spec.beta) + 1))
-    smallest = max(1 / largest, _SMALLEST_S)
-    low, high = s.aminmax()
-    # Both comparisons are False for NaN.
-    if bool((low >= smallest) & (high <= largest)):
-        return None
-    inside = (s >= smallest) & (s <= largest)
-    outside: Tensor = ~inside.all(dim)
-    return outside
+
+def _subtract_through(
+    direct: Tensor, x: Tensor, s: Tensor, spec: LRNSpec, axes: tuple[int, ...], here: Values
+) -> None:
+    """Subtract what reaches x through the sums of its neighbours; overwrites s."""
+    h = torch.div(direct, s, out=s).mul_(x)
+    factor = 2 * here.get("alpha", spec.alpha) * here.get("beta", spec.beta)
+    if isinstance(factor, Tensor):
+        h, factor = h.mul_(factor), 1.0
+    # The window of c holds j where the mirrored window of j holds c.
+    direct.sub_(window_sum(h, spec.hi, spec.lo, axes).mul_(x), alpha=factor)

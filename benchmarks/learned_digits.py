@@ -1,0 +1,112 @@
+"""Does learning k, alpha and beta lower the test error of the textbook's fixed values?
+
+``python -m benchmarks.learned_digits``: the lab's trials of `local` and `local-learned` on the digits, with the
+same seeds, learning rates and epochs. The learning rate is chosen for each on validation data, the errors are
+compared by seed, and the verdict follows the lab's rules. What was learned is read off the same trainings run
+once more.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from dataclasses import replace
+from pathlib import Path
+from statistics import median
+from typing import NamedTuple
+
+import torch
+
+from localnorm.lab.engine import run
+from localnorm.lab.measures.generalization import ROW
+from localnorm.lab.measures.select import chosen_rate, chosen_runs, of_trials
+from localnorm.lab.provenance import provenance
+from localnorm.lab.records import Record, Trial
+from localnorm.lab.statistics import LEVEL, estimate, evidence
+from localnorm.lab.store import Store
+from localnorm.lab.study import Study
+from localnorm.lab.tasks import find_task
+from localnorm.lab.train import set_up, test, train_epoch
+from localnorm.torch import LocalResponseNorm
+
+FIXED, LEARNED = NORMS = ("local", "local-learned")
+SEEDS = tuple(range(20))
+CLAIM = "learning k, alpha and beta lowers the test error of the textbook's fixed values"
+
+
+class Values(NamedTuple):
+    """What one layer has learned, with alpha as a factor of the sum of squares."""
+
+    k: float
+    alpha: float
+    beta: float
+
+
+def trials() -> list[Trial]:
+    """Return the lab's own grid of the two norms, without the corrupted tests."""
+    study = Study(norms=("none", *NORMS), seeds=SEEDS)
+    return [replace(trial, corrupted=False) for trial in study.grid_trials() if trial.norm in NORMS]
+
+
+def learned_values(record: Record) -> list[Values]:
+    """Train once more and return the values of each layer; the test error must come out the same."""
+    trial = record.job
+    if not isinstance(trial, Trial):
+        raise TypeError(f"learned values come from a trial, got {trial}")
+    task = find_task(trial.task)
+    split, order = task.load(trial.seed), torch.Generator().manual_seed(trial.seed)
+    fabric, model, optimizer = set_up(task, trial)
+    for _ in range(trial.epochs):
+        train_epoch(fabric, model, optimizer, split.train, trial.batch_size, order)
+    if test(model, split, task, trial)["test_error"] != record.results["test_error"]:
+        raise SystemExit(f"the training of {trial} did not repeat itself: nothing is said of its values")
+    layers = [module for module in model.modules() if isinstance(module, LocalResponseNorm)]
+    specs = [layer.current_spec() for layer in layers]
+    return [Values(spec.k, spec.alpha, spec.beta) for spec in specs]
+
+
+def verdict(differences: list[float]) -> str:
+    """Judge fixed minus learned, as the lab judges a claim that stands alone."""
+    found = evidence(differences, ROW.smallest_effect)
+    said = "supported" if found.at_least < found.less else "not supported"
+    p_value = min(found.at_least, found.less)
+    return f"{said if p_value <= 1 - LEVEL else 'undecided'} (p = {p_value:.4f})"
+
+
+def main() -> None:
+    """Train, compare and print."""
+    torch.set_num_threads(1)
+    wanted = trials()
+    with tempfile.TemporaryDirectory() as folder:
+        records = list(run(wanted, Store(Path(folder)), workers=2))
+    found = of_trials(records, wanted)
+    runs = chosen_runs(found, NORMS)
+    first = wanted[0]
+    where = provenance()
+    print(f"{where['versions']}")
+    print(f"{first.task}, {first.model}: {len(SEEDS)} seeds, {first.epochs} epochs, batches of {first.batch_size}")
+    for norm in NORMS:
+        errors = [runs[norm, seed].results["test_error"] for seed in SEEDS]
+        middle = estimate(errors)
+        print(
+            f"{norm}: test error {middle.value:.2f} % [{middle.low:.2f}, {middle.high:.2f}] "
+            f"at learning rate {chosen_rate(found, norm):g}"
+        )
+    pairs = [[runs[norm, seed].results["test_error"] for norm in NORMS] for seed in SEEDS]
+    differences = [fixed - learned for fixed, learned in pairs]
+    gain = estimate(differences)
+    print(f"{FIXED} minus {LEARNED}, by seed: {gain.value:.2f} points [{gain.low:.2f}, {gain.high:.2f}]")
+    print(f"smallest effect that matters: {ROW.smallest_effect} points")
+    print(f"'{CLAIM}': {verdict(differences)}")
+    layers = zip(*(learned_values(runs[LEARNED, seed]) for seed in SEEDS), strict=True)
+    for number, values in enumerate(layers, start=1):
+        middles = Values(*(median(column) for column in zip(*values, strict=True)))
+        lows, highs = (Values(*map(pick, zip(*values, strict=True))) for pick in (min, max))
+        shown = (
+            f"{name} {getattr(middles, name):.3g} [{getattr(lows, name):.3g}, {getattr(highs, name):.3g}]"
+            for name in Values._fields
+        )
+        print(f"layer {number}, learned, median [least, largest] over the seeds: {', '.join(shown)}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,83 @@
+"""LRN without a look at any value: for graphs that are traced, and for derivatives of every order."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+
+from localnorm.spec import LRNSpec
+from localnorm.torch.operations import arithmetic, wide_dtype, widened
+
+Values = Mapping[str, Tensor]
+"""Learned values by name, in the dtype of the arithmetic and the rank of x, of extent 1 where they are shared."""
+
+
+class Gradients(NamedTuple):
+    """The gradient for x, and that for each learned value in its own shape."""
+
+    x: Tensor
+    values: dict[str, Tensor]
+
+
+class TraceableFunction(torch.autograd.Function):
+    """``apply(x, spec, axes, names, *values)`` in a graph; keeps x and the values, and recomputes the rest."""
+
+    @staticmethod
+    def forward(
+        ctx: Any,  # noqa: ANN401
+        x: Tensor,
+        spec: LRNSpec,
+        axes: tuple[int, ...],
+        names: tuple[str, ...],
+        *values: Tensor,
+    ) -> Tensor:
+        """Return the normalized x."""
+        ctx.spec, ctx.axes, ctx.names = spec, axes, names
+        ctx.save_for_backward(x, *values)
+        return _anywhere(x, spec, axes, dict(zip(names, values, strict=True)))
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:  # noqa: ANN401
+        """Return the gradients."""
+        x, *rest = ctx.saved_tensors
+        found = differentiable(x, grad, ctx.spec, ctx.axes, dict(zip(ctx.names, rest, strict=True)))
+        return found.x, None, None, None, *(found.values[name] for name in ctx.names)
+
+
+def traceable(x: Tensor, spec: LRNSpec, axes: tuple[int, ...], values: Values) -> Tensor:
+    """Return the normalized x in operations that ``torch.compile`` and ``torch.export`` can trace."""
+    if not (torch.is_grad_enabled() and any(tensor.requires_grad for tensor in (x, *values.values()))):
+        return _anywhere(x, spec, axes, values)
+    y: Tensor = TraceableFunction.apply(x, spec, axes, tuple(values), *values.values())  # type: ignore[no-untyped-call]
+    return y
+
+
+def _anywhere(x: Tensor, spec: LRNSpec, axes: tuple[int, ...], values: Values) -> Tensor:
+    y = arithmetic(x, spec, axes).forward(widened(x), values)
+    # A dense x keeps its memory format; what else x may be, only its shape.
+    return torch.empty_like(x).copy_(y)
+
+
+def without_sum(x: Tensor, spec: LRNSpec, values: Values) -> Tensor:
+    """Return ``x * k^-beta``, which is all that alpha = 0 leaves; autograd needs no help with that."""
+    k = values.get("k", torch.full((), spec.k, dtype=wide_dtype(x), device=x.device))
+    # Half of the exponent at a time: the whole power may be out of range where the result is not.
+    root = k.pow(-values.get("beta", spec.beta) / 2)
+    return torch.empty_like(x).copy_(widened(x) * root * root)
+
+
+def differentiable(x: Tensor, grad: Tensor, spec: LRNSpec, axes: tuple[int, ...], values: Values) -> Gradients:
+    """The gradients in operations whose derivatives torch knows, for derivatives of every order."""
+    found = arithmetic(x, spec, axes).backward(widened(x), widened(grad), values)
+    return Gradients(
+        found.x.to(x.dtype), {name: shared(found.values[name], value) for name, value in values.items()}
+    )
+
+
+def shared(term: Tensor, value: Tensor) -> Tensor:
+    """Sum over all the elements that share a value."""
+    shared = [axis for axis, extent in enumerate(value.shape) if extent == 1]
+    return term.sum(shared, keepdim=True) if shared else term
