@@ -56,7 +56,7 @@ def _compiled(arithmetic: Arithmetic, names: tuple[str, ...]) -> tuple[Callable[
         found = arithmetic.backward(tf.cast(x, wide), tf.cast(grad, wide), learned)
         return [tf.cast(found.x, x.dtype), *(_sum_to(found.values[name], learned[name]) for name in names)]
 
-    return tf.function(forward, jit_compile=True), tf.function(backward, jit_compile=True)
+    return tuple(tf.function(run, jit_compile=True, autograph=False) for run in (forward, backward))
 
 
 def _sum_to(values: Tensor, shared: Tensor) -> Tensor:
