@@ -186,7 +186,14 @@ def test_scope_of_an_unknown_norm():
 def test_doctor_finds_the_door_exact_here():
     result = _run("doctor")
     assert result.exit_code == 0
-    for words in ("torch door, float32", "torch door, float64", "extra lab", "processor"):
+    doors = (
+        "numpy door, float32",
+        "torch door, float32",
+        "torch door, float64",
+        "jax door, float32",
+        "keras door",
+    )
+    for words in (*doors, "extra lab", "processor"):
         assert words in result.stdout
     assert "NOT EXACT" not in result.stdout
 

@@ -47,12 +47,21 @@ def hazards(*doors: Door) -> pytest.MarkDecorator:
     return pytest.mark.parametrize(
         ("door", "hazard", "dtype"),
         [
-            pytest.param(door, hazard, dtype, id=f"{door.name}-{hazard.name}-{dtype}")
+            pytest.param(
+                door, hazard, dtype, id=f"{door.name}-{hazard.name}-{dtype}", marks=_marks(door, hazard, dtype)
+            )
             for door in doors
             for hazard in HAZARDS
             for dtype in hazard.dtypes
         ],
     )
+
+
+def _marks(door: Door, hazard: Hazard, dtype: str) -> list[pytest.MarkDecorator]:
+    """Keras hands on to doors that took every dtype, and compiles each anew: as a rule half of them are enough."""
+    narrow = any(d in hazard.dtypes for d in ("float16", "float32"))
+    slow = door.name in ("keras-tensorflow", "keras-jax") and dtype in ("bfloat16", "float64") and narrow
+    return [pytest.mark.slow] if slow else []
 
 
 ALL = (*DOORS, NUMPY, JAX)

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import importlib.util
+from contextlib import suppress
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
 
 import numpy as np
 import typer
+from numpy.typing import NDArray
 from rich.table import Table
 from rich.text import Text
 
@@ -16,6 +20,9 @@ from localnorm.lab.provenance import provenance, versions
 
 _EXTRAS = {
     "torch": ("torch",),
+    "jax": ("jax", "flax"),
+    "keras": ("keras",),
+    "tensorflow": ("keras", "tensorflow"),
     "lab": ("filelock", "jinja2", "lightning_fabric", "plotly", "rich", "sklearn", "torchmetrics", "typer"),
 }
 _ALLOWED = 8
@@ -25,8 +32,11 @@ _ALLOWED = 8
 def doctor() -> None:
     """Say what is installed and whether the doors are exact on this machine; exit with 1 where one is not."""
     table = Table(show_header=False, box=None, padding=(0, 2, 0, 0))
-    for name, version in versions().items():
-        table.add_row(name, Text(version))
+    for name, found in versions().items():
+        table.add_row(name, Text(found))
+    for name in ("jax", "flax", "keras", "tensorflow", "tensorflow-cpu"):
+        with suppress(PackageNotFoundError):
+            table.add_row(name, version(name))
     where = provenance()
     table.add_row("system", Text(where["system"]))
     table.add_row("processor", Text(f"{where['processor']}, {where['cores']} cores"))
@@ -37,19 +47,26 @@ def doctor() -> None:
             Text(f"missing {', '.join(absent)}: pip install 'localnorm[{extra}]'" if absent else "installed"),
         )
     sound = True
-    if importlib.util.find_spec("torch") is None:
-        table.add_row("torch door", "not usable: torch is not installed")
-    else:
-        for name, worst in _torch_errors().items():
+    for door, package, kernel, errors in (
+        ("numpy", "numpy", "NumPy operations in float64", _numpy_errors),
+        ("torch", "torch", "portable kernel", _torch_errors),
+        ("jax", "jax", "compiled by XLA", _jax_errors),
+    ):
+        if importlib.util.find_spec(package) is None:
+            table.add_row(f"{door} door", f"not usable: {package} is not installed")
+            continue
+        for name, worst in errors().items():
             good = worst <= _ALLOWED
             sound = sound and good
             table.add_row(
-                f"torch door, {name}",
-                f"portable kernel; worst error {worst:.1f} of {_ALLOWED} epsilons allowed"
+                f"{door} door, {name}",
+                f"{kernel}; worst error {worst:.1f} of {_ALLOWED} epsilons allowed"
                 + ("" if good else ": NOT EXACT HERE"),
             )
-        table.add_row("", "positions whose squares overflow or vanish, or that hold a NaN, take a slower path")
-        table.add_row("torch threads", str(_threads()))
+        if door == "torch":
+            table.add_row("", "positions whose squares overflow or vanish, or that hold a NaN, take a slower path")
+            table.add_row("torch threads", str(_threads()))
+    table.add_row("keras door", Text(_keras()))
     out.print(Text(f"localnorm {localnorm.__version__}"))
     out.print(table)
     if not sound:
@@ -62,22 +79,49 @@ def _threads() -> int:
     return torch.get_num_threads()
 
 
+def _keras() -> str:
+    """Say what the Keras door would run on; importing Keras to try takes seconds."""
+    if importlib.util.find_spec("keras") is None:
+        return "not usable: keras is not installed"
+    backends = [name for name in ("tensorflow", "jax", "torch") if importlib.util.find_spec(name) is not None]
+    return f"on the backend that KERAS_BACKEND names; installed: {', '.join(backends) or 'none'}"
+
+
+_SPEC = LRNSpec.from_torch(4, alpha=0.7, beta=0.75, k=1.0)
+
+
+def _input(dtype: str) -> NDArray[Any]:
+    """Return an input with a spike."""
+    values = np.random.default_rng(0).normal(size=(2, 31, 5, 3))
+    values[0, 3] = 1e4
+    return values.astype(dtype)
+
+
+def _epsilons(found: NDArray[Any], x: NDArray[Any]) -> float:
+    wanted = reference.forward(x, _SPEC)
+    return float(np.max(np.abs(found - wanted) / np.abs(wanted)) / np.finfo(x.dtype).eps)
+
+
+def _numpy_errors() -> dict[str, float]:
+    """Return the worst error against the reference in epsilons, by dtype."""
+    inputs = {dtype: _input(dtype) for dtype in ("float32", "float64")}
+    return {dtype: _epsilons(localnorm.local_response_norm(x, _SPEC), x) for dtype, x in inputs.items()}
+
+
 def _torch_errors() -> dict[str, float]:
-    """Return the worst error against the reference in epsilons, on an input with a spike."""
+    """Return the worst error against the reference in epsilons, by dtype."""
     import torch
 
     from localnorm.torch import LocalResponseNorm
 
-    spec = LRNSpec.from_torch(4, alpha=0.7, beta=0.75, k=1.0)
-    layer = LocalResponseNorm.from_spec(spec)
-    values = np.random.default_rng(0).normal(size=(2, 31, 5, 3))
-    values[0, 3] = 1e4
-    errors = {}
-    for dtype in (torch.float32, torch.float64):
-        x = torch.from_numpy(values).to(dtype)
-        wanted = reference.forward(x.double().numpy(), spec)
-        found = layer(x).double().numpy()
-        errors[str(dtype).removeprefix("torch.")] = float(
-            np.max(np.abs(found - wanted) / np.abs(wanted)) / torch.finfo(dtype).eps
-        )
-    return errors
+    layer = LocalResponseNorm.from_spec(_SPEC)
+    inputs = {dtype: _input(dtype) for dtype in ("float32", "float64")}
+    return {dtype: _epsilons(layer(torch.from_numpy(x)).numpy(), x) for dtype, x in inputs.items()}
+
+
+def _jax_errors() -> dict[str, float]:
+    """Return the worst error against the reference in epsilons; float64 only where JAX has it enabled."""
+    from localnorm.jax import local_response_norm
+
+    x = _input("float32")
+    return {"float32": _epsilons(np.asarray(local_response_norm(x, _SPEC, 1)), x)}

@@ -45,9 +45,10 @@ _KNOWN: Mapping[str, Style] = MappingProxyType(
         "instance": Style("#B8329A", "9px,3px,2px,3px", "triangle-up"),
         "group": Style("#7D3300", "12px,4px", "triangle-down"),
         "rms": Style("#3494DA", "5px,2px,2px,2px", "cross"),
+        "local-learned": Style("#C22F3D", "3px,2px", "x"),
     }
 )
-_MORE = ("#6B6B00", "#6D45B8", "#7A7A7A", "#C22F3D", "#00707C")
+_MORE = ("#6B6B00", "#6D45B8", "#7A7A7A", "#00707C")
 
 
 def styles(norms: Sequence[str]) -> dict[str, Style]:

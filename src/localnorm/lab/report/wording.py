@@ -17,6 +17,9 @@ NORMS: Mapping[str, str] = MappingProxyType(
     {
         "none": "nothing: the activations as they are",
         "local": "the activations of neighbouring channels (textbook: n=5, k=2, alpha=1e-4, beta=0.75)",
+        "local-learned": (
+            "the activations of neighbouring channels, with k, alpha and beta learned from the textbook's on"
+        ),
         "batch": "the mean and variance of each channel over the mini-batch",
         "layer": "the mean and variance of all activations of a sample",
         "instance": "the mean and variance of each channel of a sample",
