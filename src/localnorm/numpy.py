@@ -31,7 +31,7 @@ _OPERATIONS = Operations(
     either=lambda condition, then, otherwise: then() if condition else otherwise(),
     sqrt=np.sqrt,
     log=np.log,
-    power=np.power,
+    power=lambda s, exponent, ordinary: np.power(s, exponent),  # noqa: ARG005
     cheap_sum=_window_sum,
     costly_sum=_window_sum,
 )

@@ -22,15 +22,13 @@ _BIT_OPERATIONS = BitOperations(
     real=lambda n: n.astype(jnp.float32),
     whole=lambda n: n.astype(jnp.int32),
     round=jnp.round,
-    log2=jnp.log2,
-    exp2=jnp.exp2,
 )
 
 
-def _power(s: Array, exponent: Any) -> Array:  # noqa: ANN401  a float or an array
-    """Choose the fast power where it applies; XLA's own is exact, and as slow as two of it."""
+def _power(s: Array, exponent: Any, ordinary: bool) -> Array:  # noqa: ANN401  a float or an array
+    """Choose the fast power where it applies; XLA's own is exact, and takes much longer."""
     if s.dtype == jnp.float32 and isinstance(exponent, float) and abs(exponent) <= 1:
-        fast: Array = power(s, exponent, _BIT_OPERATIONS)
+        fast: Array = power(s, exponent, ordinary, _BIT_OPERATIONS)
         return fast
     return jnp.power(s, exponent)
 

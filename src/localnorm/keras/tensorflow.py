@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -79,15 +78,13 @@ _BIT_OPERATIONS = BitOperations(
     real=lambda n: tf.cast(n, tf.float32),
     whole=lambda n: tf.cast(n, tf.int32),
     round=tf.round,
-    log2=lambda s: tf.math.log(s) * (1 / math.log(2)),
-    exp2=lambda s: tf.exp(s * math.log(2)),
 )
 
 
-def _power(s: Tensor, exponent: Any) -> Tensor:  # noqa: ANN401  a float or a tensor
-    """Choose the fast power where it applies; XLA's own is exact, and as slow as two of it."""
+def _power(s: Tensor, exponent: Any, ordinary: bool) -> Tensor:  # noqa: ANN401  a float or a tensor
+    """Choose the fast power where it applies; XLA's own is exact, and takes much longer."""
     if s.dtype == tf.float32 and isinstance(exponent, float) and abs(exponent) <= 1:
-        return power(s, exponent, _BIT_OPERATIONS)
+        return power(s, exponent, ordinary, _BIT_OPERATIONS)
     return tf.pow(s, exponent)
 
 

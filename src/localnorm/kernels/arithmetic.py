@@ -20,6 +20,9 @@ Array = Any
 Values = Mapping[str, Any]
 """Learned values by name, k, alpha or beta, as arrays that broadcast against the input."""
 
+Shifts = tuple[int, ...] | None
+"""The powers of two to divide x by where that is needed; None where it is known that s is in range everywhere."""
+
 
 @dataclass(frozen=True)
 class Operations:
@@ -31,7 +34,8 @@ class Operations:
         either: ``either(condition, then, otherwise)``: what one of two functions returns, neither takes anything.
         sqrt: the square root.
         log: the natural logarithm.
-        power: ``power(s, exponent)``, s > 0, to few units in the last place at any magnitude.
+        power: ``power(s, exponent, ordinary)``, to few units in the last place at any magnitude; `ordinary`
+            says that no s is 0, infinite or a NaN.
         cheap_sum: ``cheap_sum(q, lo, hi, axes)``, the window sum of what costs little, by addition alone.
         costly_sum: the same of what should not be worked out again for every window that holds it, as compilers
             that fuse one loop into the next do.
@@ -42,7 +46,7 @@ class Operations:
     either: Callable[[Array, Callable[[], Any], Callable[[], Any]], Any]
     sqrt: Callable[[Array], Array]
     log: Callable[[Array], Array]
-    power: Callable[[Array, Any], Array]
+    power: Callable[[Array, Any, bool], Array]
     cheap_sum: Callable[[Array, int, int, Sequence[int]], Array]
     costly_sum: Callable[[Array, int, int, Sequence[int]], Array]
 
@@ -70,11 +74,13 @@ class _Sums(NamedTuple):
         t: s in range.
         squares: the sum of squares in t.
         inside: for each class beside the plain one, its e and where e is *not* that.
+        ordinary: whether every t is known to be no 0, no infinity and no NaN.
     """
 
     t: Array
     squares: Array
     inside: tuple[tuple[int, Array], ...]
+    ordinary: bool
 
 
 @dataclass(frozen=True)
@@ -109,7 +115,7 @@ class Arithmetic:
             *self._in_range_or_not(x, learned, lambda shifts: self._backward(x, grad, learned, shifts))
         )
 
-    def _in_range_or_not(self, x: Array, learned: Values, compute: Callable[[tuple[int, ...]], Any]) -> Any:  # noqa: ANN401
+    def _in_range_or_not(self, x: Array, learned: Values, compute: Callable[[Shifts], Any]) -> Any:  # noqa: ANN401
         """Compute without shifts where no x can need one, which one reading of x tells."""
         shifts, total = self.shifts(), self.operations.total
         if not shifts or shifts[-1] < 0:
@@ -120,15 +126,13 @@ class Arithmetic:
             bound = bound * (total(value) / self.spec.alpha) if name == "alpha" else bound
             bound = bound + total(value) if name == "k" else bound
         small = bound <= 2.0 ** self.reach() - self.spec.k
-        return self.operations.either(small, lambda: compute(()), lambda: compute(shifts))
+        return self.operations.either(small, lambda: compute(None), lambda: compute(shifts))
 
-    def _forward(self, x: Array, learned: Values, shifts: tuple[int, ...]) -> Array:
+    def _forward(self, x: Array, learned: Values, shifts: Shifts) -> Array:
         sums = self._sums(x, learned, shifts)
         return self._times_power(x, self._root(sums, learned), sums, learned)
 
-    def _backward(
-        self, x: Array, grad: Array, learned: Values, shifts: tuple[int, ...]
-    ) -> tuple[Array, dict[str, Array]]:
+    def _backward(self, x: Array, grad: Array, learned: Values, shifts: Shifts) -> tuple[Array, dict[str, Array]]:
         where = self.operations.where
         alpha, beta = self._alpha(learned), learned.get("beta", self.spec.beta)
         sums = self._sums(x, learned, shifts)
@@ -186,14 +190,14 @@ class Arithmetic:
             found["beta"] = -grad_y * log
         return found
 
-    def _sums(self, x: Array, learned: Values, shifts: tuple[int, ...]) -> _Sums:
+    def _sums(self, x: Array, learned: Values, shifts: Shifts) -> _Sums:
         k, alpha = learned.get("k", self.spec.k), self._alpha(learned)
         where, limit = self.operations.where, 2.0 ** self.reach()
         x = self._factored(x)
         squares = self._squares(x)
         plain = t = alpha * squares + k
         found = []
-        for shift in shifts:
+        for shift in shifts or ():
             # No window that is scaled up holds an x of 1, whose square and its derivative might overflow there.
             # Written so that a NaN stays one.
             q = self._squares((x if shift > 0 else where(x * x >= 1.0, 0.0, x)) * 2.0**-shift)
@@ -202,7 +206,7 @@ class Arithmetic:
             t = where(inside, t, alpha * q + k * 2.0**-shift * 2.0**-shift)
             squares = where(inside, squares, q)
             found.append((shift, inside))
-        return _Sums(t, squares, tuple(found))
+        return _Sums(t, squares, tuple(found), ordinary=shifts is None and "k" not in learned)
 
     def _squares(self, x: Array) -> Array:
         return self.operations.cheap_sum(x * x, self.spec.lo, self.spec.hi, self.axes)
@@ -240,7 +244,7 @@ class Arithmetic:
         return max(1, math.ceil(abs(self.spec.beta))) * (2 if "beta" in learned else 1)
 
     def _root(self, sums: _Sums, learned: Values) -> Array:
-        return self._power(sums.t, learned.get("beta", self.spec.beta) / self._rounds(learned))
+        return self._power(sums.t, learned.get("beta", self.spec.beta) / self._rounds(learned), sums.ordinary)
 
     def _times_power(self, x: Array, root: Array, sums: _Sums, learned: Values) -> Array:
         """Return ``x * s^-beta = x * t^-beta * 2^(-2 e beta)``, in factors whose products stay in range."""
@@ -263,14 +267,14 @@ class Arithmetic:
     def _power_of_two(self, exponent: Any) -> Any:  # noqa: ANN401  a float or an array
         if isinstance(exponent, float):
             return 2.0**exponent
-        return self.operations.power(0.0 * exponent + 2.0, exponent)
+        return self.operations.power(0.0 * exponent + 2.0, exponent, True)
 
-    def _power(self, s: Array, beta: Any) -> Array:  # noqa: ANN401  a float or an array
+    def _power(self, s: Array, beta: Any, ordinary: bool) -> Array:  # noqa: ANN401  a float or an array
         """Return ``s^-beta``, by square roots where those do."""
         if isinstance(beta, float) and beta in (0.5, 0.75, 1.0):
             root = s if beta == 1.0 else self.operations.sqrt(s)
             return 1.0 / (root * self.operations.sqrt(root) if beta == 0.75 else root)
-        return self.operations.power(s, -beta)
+        return self.operations.power(s, -beta, ordinary)
 
     def _constant(self) -> float:
         """Return ``k^-beta``, which is all that alpha = 0 leaves."""

@@ -1,4 +1,4 @@
-"""Powers in float32, accurate at every magnitude, for little more than a logarithm and an exponential."""
+"""Powers in float32, accurate at every magnitude and made of nothing but products and sums."""
 
 from __future__ import annotations
 
@@ -12,6 +12,30 @@ Array = Any
 _MANTISSA = 23
 _SQRT_HALF = 0x3F3504F3
 """The bits of sqrt(1/2)."""
+
+# Interpolated at Chebyshev's points, lowest power first.
+_LOG2 = (
+    1.4426950216293335,
+    -0.7213473320007324,
+    0.48091059923171997,
+    -0.36070483922958374,
+    0.2879183292388916,
+    -0.23892034590244293,
+    0.21566985547542572,
+    -0.20742103457450867,
+    0.12614846229553223,
+)
+"""``log2(1 + u) / u`` for 1 + u from sqrt(1/2) to sqrt(2), to 5e-8."""
+_EXP2 = (
+    1.0,
+    0.6931472420692444,
+    0.24022650718688965,
+    0.055503129959106445,
+    0.009618007577955723,
+    0.0013405901845544577,
+    0.00015475145482923836,
+)
+"""``2^f`` for f from -0.52 to 0.52, to 3e-9."""
 
 
 @dataclass(frozen=True)
@@ -27,8 +51,6 @@ class BitOperations:
         real: integers as float32.
         whole: integral float32 as int32.
         round: to the nearest integer.
-        log2: logarithm to base 2.
-        exp2: two to the power.
     """
 
     where: Callable[[Array, Array, Array], Array]
@@ -39,28 +61,35 @@ class BitOperations:
     real: Callable[[Array], Array]
     whole: Callable[[Array], Array]
     round: Callable[[Array], Array]
-    log2: Callable[[Array], Array]
-    exp2: Callable[[Array], Array]
 
 
-def power(s: Array, exponent: float, operations: BitOperations) -> Array:
-    """Return ``s^exponent`` for float32 s >= 0 and an exponent within [-1, 1], to 2 units in the last place.
+def power(s: Array, exponent: float, ordinary: bool, operations: BitOperations) -> Array:
+    """Return ``s^exponent`` for float32 s and an exponent within [-1, 1], to 2 units in the last place.
 
     ``exp(exponent * log(s))`` loses ``|log s|`` epsilons in the product. So s = m * 2^n is taken apart, m near 1,
-    and the integer part of exponent * n goes into the bits of the result unrounded.
+    and the integer part of exponent * log2(s) goes into the bits of the result unrounded. `ordinary` says that no
+    s is 0, infinite or a NaN.
     """
     bits = operations.bits(s)
-    # m in [sqrt(1/2), sqrt(2)): its logarithm is accurate near 0, and small.
     n = operations.down(bits - _SQRT_HALF, _MANTISSA)
-    m = operations.numbers(bits - operations.up(n, _MANTISSA))
+    u = operations.numbers(bits - operations.up(n, _MANTISSA)) - 1.0
     n = operations.real(n)
     # The upper part has few enough bits for its product with n to be exact.
     upper = math.ldexp(round(math.ldexp(exponent, 12)), -12)
     product = n * upper
-    integer = operations.round(product)
-    rest = (product - integer) + n * (exponent - upper)
-    found = operations.exp2(rest + operations.log2(m) * exponent)
+    small = n * (exponent - upper) + u * _polynomial(_LOG2, u) * exponent
+    integer = operations.round(product + small)
+    found = _polynomial(_EXP2, (product - integer) + small)
     raised = operations.bits(found) + operations.up(operations.whole(integer), _MANTISSA)
-    # 0, infinity and NaN have no m; what their power is, their reciprocal is too.
-    ordinary = (s > 0.0) & (s < math.inf)
-    return operations.where(ordinary, operations.numbers(raised), 1.0 / s if exponent < 0 else s)
+    result = operations.numbers(raised)
+    if ordinary:
+        return result
+    # What the power of 0, infinity and NaN is, their reciprocal or they themselves are too.
+    return operations.where((s > 0.0) & (s < math.inf), result, 1.0 / s if exponent < 0 else s)
+
+
+def _polynomial(coefficients: tuple[float, ...], x: Array) -> Array:
+    total = x * coefficients[-1] + coefficients[-2]
+    for coefficient in coefficients[-3::-1]:
+        total = total * x + coefficient
+    return total
