@@ -2,18 +2,25 @@
 
 PYTHON ?= python3
 BIN := .venv/bin
-INSTALLED := .venv/installed
+LAB := .venv/installed-lab
+INSTALLED := .venv/installed-dev
+KERAS_TESTS := tests/test_keras.py tests/test_keras_contract.py
 
-.PHONY: compare test test-all lint docs bench released clean
+.PHONY: compare test test-all lint docs bench released hazards clean
 
-compare: $(INSTALLED)
+compare: $(LAB)
 	$(BIN)/localnorm compare
 
+# Keras takes its backend once a process, so its tests run once for each.
 test: $(INSTALLED)
-	$(BIN)/python -m pytest
+	KERAS_BACKEND=tensorflow $(BIN)/python -m pytest
+	KERAS_BACKEND=jax $(BIN)/python -m pytest $(KERAS_TESTS)
+	KERAS_BACKEND=torch $(BIN)/python -m pytest $(KERAS_TESTS)
 
 test-all: $(INSTALLED)
-	$(BIN)/python -m pytest -m "slow or not slow"
+	KERAS_BACKEND=tensorflow $(BIN)/python -m pytest -m "slow or not slow"
+	KERAS_BACKEND=jax $(BIN)/python -m pytest -m "slow or not slow" $(KERAS_TESTS)
+	KERAS_BACKEND=torch $(BIN)/python -m pytest -m "slow or not slow" $(KERAS_TESTS)
 
 lint: $(INSTALLED)
 	$(BIN)/ruff check
