@@ -155,19 +155,27 @@ def test_import_localnorm_is_light():
     assert HEAVY.isdisjoint(loaded)
 
 
-def test_the_torch_door_without_torch():
-    code = """
-        import sys
-        sys.modules["torch"] = None
-        from localnorm.errors import MissingExtraError
-        try:
-            import localnorm.torch
-        except MissingExtraError as error:
-            print(error)
-    """
-    said = _python(re.sub(r"^ {8}", "", code, flags=re.MULTILINE))
-    assert "needs PyTorch" in said
-    assert "pip install 'localnorm[torch]'" in said
+@pytest.mark.parametrize(
+    ("absent", "code", "needs", "extra"),
+    [
+        ("torch", "import localnorm.torch", "localnorm.torch needs PyTorch", "torch"),
+        ("jax", "import localnorm.jax", "localnorm.jax needs JAX", "jax"),
+        ("flax", "from localnorm.jax import LocalResponseNorm", "LocalResponseNorm needs Flax", "jax"),
+        ("keras", "import localnorm.keras", "localnorm.keras needs Keras 3", "keras"),
+    ],
+)
+def test_a_door_without_its_framework(absent: str, code: str, needs: str, extra: str):
+    said = _python(
+        f"import sys; sys.modules[{absent!r}] = None\n"
+        "from localnorm.errors import MissingExtraError\n"
+        f"try:\n    {code}\nexcept MissingExtraError as error:\n    print(error)"
+    )
+    assert needs in said
+    assert f"pip install 'localnorm[{extra}]'" in said
+
+
+def test_the_jax_function_needs_no_flax():
+    _python("import sys; sys.modules['flax'] = None; from localnorm.jax import local_response_norm")
 
 
 @pytest.mark.parametrize(
