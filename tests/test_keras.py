@@ -47,6 +47,7 @@ def _numbers(tensor: object) -> np.ndarray:
 def test_the_arguments_are_the_textbooks():
     layer = LocalResponseNormalization(alpha=0.7, beta=0.6, k=1.5, n=5)
     assert layer.spec == SPECS["paper"]
+    assert (layer.alpha, layer.beta, layer.k, layer.n) == (0.7, 0.6, 1.5, 5)
     assert LocalResponseNormalization().spec == LRNSpec.from_paper()
     assert LocalResponseNormalization(0.5, 0.6, 3, 7, 1).spec == LRNSpec(3, 3, 0.5, 0.6, 3)
 

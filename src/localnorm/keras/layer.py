@@ -128,6 +128,26 @@ class LocalResponseNormalization(keras.layers.Layer):  # type: ignore[misc]
             return initial
         return keras.ops.exp(getattr(self, f"log_{name}")) * initial
 
+    @property
+    def alpha(self) -> float | Tensor:
+        """Factor of the sum of squares."""
+        return self.value("alpha")
+
+    @property
+    def beta(self) -> float | Tensor:
+        """The exponent."""
+        return self.value("beta")
+
+    @property
+    def k(self) -> float | Tensor:
+        """The constant in the denominator."""
+        return self.value("k")
+
+    @property
+    def n(self) -> int:
+        """Channels in the window."""
+        return self.spec.size
+
     def call(self, inputs: Tensor) -> Tensor:
         """Normalize inputs."""
         self._check_dtype(inputs)

@@ -42,7 +42,7 @@ def apply_spec(x: Tensor, spec: LRNSpec, axis: int, learned: dict[str, Tensor]) 
 def _compiled(arithmetic: Arithmetic, names: tuple[str, ...]) -> tuple[Callable[..., Any], Callable[..., Any]]:
     """Return forward and backward pass, each one compiled by XLA into few loops over memory.
 
-    Op by op, the same takes three times as long. XLA compiles once for each shape that it meets.
+    Op by op, the same takes several times as long. XLA compiles once for each shape that it meets.
     """
     wide = tf.as_dtype(arithmetic.wide)
 
