@@ -181,7 +181,7 @@ def test_the_jax_function_needs_no_flax():
 @pytest.mark.parametrize(
     ("module", "names"),
     [
-        ("localnorm", ["LRNSpec", "LocalnormError", "__version__", "local_response_norm"]),
+        ("localnorm", ["LRNSpec", "LocalnormError", "__version__", "local_response_norm", "reference"]),
         ("localnorm.jax", ["LocalResponseNorm", "local_response_norm"]),
         ("localnorm.keras", ["LocalResponseNormalization"]),
         ("localnorm.torch", ["GDN", "IGDN", "LocalResponseNorm", "local_response_norm"]),

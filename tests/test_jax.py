@@ -13,7 +13,7 @@ from flax import nnx
 from jax.test_util import check_grads
 
 from localnorm import LRNSpec, reference
-from localnorm.errors import AxisError, DTypeError, LearnableError
+from localnorm.errors import AxisError, DTypeError, LearnableError, SpecError
 from localnorm.jax import LocalResponseNorm, local_response_norm
 
 SPEC = LRNSpec(2, 1, 0.7, 0.75, 1.5)
@@ -187,3 +187,33 @@ def test_learnable_refused(spec: LRNSpec, learnable: object, text: str):
 def test_per_channel_needs_the_number_of_channels():
     with pytest.raises(LearnableError, match=r"per_channel=True needs the number of channels.*num_channels=32"):
         LocalResponseNorm(SPEC, learnable=True, per_channel=True)
+
+
+@pytest.mark.parametrize("extent", [1, 8])
+def test_per_channel_needs_as_many_channels(extent: int):
+    layer = LocalResponseNorm(SPEC, learnable=True, per_channel=True, num_channels=7)
+    with pytest.raises(
+        AxisError, match=rf"one channel for each learned value, 7 along axis 1, got {extent}; build"
+    ):
+        layer(_random(2, extent))
+
+
+@pytest.mark.parametrize("count", [0, 2.5, "7"])
+def test_a_number_of_channels(count: object):
+    with pytest.raises(LearnableError, match="num_channels must be a whole number of at least 1"):
+        LocalResponseNorm(SPEC, learnable=True, per_channel=True, num_channels=count)
+
+
+def test_only_specs():
+    with pytest.raises(SpecError, match="spec must be an LRNSpec, got 5 of type int"):
+        LocalResponseNorm(5)
+    with pytest.raises(SpecError, match="spec must be an LRNSpec, got 5 of type int"):
+        local_response_norm(_random(2, 3), 5)
+
+
+def test_a_window_far_beyond_the_borders_costs_nothing():
+    x, most = _random(2, 5), 10**30
+    np.testing.assert_array_equal(
+        local_response_norm(x, LRNSpec(most, most, 0.7, 0.75, 1.5)),
+        local_response_norm(x, LRNSpec(4, 4, 0.7, 0.75, 1.5)),
+    )

@@ -208,6 +208,12 @@ def test_learned_values_start_where_they_are_given():
     assert (layer.value("k"), layer.value("beta")) == (1.5, 0.75)
 
 
+def _built_for(channels: int) -> LocalResponseNormalization:
+    layer = LocalResponseNormalization(learnable=True, per_channel=True)
+    layer(np.ones((2, 4, channels), "float32"))
+    return layer
+
+
 REFUSED = {
     "integers": (
         lambda: LocalResponseNormalization()(np.ones((2, 3), "int32")),
@@ -238,6 +244,21 @@ REFUSED = {
         lambda: LocalResponseNormalization(learnable=True, per_channel=True)(keras.Input((3, None))),
         AxisError,
         r"per_channel=True needs a known number of channels, got an input of shape \(None, 3, None\)",
+    ),
+    "another number of channels": (
+        lambda: _built_for(7)(np.ones((2, 4, 1), "float32")),
+        AxisError,
+        r"one channel for each learned value, 7 along axis 2, got 1",
+    ),
+    "no spec": (
+        lambda: LocalResponseNormalization.from_spec(5),
+        SpecError,
+        r"spec must be an LRNSpec, got 5 of type int",
+    ),
+    "not built": (
+        lambda: LocalResponseNormalization(learnable=True).k,
+        LearnableError,
+        r"k has no value before the layer is built; call it once",
     ),
     "misspelt": (
         lambda: LocalResponseNormalization(learnable={"alhpa"}),

@@ -7,7 +7,7 @@ import pytest
 
 import localnorm
 from localnorm import LRNSpec, local_response_norm, reference
-from localnorm.errors import AxisError, DTypeError, OutputError
+from localnorm.errors import AxisError, DTypeError, OutputError, SpecError
 
 SPEC = LRNSpec(2, 1, 0.7, 0.75, 1.5)
 WITHIN = LRNSpec(2, 1, 0.7, 0.75, 1.5, spatial=2)
@@ -78,10 +78,11 @@ def test_dtypes_refused(dtype: str):
     [
         ((3, 4), 2, SPEC, r"axis of the input, which has rank 2, got axis=2; pass a value from -2 to 1"),
         ((), 0, SPEC, r"which has rank 0, got axis=0; add a channel axis first"),
+        ((3, 4), True, SPEC, r"axis must be a whole number, got True of type bool"),
         ((3, 4), 1.0, SPEC, r"axis must be a whole number, got 1.0 of type float"),
         ((3, 4), 1, WITHIN, r"over 2 spatial axes needs an input with as many axes beside .*, got rank 2"),
     ],
-    ids=["beyond", "rank 0", "float", "within"],
+    ids=["beyond", "rank 0", "bool", "float", "within"],
 )
 def test_axis_refused(shape: tuple[int, ...], axis: object, spec: LRNSpec, text: str):
     with pytest.raises(AxisError, match=text):
@@ -108,3 +109,22 @@ READ_ONLY.flags.writeable = False
 def test_out_refused(out: object, text: str):
     with pytest.raises(OutputError, match=text):
         local_response_norm(np.ones((2, 3), np.float32), SPEC, out=out)
+
+
+@pytest.mark.parametrize("spec", [5, None, {"lo": 2, "hi": 2}], ids=str)
+def test_only_specs(spec: object):
+    with pytest.raises(SpecError, match=r"spec must be an LRNSpec, got .*; build one, e.g. LRNSpec.from_torch"):
+        local_response_norm(np.ones((2, 3)), spec)
+
+
+def test_a_mask_is_not_dropped():
+    with pytest.raises(DTypeError, match=r"must not be masked, .*; pass x.filled\(0\)"):
+        local_response_norm(np.ma.masked_less(np.ones((2, 3)), 2.0), SPEC)
+
+
+@pytest.mark.parametrize(("lo", "hi"), [(10**9, 10**9), (10**30, 0), (0, 10**30)])
+@pytest.mark.parametrize("spatial", [0, 1])
+def test_a_window_far_beyond_the_borders_costs_nothing(lo: int, hi: int, spatial: int):
+    x = _random(3, 4, 5)
+    wide, narrow = (LRNSpec(*window, 0.7, 0.75, 1.5, spatial) for window in ((lo, hi), (min(lo, 9), min(hi, 9))))
+    np.testing.assert_array_equal(local_response_norm(x, wide), local_response_norm(x, narrow))

@@ -7,10 +7,11 @@ normalization layers.
 
 from __future__ import annotations
 
+from localnorm import reference
 from localnorm.errors import LocalnormError
 from localnorm.numpy import local_response_norm
 from localnorm.spec import LRNSpec
 
-__all__ = ["LRNSpec", "LocalnormError", "__version__", "local_response_norm"]
+__all__ = ["LRNSpec", "LocalnormError", "__version__", "local_response_norm", "reference"]
 
 __version__ = "0.1.0"

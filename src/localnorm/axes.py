@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import operator
 
-from localnorm.errors import AxisError
+from localnorm.errors import AxisError, SpecError
 from localnorm.spec import LRNSpec
 
 
 def whole_axis(axis: object, name: str = "axis") -> int:
     """Return the axis as an int, or say that it is none."""
     try:
+        if isinstance(axis, bool):
+            raise TypeError
         return operator.index(axis)  # type: ignore[arg-type]
     except TypeError:
         raise AxisError(
@@ -29,6 +31,25 @@ def channel_axis(rank: int, axis: object, name: str = "axis") -> int:
     return whole % rank
 
 
+def checked_spec(spec: object) -> LRNSpec:
+    """Return the spec, or say that it is none."""
+    if isinstance(spec, LRNSpec):
+        return spec
+    raise SpecError(
+        f"spec must be an LRNSpec, got {spec!r} of type {type(spec).__name__}; "
+        "build one, e.g. LRNSpec.from_torch(size=5)."
+    )
+
+
+def check_channels(count: int, extent: int | None, axis: int) -> None:
+    """Say where an input has not one channel for each value that is learned per channel."""
+    if extent is not None and extent != count:
+        raise AxisError(
+            f"input must have one channel for each learned value, {count} along axis {axis}, got {extent}; "
+            f"build the layer for {extent} channels, or choose another axis."
+        )
+
+
 def window_axes(spec: LRNSpec, rank: int, axis: object, name: str = "axis") -> tuple[int, ...]:
     """Return the axes that the window of an input of this rank spans.
 
@@ -36,6 +57,7 @@ def window_axes(spec: LRNSpec, rank: int, axis: object, name: str = "axis") -> t
 
     Raises:
         AxisError: no such axis, or too few axes beside it.
+        SpecError: no spec.
 
     Example:
         >>> window_axes(LRNSpec(1, 1, 1.0, 0.75, 1.0), rank=4, axis=1)
@@ -43,6 +65,7 @@ def window_axes(spec: LRNSpec, rank: int, axis: object, name: str = "axis") -> t
         >>> window_axes(LRNSpec(1, 1, 1.0, 0.75, 1.0, spatial=2), rank=4, axis=-1)
         (1, 2)
     """
+    checked_spec(spec)
     channel = channel_axis(rank, axis, name)
     if not spec.spatial:
         return (channel,)

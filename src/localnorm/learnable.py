@@ -6,8 +6,10 @@ exactly the value given, which no logarithm of it would give back.
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Iterable
 
+from localnorm.axes import checked_spec
 from localnorm.errors import LearnableError
 from localnorm.spec import LRNSpec
 
@@ -28,6 +30,7 @@ def learnable_names(learnable: bool | str | Iterable[str], spec: LRNSpec) -> tup
         >>> learnable_names({"beta", "alpha"}, LRNSpec.from_paper())
         ('alpha', 'beta')
     """
+    checked_spec(spec)
     if isinstance(learnable, bool):
         asked = set(NAMES if learnable else ())
     elif isinstance(learnable, str):
@@ -52,3 +55,16 @@ def learnable_names(learnable: bool | str | Iterable[str], spec: LRNSpec) -> tup
                 f"got {getattr(spec, name)}; start at a small positive number, or leave it out of learnable."
             )
     return tuple(name for name in NAMES if name in asked)
+
+
+def checked_count(count: object) -> int:
+    """Return a number of channels as an int, or say that it is none."""
+    try:
+        whole = operator.index(count)  # type: ignore[arg-type]
+    except TypeError:
+        whole = 0
+    if whole < 1 or isinstance(count, bool):
+        raise LearnableError(
+            f"num_channels must be a whole number of at least 1, got {count!r}; pass num_channels=32, say."
+        )
+    return whole

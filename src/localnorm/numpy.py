@@ -69,6 +69,8 @@ def local_response_norm(
         >>> local_response_norm(x, LRNSpec(lo=1, hi=1, alpha=1.0, beta=0.5, k=0.0))
         array([[0.6, 0.8, 0. ]], dtype=float32)
     """
+    if isinstance(x, np.ma.MaskedArray):
+        raise DTypeError("x must not be masked, since a window has no word for what is missing; pass x.filled(0).")
     array = np.asarray(x)
     if array.dtype.name not in _DTYPES:
         raise DTypeError(

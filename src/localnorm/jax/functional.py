@@ -7,7 +7,7 @@ import jax.numpy as jnp
 from jax import Array
 from jax.typing import ArrayLike
 
-from localnorm.axes import channel_axis, window_axes
+from localnorm.axes import channel_axis, check_channels, window_axes
 from localnorm.errors import DTypeError
 from localnorm.jax.operations import OPERATIONS
 from localnorm.kernels.arithmetic import Arithmetic
@@ -66,6 +66,9 @@ def apply_spec(x: ArrayLike, spec: LRNSpec, axis: int, learned: dict[str, Array]
         )
     axes = window_axes(spec, array.ndim, axis)
     channel = channel_axis(array.ndim, axis)
+    for value in learned.values():
+        if value.ndim:
+            check_channels(value.shape[0], array.shape[channel], channel)
     shape = tuple(-1 if a == channel else 1 for a in range(array.ndim))
     wide = {name: value.reshape(shape).astype(_wide(array)) for name, value in learned.items()}
     return _normalize(array, wide, spec, axes)

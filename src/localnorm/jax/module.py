@@ -11,7 +11,7 @@ from jax import Array
 from localnorm.axes import whole_axis
 from localnorm.errors import LearnableError
 from localnorm.jax.functional import apply_spec
-from localnorm.learnable import learnable_names
+from localnorm.learnable import checked_count, learnable_names
 from localnorm.spec import LRNSpec
 
 
@@ -61,7 +61,7 @@ class LocalResponseNorm(nnx.Module):
             raise LearnableError(
                 "per_channel=True needs the number of channels, got num_channels=None; pass num_channels=32, say."
             )
-        shape = (num_channels,) if per_channel and num_channels is not None else ()
+        shape = (checked_count(num_channels),) if per_channel and self.learnable else ()
         for name in self.learnable:
             setattr(self, f"log_{name}", nnx.Param(jnp.zeros(shape)))
 

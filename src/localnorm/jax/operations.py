@@ -11,7 +11,7 @@ from jax import Array, lax
 
 from localnorm.kernels.arithmetic import Operations
 from localnorm.kernels.power import BitOperations, power
-from localnorm.kernels.windows import window_sum
+from localnorm.kernels.windows import clipped, window_sum
 
 _BIT_OPERATIONS = BitOperations(
     where=jnp.where,
@@ -35,8 +35,8 @@ def _power(s: Array, exponent: Any, ordinary: bool) -> Array:  # noqa: ANN401  a
 
 def reduced(q: Array, lo: int, hi: int, axes: Sequence[int]) -> Array:
     """Let XLA sum each window, element by element; it works q out once."""
-    size = [lo + 1 + hi if axis in axes else 1 for axis in range(q.ndim)]
-    borders = [(lo, hi) if axis in axes else (0, 0) for axis in range(q.ndim)]
+    borders = [clipped(lo, hi, q.shape[axis]) if axis in axes else (0, 0) for axis in range(q.ndim)]
+    size = [low + 1 + high for low, high in borders]
     total: Array = lax.reduce_window(q, np.zeros((), q.dtype), lax.add, size, [1] * q.ndim, borders)
     return total
 

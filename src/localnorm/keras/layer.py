@@ -9,7 +9,7 @@ from typing import Any
 import keras
 
 from localnorm.axes import channel_axis, whole_axis, window_axes
-from localnorm.errors import AxisError, DTypeError
+from localnorm.errors import AxisError, DTypeError, LearnableError
 from localnorm.keras.backends import apply_spec
 from localnorm.learnable import learnable_names
 from localnorm.spec import LRNSpec
@@ -126,6 +126,8 @@ class LocalResponseNormalization(keras.layers.Layer):  # type: ignore[misc]
         initial: float = getattr(self.spec, name)
         if name not in self.learnable:
             return initial
+        if not self.built:
+            raise LearnableError(f"{name} has no value before the layer is built; call it once.")
         return keras.ops.exp(getattr(self, f"log_{name}")) * initial
 
     @property

@@ -8,10 +8,10 @@ from typing import Any
 
 import tensorflow as tf
 
-from localnorm.axes import channel_axis, window_axes
+from localnorm.axes import channel_axis, check_channels, window_axes
 from localnorm.kernels.arithmetic import Arithmetic, Operations
 from localnorm.kernels.power import BitOperations, power
-from localnorm.kernels.windows import window_sum
+from localnorm.kernels.windows import clipped, window_sum
 from localnorm.spec import LRNSpec
 
 Tensor = Any
@@ -25,6 +25,9 @@ def apply_spec(x: Tensor, spec: LRNSpec, axis: int, learned: dict[str, Tensor]) 
     rank = x.shape.rank
     wide = tf.float64 if x.dtype == tf.float64 else tf.float32
     channel = channel_axis(rank, axis)
+    for value in learned.values():
+        if value.shape.rank:
+            check_channels(value.shape[0], x.shape[channel], channel)
     shape = [-1 if a == channel else 1 for a in range(rank)]
     values = [tf.cast(tf.reshape(value, shape), wide) for value in learned.values()]
     arithmetic = Arithmetic(_OPERATIONS, spec, window_axes(spec, rank, axis), wide.name, x.dtype.name)
@@ -98,6 +101,8 @@ def _costly_sum(q: Tensor, lo: int, hi: int, axes: Sequence[int]) -> Tensor:
     if size > _WIDEST_POOLED or q.dtype == tf.float64:
         return _cheap_sum(q, lo, hi, axes)
     for axis in axes:
+        lo, hi = clipped(lo, hi, q.shape[axis])
+        size = lo + 1 + hi
         shape = tf.shape(q)
         padded = tf.pad(q, [(lo, hi) if a == axis else (0, 0) for a in range(q.shape.rank)])
         rows = tf.reshape(

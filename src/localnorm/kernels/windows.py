@@ -19,11 +19,20 @@ def window_sum(q: Array, lo: int, hi: int, axes: Sequence[int], pad: Pad, direct
     logarithm of the window and every sum is a shallow tree, which also rounds less. Nothing is ever
     subtracted: what is not in a window can't touch its sum.
     """
-    size = lo + 1 + hi
     for axis in axes:
-        padded = pad(q, [(lo, hi) if a == axis else (0, 0) for a in range(len(q.shape))])
+        low, high = clipped(lo, hi, q.shape[axis])
+        size = low + 1 + high
+        padded = pad(q, [(low, high) if a == axis else (0, 0) for a in range(len(q.shape))])
         q = (_direct if size <= direct else _doubled)(padded, size, axis)
     return q
+
+
+def clipped(lo: int, hi: int, extent: int | None) -> tuple[int, int]:
+    """Return a window no wider than its axis, so that nothing is padded for what is never there."""
+    if extent is None:
+        return lo, hi
+    most = max(extent - 1, 0)
+    return min(lo, most), min(hi, most)
 
 
 def _shifted(q: Array, start: int, left: int, axis: int) -> Array:

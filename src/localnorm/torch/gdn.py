@@ -9,9 +9,9 @@ from torch import Tensor, nn
 
 from localnorm.axes import whole_axis
 from localnorm.errors import AxisError, SpecError
+from localnorm.learnable import checked_count
 from localnorm.spec import LRNSpec
 from localnorm.torch.functional import checked_channel
-from localnorm.torch.learned import checked_count
 from localnorm.torch.operations import wide_dtype
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import operator
 from collections.abc import Iterable
 from typing import Any
 
@@ -11,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn.parameter import UninitializedParameter, is_lazy
 
 from localnorm.errors import LearnableError
-from localnorm.learnable import NAMES, learnable_names
+from localnorm.learnable import NAMES, checked_count, learnable_names
 from localnorm.spec import LRNSpec
 from localnorm.torch.operations import wide_dtype
 
@@ -112,16 +111,3 @@ class LearnedValues(nn.Module):
         names = True if self.learnable == NAMES else self.learnable
         shown = f", learnable={names}" if self.learnable else ""
         return shown + (", per_channel=True" if self.learnable and self.per_channel else "")
-
-
-def checked_count(count: object) -> int:
-    """Return a number of channels as an int, or say that it is none."""
-    try:
-        whole = operator.index(count)  # type: ignore[arg-type]
-    except TypeError:
-        whole = 0
-    if whole < 1 or isinstance(count, bool):
-        raise LearnableError(
-            f"num_channels must be a whole number of at least 1, got {count!r}; pass num_channels=32, say."
-        )
-    return whole
