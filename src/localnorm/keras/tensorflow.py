@@ -97,17 +97,16 @@ def _cheap_sum(q: Tensor, lo: int, hi: int, axes: Sequence[int]) -> Tensor:
 
 def _costly_sum(q: Tensor, lo: int, hi: int, axes: Sequence[int]) -> Tensor:
     """Take means of windows: TensorFlow's window operation that has a gradient; XLA works q out once for it."""
-    size = lo + 1 + hi
-    if size > _WIDEST_POOLED or q.dtype == tf.float64:
+    if lo + 1 + hi > _WIDEST_POOLED or q.dtype == tf.float64:
         return _cheap_sum(q, lo, hi, axes)
     for axis in axes:
-        lo, hi = clipped(lo, hi, q.shape[axis])
-        size = lo + 1 + hi
+        low, high = clipped(lo, hi, q.shape[axis])
         shape = tf.shape(q)
-        padded = tf.pad(q, [(lo, hi) if a == axis else (0, 0) for a in range(q.shape.rank)])
+        padded = tf.pad(q, [(low, high) if a == axis else (0, 0) for a in range(q.shape.rank)])
         rows = tf.reshape(
-            padded, [tf.reduce_prod(shape[:axis]), shape[axis] + lo + hi, tf.reduce_prod(shape[axis + 1 :])]
+            padded, [tf.reduce_prod(shape[:axis]), shape[axis] + low + high, tf.reduce_prod(shape[axis + 1 :])]
         )
+        size = low + 1 + high
         q = tf.reshape(tf.nn.avg_pool1d(rows, size, 1, "VALID"), shape) * float(size)
     return q
 
