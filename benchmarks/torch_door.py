@@ -6,11 +6,9 @@ round, in turn, so that a drift of the machine's speed reaches all of them. Prin
 
 from __future__ import annotations
 
-import time
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
-from statistics import median
 
 import numpy as np
 import torch
@@ -19,13 +17,13 @@ from rich.table import Table
 from torch import Tensor
 from torch.nn import functional
 
+from benchmarks.rounds import Times
 from localnorm import LRNSpec, reference
 from localnorm.lab.provenance import provenance
 from localnorm.torch import local_response_norm
 
 SIZE, ALPHA, BETA, K = 5, 0.5, 0.75, 1.0
 SHAPES = ((32, 96, 55, 55), (32, 192, 28, 28), (8, 32, 16, 16), (1, 96, 55, 55))
-ROUNDS = 9
 
 Forward = Callable[[Tensor], Tensor]
 
@@ -74,12 +72,6 @@ def worst_error(forward: Forward) -> float:
     return float(error.max() / torch.finfo(torch.float32).eps)
 
 
-def _seconds(run: Callable[[], object]) -> float:
-    start = time.perf_counter()
-    run()
-    return time.perf_counter() - start
-
-
 def _both(forward: Forward, x: Tensor, grad: Tensor) -> None:
     leaf = x.detach().requires_grad_()
     torch.autograd.grad(forward(leaf), leaf, grad)
@@ -90,18 +82,13 @@ def time_shape(shape: tuple[int, ...]) -> Table:
     runs = contestants()
     x = torch.randn(shape, generator=torch.Generator().manual_seed(0))
     grad, target = torch.randn_like(x), torch.empty_like(x)
-    jobs: dict[tuple[str, str], Callable[[], object]] = {("copy", ""): lambda: target.copy_(x)}
+    jobs: dict[str, Callable[[], object]] = {"copy": lambda: target.copy_(x)}
     for run in runs:
-        jobs[run.name, "forward"] = lambda f=run.forward: f(x)  # type: ignore[misc]
-        jobs[run.name, "both"] = lambda f=run.forward: _both(f, x, grad)  # type: ignore[misc]
-    rounds = [{name: _seconds(job) for name, job in jobs.items()} for _ in range(ROUNDS + 2)][2:]
-
-    def ratio(name: tuple[str, str], to: tuple[str, str]) -> float:
-        return median(times[name] / times[to] for times in rounds)
-
-    copy = median(times["copy", ""] for times in rounds)
+        jobs[f"{run.name} forward"] = lambda f=run.forward: f(x)  # type: ignore[misc]
+        jobs[f"{run.name} both"] = lambda f=run.forward: _both(f, x, grad)  # type: ignore[misc]
+    times = Times(jobs)
     table = Table(
-        title=f"{'x'.join(map(str, shape))} float32, in copies; a copy takes {1e3 * copy:.2f} ms",
+        title=f"{'x'.join(map(str, shape))} float32, in copies; a copy takes {times.milliseconds('copy'):.2f} ms",
         title_justify="left",
     )
     for heading in ("", "forward", "and backward", "faster than eager", "and backward"):
@@ -109,8 +96,8 @@ def time_shape(shape: tuple[int, ...]) -> Table:
     for run in runs:
         table.add_row(
             run.name,
-            *(f"{ratio((run.name, kind), ('copy', '')):.1f}" for kind in ("forward", "both")),
-            *(f"{ratio(('torch eager', kind), (run.name, kind)):.2f} x" for kind in ("forward", "both")),
+            *(f"{times.ratio(f'{run.name} {kind}', 'copy'):.1f}" for kind in ("forward", "both")),
+            *(f"{times.ratio(f'torch eager {kind}', f'{run.name} {kind}'):.2f} x" for kind in ("forward", "both")),
         )
     return table
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import importlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from types import MappingProxyType
 
 import torch
@@ -77,19 +78,10 @@ def _local(
     k: float = 2.0,
     alpha: float = 1e-4,
     beta: float = 0.75,
+    *,
+    learnable: bool = False,
 ) -> nn.Module:
-    return LocalResponseNorm.from_spec(LRNSpec.from_paper(int(n), k, alpha, beta))
-
-
-def _local_learned(
-    num_channels: int,  # noqa: ARG001
-    dims: int,  # noqa: ARG001
-    n: float = 5,
-    k: float = 2.0,
-    alpha: float = 1e-4,
-    beta: float = 0.75,
-) -> nn.Module:
-    return LocalResponseNorm.from_spec(LRNSpec.from_paper(int(n), k, alpha, beta), learnable=True)
+    return LocalResponseNorm.from_spec(LRNSpec.from_paper(int(n), k, alpha, beta), learnable=learnable)
 
 
 def _batch(num_channels: int, dims: int, momentum: float = 0.1, eps: float = 1e-5) -> nn.Module:
@@ -139,7 +131,7 @@ NORMS: Mapping[str, Norm] = MappingProxyType(
             Norm(
                 "local-learned",
                 "the activations of neighbouring channels, with k, alpha and beta learned from the textbook's on",
-                _local_learned,
+                partial(_local, learnable=True),
                 _LOCAL,
             ),
             Norm(
