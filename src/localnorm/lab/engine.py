@@ -14,6 +14,7 @@ from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wai
 from concurrent.futures.process import BrokenProcessPool
 from multiprocessing.connection import wait as wait_for
 from pathlib import Path
+from typing import cast
 
 from localnorm.errors import LabError
 from localnorm.lab.records import Job, Record, Trial, key
@@ -102,11 +103,16 @@ def _run_pool(jobs: Sequence[Job], store: Store, workers: int, runner: Runner) -
     finally:
         # What is in flight is lost by design: its record is written whole or not at all.
         processes = list((pool._processes or {}).values())  # noqa: SLF001  the pool has no public kill in 3.11
+        manager = cast("threading.Thread | None", pool._executor_manager_thread)  # noqa: SLF001
         pool.shutdown(wait=False, cancel_futures=True)
         for process in processes:
             process.kill()
         for process in processes:
             process.join()
+        # An interpreter that ends while the pool's thread is closing its pipe prints a traceback. The wait has an
+        # end, because a worker may have been killed in the middle of a message that the thread then waits for.
+        if manager is not None:
+            manager.join(timeout=10)
 
 
 def start_worker() -> None:
