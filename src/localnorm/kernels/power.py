@@ -9,12 +9,12 @@ from typing import Any
 
 Array = Any
 
-_MANTISSA = 23
-_SQRT_HALF = 0x3F3504F3
+MANTISSA = 23
+SQRT_HALF = 0x3F3504F3
 """The bits of sqrt(1/2)."""
 
 # Interpolated at Chebyshev's points, lowest power first.
-_LOG2 = (
+LOG2 = (
     1.4426950216293335,
     -0.7213473320007324,
     0.48091059923171997,
@@ -26,7 +26,7 @@ _LOG2 = (
     0.12614846229553223,
 )
 """``log2(1 + u) / u`` for 1 + u from sqrt(1/2) to sqrt(2), to 5e-8."""
-_EXP2 = (
+EXP2 = (
     1.0,
     0.6931472420692444,
     0.24022650718688965,
@@ -71,16 +71,16 @@ def power(s: Array, exponent: float, ordinary: bool, operations: BitOperations) 
     s is 0, infinite or a NaN.
     """
     bits = operations.bits(s)
-    n = operations.down(bits - _SQRT_HALF, _MANTISSA)
-    u = operations.numbers(bits - operations.up(n, _MANTISSA)) - 1.0
+    n = operations.down(bits - SQRT_HALF, MANTISSA)
+    u = operations.numbers(bits - operations.up(n, MANTISSA)) - 1.0
     n = operations.real(n)
     # The upper part has few enough bits for its product with n to be exact.
     upper = math.ldexp(round(math.ldexp(exponent, 12)), -12)
     product = n * upper
-    small = n * (exponent - upper) + u * _polynomial(_LOG2, u) * exponent
+    small = n * (exponent - upper) + u * _polynomial(LOG2, u) * exponent
     integer = operations.round(product + small)
-    found = _polynomial(_EXP2, (product - integer) + small)
-    raised = operations.bits(found) + operations.up(operations.whole(integer), _MANTISSA)
+    found = _polynomial(EXP2, (product - integer) + small)
+    raised = operations.bits(found) + operations.up(operations.whole(integer), MANTISSA)
     result = operations.numbers(raised)
     if ordinary:
         return result

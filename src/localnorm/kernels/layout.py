@@ -1,0 +1,87 @@
+"""How an array lies in memory, as the kernels see it: outer offsets, channels, positions. Pure integers."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import product
+
+_LONG = 16
+"""Positions in a row that are enough to fill a vector register of any machine in use."""
+
+
+@dataclass(frozen=True)
+class Layout:
+    """One shape in several arrays: ``outer`` times ``channels`` times ``positions``, with steps for each array.
+
+    Attributes:
+        channels: extent of the axis that the window spans.
+        positions: extent of the one other axis that a tile is cut along.
+        outer: extents of what is left.
+        channel_steps: elements from one channel to the next, for each array.
+        position_steps: elements from one position to the next, for each array.
+        outer_steps: the same for each outer axis, for each array.
+    """
+
+    channels: int
+    positions: int
+    outer: tuple[int, ...]
+    channel_steps: tuple[int, ...]
+    position_steps: tuple[int, ...]
+    outer_steps: tuple[tuple[int, ...], ...]
+
+    @property
+    def elements(self) -> int:
+        """The number of elements."""
+        return self.channels * self.positions * math.prod(self.outer)
+
+    def outer_offsets(self) -> list[list[int]]:
+        """Return where each outer index begins, for each array.
+
+        Example:
+            >>> layout((2, 3, 4), 1, (12, 4, 1)).outer_offsets()
+            [[0, 12]]
+        """
+        indices = list(product(*map(range, self.outer)))
+        return [[sum(i * s for i, s in zip(index, steps, strict=True)) for index in indices] for steps in self.outer_steps]
+
+
+def layout(shape: Sequence[int], axis: int, *strides: Sequence[int]) -> Layout:
+    """Merge the axes beside the channel axis where memory allows it, and choose the one to cut tiles along.
+
+    Args:
+        shape: extents, the same for all arrays.
+        axis: the channel axis, counted from 0.
+        strides: for each array, the elements from one index to the next along each axis.
+
+    Example:
+        >>> layout((2, 3, 4, 5), 1, (60, 20, 5, 1))
+        Layout(channels=3, positions=20, outer=(2,), channel_steps=(20,), position_steps=(1,), outer_steps=((60,),))
+        >>> layout((2, 3, 4, 5), 1, (60, 1, 15, 3))
+        Layout(channels=3, positions=40, outer=(), channel_steps=(1,), position_steps=(3,), outer_steps=((),))
+    """
+    others = [a for a in range(len(shape)) if a != axis and shape[a] != 1]
+    # The order of the positions does not matter to LRN, so that of memory is as good as any.
+    others.sort(key=lambda a: [-abs(s[a]) for s in strides])
+    merged: list[tuple[int, tuple[int, ...]]] = []
+    for a in others:
+        extent, steps = shape[a], tuple(s[a] for s in strides)
+        if merged and merged[-1][1] == tuple(extent * step for step in steps):
+            extent *= merged.pop()[0]
+        merged.append((extent, steps))
+    extent, steps = merged.pop(_chosen(merged)) if merged else (1, (1,) * len(strides))
+    return Layout(
+        channels=shape[axis],
+        positions=extent,
+        outer=tuple(extent for extent, _ in merged),
+        channel_steps=tuple(s[axis] for s in strides),
+        position_steps=steps,
+        outer_steps=tuple(tuple(steps[i] for _, steps in merged) for i in range(len(strides))),
+    )
+
+
+def _chosen(axes: Sequence[tuple[int, tuple[int, ...]]]) -> int:
+    """Return the axis of long contiguous rows if there is one, else the longest."""
+    contiguous = [i for i, (extent, steps) in enumerate(axes) if set(steps) == {1} and extent >= _LONG]
+    return contiguous[0] if contiguous else max(range(len(axes)), key=lambda i: axes[i][0])

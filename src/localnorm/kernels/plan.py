@@ -1,0 +1,98 @@
+"""How to cut the work up: a pure function of layout, window, sizes and threads."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from localnorm.kernels.layout import Layout
+
+# Elements of a tile where rows are channels: with its squares, in float32, half of the usual second-level cache.
+_ROWS = 2**16
+# The same where channels lie side by side, and the elements that are worked on at a time.
+_SIDE_BY_SIDE, _CHUNK = 2**14, 2**10
+# Rows are a multiple of this, so that what is left over at the end of a loop over vectors is seldom much.
+_VECTORS = 64
+# Fewer positions than this do not fill a vector.
+_SHORT = 16
+# A thread has to be woken up, which costs as much as so many elements.
+_PER_THREAD = 2**14
+# Tiles a thread at least, so that one that comes late finds less to do.
+_TILES_A_THREAD = 4
+
+ROLES = ("in place", "gathered", "side by side")
+"""What the rows of a tile are: channels where they lie, channels copied, positions copied."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The tiles and the memory they need.
+
+    Attributes:
+        role: one of ROLES.
+        tile: positions of a tile.
+        tiles_a_row: tiles that the positions are cut into, for each outer index.
+        tiles: all of them.
+        step: side by side: elements from one position to the next, with zeros between; else 0.
+        row: side by side: elements worked on at a time; else 0, for they are the positions of a tile.
+        buffer: elements of a buffer, the zeros of a window included.
+        threads: how many are worth their while.
+    """
+
+    role: str
+    tile: int
+    tiles_a_row: int
+    tiles: int
+    step: int
+    row: int
+    buffer: int
+    threads: int
+
+
+def plan(layout: Layout, lo: int, hi: int, threads: int, *, rows_only: bool = False) -> Plan:
+    """Cut the work up.
+
+    Args:
+        layout: the arrays; none of its extents is 0.
+        lo: channels below in the window, fewer than there are.
+        hi: channels above, fewer than there are.
+        threads: at most so many.
+        rows_only: whether each row must be a channel, as where channels have values of their own.
+
+    Example:
+        >>> from localnorm.kernels.layout import layout
+        >>> images = layout((32, 96, 55, 55), 1, (290400, 3025, 55, 1))
+        >>> plan(images, 2, 2, threads=2)
+        Plan(role='in place', tile=640, tiles_a_row=5, tiles=160, step=0, row=0, buffer=64000, threads=2)
+    """
+    contiguous = set(layout.position_steps) == {1}
+    side_by_side = set(layout.channel_steps) == {1} and not contiguous
+    if not rows_only and (side_by_side or layout.positions < min(_SHORT, layout.channels)):
+        role, step = "side by side", layout.channels + max(lo, hi)
+        most, multiple = max(_SIDE_BY_SIDE // step, 1), 1
+    else:
+        role, step = ("in place" if contiguous else "gathered"), 0
+        most, multiple = max(_ROWS // layout.channels, 1), _VECTORS
+    tile, tiles_a_row = _cut(layout.positions, most, multiple, math.prod(layout.outer), threads)
+    tiles = tiles_a_row * math.prod(layout.outer)
+    return Plan(
+        role=role,
+        tile=tile,
+        tiles_a_row=tiles_a_row,
+        tiles=tiles,
+        step=step,
+        row=step * max(1, _CHUNK // step) if step else 0,
+        buffer=tile * step + lo + hi if step else tile * (layout.channels + lo + hi),
+        threads=max(1, min(threads, tiles, layout.elements // _PER_THREAD)),
+    )
+
+
+def _cut(positions: int, most: int, multiple: int, outer: int, threads: int) -> tuple[int, int]:
+    """Return the positions of a tile and the number of tiles: even parts, enough for all threads."""
+    parts = max(-(-positions // most), min(-(-_TILES_A_THREAD * threads // outer), -(-positions // multiple)))
+    if positions * outer < 2 * _TILES_A_THREAD * threads * most and parts * outer % threads:
+        parts += 1
+    tile = -(-positions // parts)
+    if tile > multiple:
+        tile = min(-(-tile // multiple) * multiple, positions)
+    return tile, -(-positions // tile)
