@@ -82,6 +82,7 @@ def layout(shape: Sequence[int], axis: int, *strides: Sequence[int]) -> Layout:
 
 
 def _chosen(axes: Sequence[tuple[int, tuple[int, ...]]]) -> int:
-    """Return the axis of long contiguous rows if there is one, else the longest."""
-    contiguous = [i for i, (extent, steps) in enumerate(axes) if set(steps) == {1} and extent >= _LONG]
-    return contiguous[0] if contiguous else max(range(len(axes)), key=lambda i: axes[i][0])
+    """Return the axis that is contiguous in most arrays and long, else the longest."""
+    return max(
+        range(len(axes)), key=lambda i: (sum(step == 1 for step in axes[i][1]) * (axes[i][0] >= _LONG), axes[i][0])
+    )

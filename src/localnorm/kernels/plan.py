@@ -20,26 +20,22 @@ _PER_THREAD = 2**14
 # Tiles a thread at least, so that one that comes late finds less to do.
 _TILES_A_THREAD = 4
 
-ROLES = ("in place", "gathered", "side by side")
-"""What the rows of a tile are: channels where they lie, channels copied, positions copied."""
-
 
 @dataclass(frozen=True)
 class Plan:
     """The tiles and the memory they need.
 
     Attributes:
-        role: one of ROLES.
         tile: positions of a tile.
         tiles_a_row: tiles that the positions are cut into, for each outer index.
         tiles: all of them.
-        step: side by side: elements from one position to the next, with zeros between; else 0.
-        row: side by side: elements worked on at a time; else 0, for they are the positions of a tile.
+        step: 0 where each row in the buffers is a channel; where channels lie side by side, the elements from one
+            position to the next, with zeros between.
+        row: side by side: elements worked on at a time; else 0, for those are the positions of a tile.
         buffer: elements of a buffer, the zeros of a window included.
         threads: how many are worth their while.
     """
 
-    role: str
     tile: int
     tiles_a_row: int
     tiles: int
@@ -63,20 +59,18 @@ def plan(layout: Layout, lo: int, hi: int, threads: int, *, rows_only: bool = Fa
         >>> from localnorm.kernels.layout import layout
         >>> images = layout((32, 96, 55, 55), 1, (290400, 3025, 55, 1))
         >>> plan(images, 2, 2, threads=2)
-        Plan(role='in place', tile=640, tiles_a_row=5, tiles=160, step=0, row=0, buffer=64000, threads=2)
+        Plan(tile=640, tiles_a_row=5, tiles=160, step=0, row=0, buffer=64000, threads=2)
     """
-    contiguous = set(layout.position_steps) == {1}
-    side_by_side = set(layout.channel_steps) == {1} and not contiguous
-    if not rows_only and (side_by_side or layout.positions < min(_SHORT, layout.channels)):
-        role, step = "side by side", layout.channels + max(lo, hi)
+    in_rows = layout.position_steps[0] == 1 and layout.positions >= min(_SHORT, layout.channels)
+    if not rows_only and not in_rows and (layout.channel_steps[0] == 1 or layout.positions < _SHORT):
+        step = layout.channels + max(lo, hi)
         most, multiple = max(_SIDE_BY_SIDE // step, 1), 1
     else:
-        role, step = ("in place" if contiguous else "gathered"), 0
-        most, multiple = max(_ROWS // layout.channels, 1), _VECTORS
+        step = 0
+        most, multiple = max(_ROWS // (layout.channels + lo + hi), 1), _VECTORS
     tile, tiles_a_row = _cut(layout.positions, most, multiple, math.prod(layout.outer), threads)
     tiles = tiles_a_row * math.prod(layout.outer)
     return Plan(
-        role=role,
         tile=tile,
         tiles_a_row=tiles_a_row,
         tiles=tiles,

@@ -20,7 +20,7 @@ from localnorm.kernels.cpu.compiled import kernel, wide_type
 from localnorm.kernels.cpu.constants import Constants
 from localnorm.kernels.cpu.threads import run
 from localnorm.kernels.layout import Layout, layout
-from localnorm.kernels.plan import ROLES, Plan, plan
+from localnorm.kernels.plan import Plan, plan
 
 _BUFFERS = {"forward": 4, "backward": 7}
 _APART = 320
@@ -136,7 +136,6 @@ def _prepared(
         B.CHANNELS: found.channels,
         B.LO: lo,
         B.HI: hi,
-        B.ROLE: ROLES.index(cut.role),
         B.ROW: cut.row,
         B.STEP: cut.step,
         B.BUFFER: buffer,

@@ -15,9 +15,8 @@ from __future__ import annotations
     CHANNELS,
     LO,
     HI,
-    ROLE,  # one of the roles below
-    ROW,  # channels as rows: 0, a row is as long as a tile; else the elements of a row in the kernel's buffers
-    STEP,  # channels side by side: elements from one position to the next in the kernel's buffers
+    STEP,  # side by side: elements from one position to the next in the buffers; 0 where rows are channels
+    ROW,  # side by side: elements of a row, a multiple of the step
     SCRATCH,  # address of the scratch memory
     SCRATCH_BYTES,  # of one thread
     BUFFER,  # bytes of each of its buffers
@@ -41,10 +40,7 @@ from __future__ import annotations
     GRAD_CHANNEL,
     GRAD_POSITION,
     LENGTH,
-) = range(35)
-
-IN_PLACE, GATHERED, SIDE_BY_SIDE = range(3)
-"""The roles of rows, in the order of `localnorm.kernels.plan.ROLES`."""
+) = range(34)
 
 LARGEST_SQUARE, SMALLEST_S, SMALLEST_GRAD, LARGEST_GRAD = range(4)
 """The limits: a tile beyond them is left to slower arithmetic. A smallest s of 0 is not looked for."""

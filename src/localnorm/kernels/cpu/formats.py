@@ -1,12 +1,13 @@
 """Half precision as 16-bit integers: int16 stands for bfloat16 and uint16 for float16.
 
-Widening and narrowing are integer operations, which every processor has and vectorizes. What is narrowed is
-finite; what is too large for the format becomes infinite.
+Widening and narrowing are integer operations, which every processor has and vectorizes; for float16 they are the
+processor's own where it has them. What is narrowed is finite; what is too large for the format becomes infinite.
 """
 
 from __future__ import annotations
 
 import numpy as np
+from llvmlite import binding
 from numba import njit, types
 from numba.extending import overload
 
@@ -16,11 +17,13 @@ from localnorm.kernels.cpu.intrinsics import (
     down,
     down_unsigned,
     either,
+    from_half,
     halfword,
     int32,
     minus,
     number,
     plus,
+    to_half,
     up,
     word,
 )
@@ -43,6 +46,15 @@ _SMALLEST_NORMAL, _OF_HALF_SUBNORMALS = int32(113 << 23), np.float32(2.0**-14)
 _INFINITY = int32(0x7C00)
 _HALF, _BITS_OF_HALF = np.float32(0.5), int32(0x3F000000)
 _TIE_16, _TIE_13 = int32(0x7FFF), int32(0xFFF)
+
+
+def _has_float16():
+    """Whether the processor converts float16 itself; to the compiler a missing instruction is a missing function."""
+    features = binding.get_host_cpu_features()
+    return bool(features.get("f16c") or features.get("fullfp16"))
+
+
+NATIVE_FLOAT16 = _has_float16()
 
 
 @njit
@@ -90,6 +102,8 @@ def narrow(value, like):
 
 @overload(widen)
 def _widen(stored, wide):  # noqa: ARG001
+    if stored == types.uint16 and NATIVE_FLOAT16:
+        return lambda stored, wide: from_half(stored)  # noqa: ARG005
     if stored == types.uint16:
         return lambda stored, wide: _from_float16(stored)  # noqa: ARG005
     if stored == types.int16:
@@ -99,6 +113,8 @@ def _widen(stored, wide):  # noqa: ARG001
 
 @overload(narrow)
 def _narrow(value, like):  # noqa: ARG001
+    if like == types.uint16 and NATIVE_FLOAT16:
+        return lambda value, like: to_half(value, like)
     if like == types.uint16:
         return lambda value, like: _to_float16(value, like)
     if like == types.int16:

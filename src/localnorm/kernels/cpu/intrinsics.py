@@ -140,3 +140,23 @@ down_unsigned = _on_words("lshr")
 def int32(value: int) -> np.int32:
     """Return a constant for the operations above."""
     return np.uint32(value).astype(np.int32)
+
+
+@intrinsic
+def from_half(_context, half):
+    """Return a float16, given as 16 bits, as a float32, by the processor's own instruction."""
+
+    def emit(_context, builder, _signature, a):
+        return builder.fpext(builder.bitcast(a[0], ir.HalfType()), ir.FloatType())
+
+    return types.float32(half), emit
+
+
+@intrinsic
+def to_half(_context, number, like):
+    """Return a float32 rounded to float16, as 16 bits, by the processor's own instruction."""
+
+    def emit(_context, builder, _signature, a):
+        return builder.bitcast(builder.fptrunc(a[0], ir.HalfType()), ir.IntType(16))
+
+    return like(number, like), emit

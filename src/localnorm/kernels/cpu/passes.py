@@ -19,16 +19,9 @@ from localnorm.kernels.cpu.tiles import (
     scatter,
     shape,
     sums,
+    target,
     values,
 )
-
-
-@njit
-def _target(p, tile, staged, step, like):
-    """Return where a tile's result goes, and the step of its rows."""
-    if p[B.ROLE] == B.IN_PLACE:
-        return shifted(pointer(p[B.OUT], like), offset(p, tile, B.OUT)), p[B.OUT_CHANNEL]
-    return staged, step
 
 
 @njit
@@ -37,7 +30,7 @@ def forward(p, like, wide):
     scratch = p[B.SCRATCH] + claim(p, B.NEXT_SCRATCH) * p[B.SCRATCH_BYTES]
     staged = buffer(p, scratch, 0, like)
     q, other, s = buffer(p, scratch, 1, wide), buffer(p, scratch, 2, wide), buffer(p, scratch, 3, wide)
-    if p[B.ROLE] == B.SIDE_BY_SIDE:
+    if p[B.STEP]:
         zero(staged, p[B.TILE] * p[B.STEP], like)
     while True:
         tile = claim(p, B.NEXT_TILE)
@@ -53,7 +46,7 @@ def forward(p, like, wide):
         if not above_smallest(p, q, s, count, row, unit, wide):
             leave(p, tile)
             continue
-        y, y_step = _target(p, tile, staged, step, like)
+        y, y_step = target(p, tile, positions, staged, like)
         for i in range(-(-count // row)):
             v = values(p, i, wide)
             normalized(
@@ -77,7 +70,7 @@ def backward(p, like, wide):
     staged, staged_grad = buffer(p, scratch, 0, like), buffer(p, scratch, 4, like)
     q, other, s = buffer(p, scratch, 1, wide), buffer(p, scratch, 2, wide), buffer(p, scratch, 3, wide)
     r, h = buffer(p, scratch, 5, wide), buffer(p, scratch, 6, wide)
-    if p[B.ROLE] == B.SIDE_BY_SIDE:
+    if p[B.STEP]:
         zero(staged, p[B.TILE] * p[B.STEP], like)
         zero(staged_grad, p[B.TILE] * p[B.STEP], like)
     while True:
@@ -123,7 +116,7 @@ def backward(p, like, wide):
                 beta = -(read(v, B.UPPER) + read(v, B.LOWER))
                 totals(x_row, here, r_row, length, read(v, B.K), read(v, B.ALPHA), beta, found)
         all_sums(p, h, other, s, count, unit)
-        y, y_step = _target(p, tile, staged, step, like)
+        y, y_step = target(p, tile, positions, staged, like)
         for i in range(rows):
             subtracted(
                 shifted(x, i * step),

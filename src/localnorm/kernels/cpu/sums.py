@@ -40,15 +40,39 @@ def _five(q, s, count, unit):
 
 
 @njit
+def _and_one(q, s, count):
+    for i in range(count):
+        write_scratch(s, i, read_scratch(s, i) + read_scratch(q, i))
+
+
+@njit
 def _and_two(q, s, count, unit):
     for i in range(count):
         write_scratch(s, i, read_scratch(s, i) + (read_scratch(q, i) + read_scratch(q, i + unit)))
 
 
 @njit
-def _and_one(q, s, count):
+def _and_three(q, s, count, unit):
     for i in range(count):
-        write_scratch(s, i, read_scratch(s, i) + read_scratch(q, i))
+        three = (read_scratch(q, i) + read_scratch(q, i + unit)) + read_scratch(q, i + 2 * unit)
+        write_scratch(s, i, read_scratch(s, i) + three)
+
+
+@njit
+def _add(q, s, count, unit, n, first):
+    """Write the sum over up to three elements, or add it to what is there."""
+    if n == 1 and first:
+        _one(q, s, count)
+    elif n == 2 and first:
+        _two(q, s, count, unit)
+    elif n == 3 and first:
+        _three(q, s, count, unit)
+    elif n == 1:
+        _and_one(q, s, count)
+    elif n == 2:
+        _and_two(q, s, count, unit)
+    elif n == 3:
+        _and_three(q, s, count, unit)
 
 
 @njit
@@ -57,15 +81,10 @@ def direct_sums(q, s, count, unit, n):
     if n == 5:
         _five(q, s, count, unit)
         return
-    if n == 1:
-        _one(q, s, count)
-        return
-    if n % 2:
-        _three(q, s, count, unit)
-    else:
-        _two(q, s, count, unit)
-    for done in range(3 if n % 2 else 2, n, 2):
-        _and_two(shifted(q, done * unit), s, count, unit)
+    done = 0
+    while done < n:
+        _add(shifted(q, done * unit), s, count, unit, min(3, n - done), done == 0)
+        done += min(3, n - done)
 
 
 @njit
@@ -84,12 +103,9 @@ def wide_sums(q, other, s, count, unit, n):
     length = count + (n - 1) * unit
     width, done = 1, 0
     while True:
-        for _ in range(n // width % 4):
-            if done:
-                _and_one(shifted(q, done * unit), s, count)
-            else:
-                _one(q, s, count)
-            done += width
+        digit = n // width % 4
+        _add(shifted(q, done * unit), s, count, width * unit, digit, done == 0)
+        done += digit * width
         if done == n:
             return
         # What lies beyond the last whole block belongs to no window.

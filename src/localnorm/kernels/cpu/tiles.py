@@ -27,39 +27,48 @@ def offset(p, tile, array):
 
 
 @njit
-def gather(p, tile, array, positions, buffer, like):
-    """Return a tile's rows and their step, copied into the buffer where they do not lie in rows in memory."""
+def gather(p, tile, array, positions, staged, like):
+    """Return a tile's rows and the step between them, copied where they do not lie in rows in memory."""
     start = shifted(pointer(p[array], like), offset(p, tile, array))
     channel, position = p[array + 2], p[array + 3]
-    if p[B.ROLE] == B.IN_PLACE:
+    if p[B.STEP]:
+        for i in range(positions):
+            copy(shifted(start, i * position), channel, shifted(staged, i * p[B.STEP]), 1, p[B.CHANNELS])
+        return staged, p[B.ROW]
+    if position == 1:
         return start, channel
-    if p[B.ROLE] == B.GATHERED:
-        for c in range(p[B.CHANNELS]):
-            copy(shifted(start, c * channel), position, shifted(buffer, c * positions), 1, positions)
-        return buffer, positions
-    step = p[B.STEP]
-    for i in range(positions):
-        copy(shifted(start, i * position), channel, shifted(buffer, i * step), 1, p[B.CHANNELS])
-    return buffer, p[B.ROW]
+    for c in range(p[B.CHANNELS]):
+        copy(shifted(start, c * channel), position, shifted(staged, c * positions), 1, positions)
+    return staged, positions
 
 
 @njit
-def scatter(p, tile, positions, buffer, like):
-    """Copy a tile's result from the buffer to its place."""
+def target(p, tile, positions, staged, like):
+    """Return where a tile's result is to be written, and the step of its rows."""
+    if p[B.STEP]:
+        return staged, p[B.ROW]
+    if p[B.OUT_POSITION] == 1:
+        return shifted(pointer(p[B.OUT], like), offset(p, tile, B.OUT)), p[B.OUT_CHANNEL]
+    return staged, positions
+
+
+@njit
+def scatter(p, tile, positions, staged, like):
+    """Copy a tile's result to its place if it is not there."""
     start = shifted(pointer(p[B.OUT], like), offset(p, tile, B.OUT))
     channel, position = p[B.OUT_CHANNEL], p[B.OUT_POSITION]
-    if p[B.ROLE] == B.GATHERED:
-        for c in range(p[B.CHANNELS]):
-            copy(shifted(buffer, c * positions), 1, shifted(start, c * channel), position, positions)
-    elif p[B.ROLE] == B.SIDE_BY_SIDE:
+    if p[B.STEP]:
         for i in range(positions):
-            copy(shifted(buffer, i * p[B.STEP]), 1, shifted(start, i * position), channel, p[B.CHANNELS])
+            copy(shifted(staged, i * p[B.STEP]), 1, shifted(start, i * position), channel, p[B.CHANNELS])
+    elif position != 1:
+        for c in range(p[B.CHANNELS]):
+            copy(shifted(staged, c * positions), 1, shifted(start, c * channel), position, positions)
 
 
 @njit
 def shape(p, positions):
     """Return the elements of a tile's buffers, of a row, and the distance from one channel to the next."""
-    if p[B.ROLE] == B.SIDE_BY_SIDE:
+    if p[B.STEP]:
         return positions * p[B.STEP], p[B.ROW], 1
     return positions * p[B.CHANNELS], positions, positions
 
