@@ -10,9 +10,10 @@ from torch import Tensor
 from localnorm.axes import channel_axis, window_axes
 from localnorm.errors import AxisError, DTypeError, InplaceError
 from localnorm.spec import LRNSpec
+from localnorm.torch.function import LocalResponseNormFunction
 from localnorm.torch.graph import traceable, without_sum
+from localnorm.torch.kernel import forward
 from localnorm.torch.operations import wide_dtype
-from localnorm.torch.portable import LocalResponseNormFunction, forward
 
 _DTYPES = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
 

@@ -17,10 +17,12 @@ from numpy.typing import NDArray
 
 from localnorm.kernels.cpu import block as B
 from localnorm.kernels.cpu.compiled import kernel, wide_type
-from localnorm.kernels.cpu.constants import Constants
-from localnorm.kernels.cpu.threads import run
+from localnorm.kernels.cpu.constants import Constants, constants, of_spec
+from localnorm.kernels.cpu.threads import own_threads, run
 from localnorm.kernels.layout import Layout, layout
 from localnorm.kernels.plan import Plan, plan
+
+__all__ = ["Constants", "Done", "Index", "Memory", "constants", "of_spec", "own_threads", "run_pass"]
 
 _BUFFERS = {"forward": 4, "backward": 7}
 _APART = 320
@@ -70,7 +72,7 @@ def run_pass(
     dtype: str,
     window: tuple[int, int],
     arrays: tuple[Memory, ...],
-    constants: Constants,
+    given: Constants,
     threads: int,
     *,
     learned: bool = False,
@@ -85,17 +87,17 @@ def run_pass(
         dtype: float16, bfloat16, float32 or float64.
         window: lo and hi.
         arrays: x and the output, which may be x; for "backward", the gradient of the output behind them.
-        constants: values and limits.
+        given: values and limits.
         threads: at most so many.
         learned: whether to sum what k, alpha and beta get; "backward" only.
         with_torch: whether to run on torch's threads.
     """
     strides = tuple(memory.strides for memory in arrays)
-    prepared = _prepared(name, shape, axis, dtype, window, strides, threads, constants.rows_only)
+    prepared = _prepared(name, shape, axis, dtype, window, strides, threads, given.rows_only)
     cut, block = prepared.plan, prepared.block.copy()
     for place, memory in zip((B.X, B.OUT, B.GRAD), arrays, strict=False):
         block[place] = memory.address
-    values, limits = constants.values, constants.limits
+    values, limits = given.values, given.limits
     left = np.zeros(cut.tiles, np.uint8)
     block[B.VALUES], block[B.LIMITS], block[B.LEFT] = (a.ctypes.data for a in (values, limits, left))
     block[B.VALUES_STEP] = values.shape[1] if len(values) > 1 else 0

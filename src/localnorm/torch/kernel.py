@@ -1,0 +1,133 @@
+"""The compiled CPU kernel behind the torch door, and the portable arithmetic for all that it leaves."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.utils._python_dispatch import is_in_torch_dispatch_mode
+
+from localnorm.kernels.choice import cpu_kernel
+from localnorm.kernels.layout import Layout
+from localnorm.learnable import NAMES
+from localnorm.spec import LRNSpec
+from localnorm.torch import portable
+from localnorm.torch.graph import Gradients, Values
+from localnorm.torch.pages import empty_like
+
+_DTYPES = {
+    torch.float16: "float16",
+    torch.bfloat16: "bfloat16",
+    torch.float32: "float32",
+    torch.float64: "float64",
+}
+
+
+def forward(x: Tensor, spec: LRNSpec, axes: tuple[int, ...], values: Values, out: Tensor | None = None) -> Tensor:
+    """Return ``x * s^-beta``, written into out if given, which may be x."""
+    out = empty_like(x) if out is None else out
+    given = _given(x, spec, axes, values)
+    if given is None:
+        return portable.forward(x, spec, axes, values, out)
+    done = _run("forward", (x, out), spec, axes, given)
+    for x_part, out_part in _left(done, x, out):
+        portable.forward(x_part, spec, (0,), _of_channels(values), out_part)
+    return out
+
+
+def backward(x: Tensor, grad: Tensor, spec: LRNSpec, axes: tuple[int, ...], values: Values) -> Gradients:
+    """Return the gradients for x and for the learned values."""
+    grad = grad.resolve_neg()
+    given = _given(x, spec, axes, values)
+    if given is None:
+        return portable.backward(x, grad, spec, axes, values)
+    out = empty_like(x)
+    done = _run("backward", (x, out, grad), spec, axes, given, learned=bool(values))
+    found = {}
+    for name, value in values.items():
+        sums = torch.from_numpy(done.sums[:, NAMES.index(name)])
+        found[name] = (sums if value.numel() == len(sums) else sums.sum()).reshape(value.shape).to(value)
+    for x_part, out_part, grad_part in _left(done, x, out, grad):
+        rest = portable.backward(x_part, grad_part, spec, (0,), _of_channels(values))
+        out_part.copy_(rest.x)
+        found = {name: found[name] + rest.values[name].reshape(found[name].shape) for name in found}
+    return Gradients(out, found)
+
+
+def _given(x: Tensor, spec: LRNSpec, axes: tuple[int, ...], values: Values) -> Any:  # noqa: ANN401
+    """Return the kernel's constants, or None where it can't be used."""
+    if (
+        x.device.type != "cpu"
+        or type(x) not in (Tensor, nn.Parameter)
+        or len(axes) != 1
+        or not x.numel()
+        or x.is_neg()
+        or is_in_torch_dispatch_mode()
+    ):
+        return None
+    channels = x.shape[axes[0]]
+    if any(value.numel() > 1 and value.shape[axes[0]] == 1 for value in values.values()):
+        # One value a channel and a window within the channel.
+        return None
+    cpu = cpu_kernel()
+    if cpu is None:
+        return None
+    size = min(spec.size, channels)
+    if not values:
+        return cpu.of_spec(spec, size, _DTYPES[x.dtype])
+    return cpu.constants(size, _DTYPES[x.dtype], *(_numbers(name, spec, values) for name in NAMES))
+
+
+def _numbers(name: str, spec: LRNSpec, values: Values) -> NDArray[np.float64]:
+    if name not in values:
+        return np.array([getattr(spec, name)])
+    return values[name].detach().double().reshape(-1).numpy()
+
+
+def _run(
+    name: str,
+    tensors: tuple[Tensor, ...],
+    spec: LRNSpec,
+    axes: tuple[int, ...],
+    given: Any,  # noqa: ANN401
+    *,
+    learned: bool = False,
+) -> Any:  # noqa: ANN401
+    cpu = cpu_kernel()
+    x = tensors[0]
+    return cpu.run_pass(
+        name,
+        tuple(x.shape),
+        axes[0],
+        _DTYPES[x.dtype],
+        (spec.lo, spec.hi),
+        tuple(cpu.Memory(tensor.data_ptr(), tensor.stride()) for tensor in tensors),
+        given,
+        torch.get_num_threads(),
+        learned=learned,
+        with_torch=True,
+    )
+
+
+def _left(done: Any, *tensors: Tensor) -> Iterator[tuple[Tensor, ...]]:  # noqa: ANN401
+    """Yield the parts of the tensors that the kernel has left, channels first."""
+    if not done.left:
+        return
+    seen = [_as_laid_out(tensor, done.layout, i) for i, tensor in enumerate(tensors)]
+    for index in done.left:
+        yield tuple(tensor[index] for tensor in seen)
+
+
+def _as_laid_out(x: Tensor, layout: Layout, array: int) -> Tensor:
+    """Return x in the shape ``(*outer, channels, positions)``."""
+    steps = (*layout.outer_steps[array], layout.channel_steps[array], layout.position_steps[array])
+    return x.detach().as_strided((*layout.outer, layout.channels, layout.positions), steps)
+
+
+def _of_channels(values: Values) -> dict[str, Tensor]:
+    """Return the values for a part of the shape ``(channels, positions)``."""
+    return {name: value.reshape(-1, 1) for name, value in values.items()}
