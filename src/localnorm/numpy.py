@@ -49,9 +49,9 @@ def local_response_norm(
     the spec: across channels, or within each channel over the last ``spec.spatial`` axes other than `axis`.
 
     A compiled kernel does it, in float32 (in float64 for float64), on as many threads as there are cores, or as
-    OMP_NUM_THREADS says. Where its arithmetic is not enough (a square that overflows or vanishes, a NaN, an infinity,
-    a window over two axes or more) plain operations in float64 take its place: slower, and right. The result is
-    rounded once, and errs by less than 8 machine epsilons.
+    OMP_NUM_THREADS says. Where its arithmetic is not enough (a square that overflows or vanishes, a NaN, an
+    infinity, a window over two axes or more) plain operations in float64 take its place: slower, and right. The
+    result is rounded once and errs by less than 8 machine epsilons.
 
     Args:
         x: float16, bfloat16 (that of ml_dtypes), float32 or float64, of rank 1 or more, with any strides; or
@@ -106,9 +106,7 @@ def _left_by_kernel(
         cpu.Memory(a.ctypes.data, tuple(stride // a.itemsize for stride in a.strides)) for a in (x, out)
     )
     window = (spec.lo, spec.hi)
-    done = cpu.run_pass(
-        "forward", x.shape, axes[0], x.dtype.name, window, arrays, constants, cpu.own_threads()
-    )
+    done = cpu.run_pass("forward", x.shape, axes[0], x.dtype.name, window, arrays, constants, cpu.own_threads())
     if done.left:
         seen = [_as_laid_out(a, done.layout, i) for i, a in enumerate((x, out))]
         for index in done.left:

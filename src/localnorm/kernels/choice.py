@@ -18,8 +18,8 @@ def cpu_kernel() -> ModuleType | None:
         from localnorm.kernels import cpu
     except ImportError as problem:
         warnings.warn(
-            f"localnorm's CPU kernel needs Numba, which can't be imported here ({problem}); slower operations take "
-            "its place. Install it with: pip install numba.",
+            f"localnorm's CPU kernel needs Numba, which can't be imported here ({problem}); slower operations "
+            "take its place. Install it with: pip install numba.",
             RuntimeWarning,
             stacklevel=4,
         )

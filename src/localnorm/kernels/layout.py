@@ -44,7 +44,10 @@ class Layout:
             [[0, 12]]
         """
         indices = list(product(*map(range, self.outer)))
-        return [[sum(i * s for i, s in zip(index, steps, strict=True)) for index in indices] for steps in self.outer_steps]
+        return [
+            [sum(i * s for i, s in zip(index, steps, strict=True)) for index in indices]
+            for steps in self.outer_steps
+        ]
 
 
 def layout(shape: Sequence[int], axis: int, *strides: Sequence[int]) -> Layout:
@@ -57,9 +60,11 @@ def layout(shape: Sequence[int], axis: int, *strides: Sequence[int]) -> Layout:
 
     Example:
         >>> layout((2, 3, 4, 5), 1, (60, 20, 5, 1))
-        Layout(channels=3, positions=20, outer=(2,), channel_steps=(20,), position_steps=(1,), outer_steps=((60,),))
+        Layout(channels=3, positions=20, outer=(2,), channel_steps=(20,), position_steps=(1,),
+            outer_steps=((60,),))
         >>> layout((2, 3, 4, 5), 1, (60, 1, 15, 3))
-        Layout(channels=3, positions=40, outer=(), channel_steps=(1,), position_steps=(3,), outer_steps=((),))
+        Layout(channels=3, positions=40, outer=(), channel_steps=(1,), position_steps=(3,),
+            outer_steps=((),))
     """
     others = [a for a in range(len(shape)) if a != axis and shape[a] != 1]
     # The order of the positions does not matter to LRN, so that of memory is as good as any.

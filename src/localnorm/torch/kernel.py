@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from types import ModuleType
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -27,13 +28,22 @@ _DTYPES = {
 }
 
 
+class _Kernel(NamedTuple):
+    """The kernel's module and what it is given beside memory."""
+
+    cpu: ModuleType
+    constants: Any
+
+
 def forward(x: Tensor, spec: LRNSpec, axes: tuple[int, ...], values: Values, out: Tensor | None = None) -> Tensor:
     """Return ``x * s^-beta``, written into out if given, which may be x."""
     out = empty_like(x) if out is None else out
-    given = _given(x, spec, axes, values)
-    if given is None:
+    kernel = _kernel(x, spec, axes, values)
+    if kernel is None:
         return portable.forward(x, spec, axes, values, out)
-    done = _run("forward", (x, out), spec, axes, given)
+    done = _run("forward", (x, out), spec, axes, kernel)
+    # Autograd learns of what torch itself has not written.
+    torch.autograd.graph.increment_version(out)
     for x_part, out_part in _left(done, x, out):
         portable.forward(x_part, spec, (0,), _of_channels(values), out_part)
     return out
@@ -42,11 +52,11 @@ def forward(x: Tensor, spec: LRNSpec, axes: tuple[int, ...], values: Values, out
 def backward(x: Tensor, grad: Tensor, spec: LRNSpec, axes: tuple[int, ...], values: Values) -> Gradients:
     """Return the gradients for x and for the learned values."""
     grad = grad.resolve_neg()
-    given = _given(x, spec, axes, values)
-    if given is None:
+    kernel = _kernel(x, spec, axes, values)
+    if kernel is None:
         return portable.backward(x, grad, spec, axes, values)
     out = empty_like(x)
-    done = _run("backward", (x, out, grad), spec, axes, given, learned=bool(values))
+    done = _run("backward", (x, out, grad), spec, axes, kernel, learned=bool(values))
     found = {}
     for name, value in values.items():
         sums = torch.from_numpy(done.sums[:, NAMES.index(name)])
@@ -58,8 +68,8 @@ def backward(x: Tensor, grad: Tensor, spec: LRNSpec, axes: tuple[int, ...], valu
     return Gradients(out, found)
 
 
-def _given(x: Tensor, spec: LRNSpec, axes: tuple[int, ...], values: Values) -> Any:  # noqa: ANN401
-    """Return the kernel's constants, or None where it can't be used."""
+def _kernel(x: Tensor, spec: LRNSpec, axes: tuple[int, ...], values: Values) -> _Kernel | None:
+    """Return the compiled kernel, or None where it can't be used."""
     if (
         x.device.type != "cpu"
         or type(x) not in (Tensor, nn.Parameter)
@@ -77,9 +87,12 @@ def _given(x: Tensor, spec: LRNSpec, axes: tuple[int, ...], values: Values) -> A
     if cpu is None:
         return None
     size = min(spec.size, channels)
-    if not values:
-        return cpu.of_spec(spec, size, _DTYPES[x.dtype])
-    return cpu.constants(size, _DTYPES[x.dtype], *(_numbers(name, spec, values) for name in NAMES))
+    dtype = _DTYPES[x.dtype]
+    if values:
+        constants = cpu.constants(size, dtype, *(_numbers(name, spec, values) for name in NAMES))
+    else:
+        constants = cpu.of_spec(spec, size, dtype)
+    return None if constants is None else _Kernel(cpu, constants)
 
 
 def _numbers(name: str, spec: LRNSpec, values: Values) -> NDArray[np.float64]:
@@ -93,12 +106,11 @@ def _run(
     tensors: tuple[Tensor, ...],
     spec: LRNSpec,
     axes: tuple[int, ...],
-    given: Any,  # noqa: ANN401
+    kernel: _Kernel,
     *,
     learned: bool = False,
 ) -> Any:  # noqa: ANN401
-    cpu = cpu_kernel()
-    x = tensors[0]
+    cpu, x = kernel.cpu, tensors[0]
     return cpu.run_pass(
         name,
         tuple(x.shape),
@@ -106,7 +118,7 @@ def _run(
         _DTYPES[x.dtype],
         (spec.lo, spec.hi),
         tuple(cpu.Memory(tensor.data_ptr(), tensor.stride()) for tensor in tensors),
-        given,
+        kernel.constants,
         torch.get_num_threads(),
         learned=learned,
         with_torch=True,

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from localnorm.kernels.cpu import block as B
+from localnorm.kernels.cpu import block as at
 from localnorm.kernels.cpu.compiled import kernel, wide_type
 from localnorm.kernels.cpu.constants import Constants, constants, of_spec
 from localnorm.kernels.cpu.threads import own_threads, run
@@ -95,18 +95,18 @@ def run_pass(
     strides = tuple(memory.strides for memory in arrays)
     prepared = _prepared(name, shape, axis, dtype, window, strides, threads, given.rows_only)
     cut, block = prepared.plan, prepared.block.copy()
-    for place, memory in zip((B.X, B.OUT, B.GRAD), arrays, strict=False):
+    for place, memory in zip((at.X, at.OUT, at.GRAD), arrays, strict=False):
         block[place] = memory.address
     values, limits = given.values, given.limits
     left = np.zeros(cut.tiles, np.uint8)
-    block[B.VALUES], block[B.LIMITS], block[B.LEFT] = (a.ctypes.data for a in (values, limits, left))
-    block[B.VALUES_STEP] = values.shape[1] if len(values) > 1 else 0
+    block[at.VALUES], block[at.LIMITS], block[at.LEFT] = (a.ctypes.data for a in (values, limits, left))
+    block[at.VALUES_STEP] = values.shape[1] if len(values) > 1 else 0
     sums = None
     if learned:
         sums = np.zeros((cut.tiles, len(values), 3))
-        block[B.SUMS], block[B.SUMS_STEP], block[B.SUMS_ROWS] = sums.ctypes.data, len(values) > 1, len(values)
-    scratch = _taken(int(block[B.SCRATCH_BYTES]) * cut.threads + 64)
-    block[B.SCRATCH] = -(-scratch.ctypes.data // 64) * 64
+        block[at.SUMS], block[at.SUMS_STEP], block[at.SUMS_ROWS] = sums.ctypes.data, len(values) > 1, len(values)
+    scratch = _taken(int(block[at.SCRATCH_BYTES]) * cut.threads + 64)
+    block[at.SCRATCH] = -(-scratch.ctypes.data // 64) * 64
     run(kernel(name, dtype).address, block.ctypes.data, cut.threads, with_torch=with_torch)
     if scratch.size <= _KEPT_BYTES:
         _scratch.append(scratch)
@@ -128,24 +128,24 @@ def _prepared(
     found = layout(shape, axis, *strides)
     lo, hi = (min(reach, found.channels - 1) for reach in window)
     cut = plan(found, lo, hi, threads, rows_only=rows_only)
-    block = np.zeros(B.LENGTH, np.int64)
+    block = np.zeros(at.LENGTH, np.int64)
     buffer = -(-cut.buffer * wide_type(dtype).itemsize // 64) * 64 + _APART
     fields = {
-        B.TILES: cut.tiles,
-        B.TILES_A_ROW: cut.tiles_a_row,
-        B.TILE: cut.tile,
-        B.POSITIONS: found.positions,
-        B.CHANNELS: found.channels,
-        B.LO: lo,
-        B.HI: hi,
-        B.ROW: cut.row,
-        B.STEP: cut.step,
-        B.BUFFER: buffer,
-        B.SCRATCH_BYTES: buffer * _BUFFERS[name],
+        at.TILES: cut.tiles,
+        at.TILES_A_ROW: cut.tiles_a_row,
+        at.TILE: cut.tile,
+        at.POSITIONS: found.positions,
+        at.CHANNELS: found.channels,
+        at.LO: lo,
+        at.HI: hi,
+        at.ROW: cut.row,
+        at.STEP: cut.step,
+        at.BUFFER: buffer,
+        at.SCRATCH_BYTES: buffer * _BUFFERS[name],
     }
     offsets = tuple(np.array(offset, np.int64) for offset in found.outer_offsets())
     for place, offset, channel, position in zip(
-        (B.X, B.OUT, B.GRAD), offsets, found.channel_steps, found.position_steps, strict=False
+        (at.X, at.OUT, at.GRAD), offsets, found.channel_steps, found.position_steps, strict=False
     ):
         fields |= {place + 1: offset.ctypes.data, place + 2: channel, place + 3: position}
     for place, value in fields.items():

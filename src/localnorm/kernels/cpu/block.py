@@ -20,7 +20,7 @@ from __future__ import annotations
     SCRATCH,  # address of the scratch memory
     SCRATCH_BYTES,  # of one thread
     BUFFER,  # bytes of each of its buffers
-    VALUES,  # address of k, alpha, upper and lower exponent and factor, in the type of the arithmetic, once or for each channel
+    VALUES,  # address of the values below, in the type of the arithmetic, once or for each channel
     VALUES_STEP,  # 0, or the numbers of one channel
     LIMITS,  # address of the limits below, in that type, too
     LEFT,  # address of a byte for each tile, 1 where the tile was left as it was
@@ -45,5 +45,5 @@ from __future__ import annotations
 LARGEST_SQUARE, SMALLEST_S, SMALLEST_GRAD, LARGEST_GRAD = range(4)
 """The limits: a tile beyond them is left to slower arithmetic. A smallest s of 0 is not looked for."""
 
-K, ALPHA, UPPER, LOWER, FACTOR, VALUES_LENGTH = range(6)
-"""The values; the factor is ``2 alpha beta``."""
+K, ALPHA, UPPER, LOWER, FACTOR = range(5)
+"""The values: UPPER and LOWER are the parts of the exponent, FACTOR is ``2 alpha beta``."""

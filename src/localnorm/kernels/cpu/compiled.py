@@ -63,7 +63,9 @@ def _stamp() -> int:
     does not notice when another file changes. So each pass closes over the fingerprint.
     """
     texts = [path.read_bytes() for path in sorted(Path(__file__).parent.glob("*.py"))]
-    return int.from_bytes(hashlib.sha256(b"".join([*texts, Path(power.__file__).read_bytes()])).digest()[:7], "big")
+    return int.from_bytes(
+        hashlib.sha256(b"".join([*texts, Path(power.__file__).read_bytes()])).digest()[:7], "big"
+    )
 
 
 def wide_type(dtype: str) -> Any:  # noqa: ANN401

@@ -83,7 +83,7 @@ def of_spec(spec: LRNSpec, size: int, dtype: str) -> Constants | None:
 
     Example:
         >>> of_spec(LRNSpec.from_paper(), 5, "float32").values
-        array([[ 2.00e+00,  1.00e-04, -7.50e-01,  0.00e+00,  1.50e-04]], dtype=float32)
+        array([[ 2.0e+00,  1.0e-04, -7.5e-01,  0.0e+00,  1.5e-04]], dtype=float32)
     """
     k, alpha, beta = (np.array([value]) for value in (spec.k, spec.alpha, spec.beta))
     return constants(size, dtype, k, alpha, beta)

@@ -6,6 +6,8 @@ processor's own where it has them. What is narrowed is finite; what is too large
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from llvmlite import binding
 from numba import njit, types
@@ -49,7 +51,7 @@ _TIE_16, _TIE_13 = int32(0x7FFF), int32(0xFFF)
 
 
 def _has_float16():
-    """Whether the processor converts float16 itself; to the compiler a missing instruction is a missing function."""
+    """Whether the processor converts float16 itself; the compiler would call a function that is not there."""
     features = binding.get_host_cpu_features()
     return bool(features.get("f16c") or features.get("fullfp16"))
 

@@ -14,11 +14,14 @@ from numba.extending import intrinsic
 
 _INT32, _INT64 = ir.IntType(32), ir.IntType(64)
 
+
 @intrinsic
 def pointer(_context, address, like):  # noqa: ARG001
     """Return the address as a pointer to numbers of the type of `like`."""
     kind = types.CPointer(like)
-    return kind(types.int64, like), lambda context, builder, _, a: builder.inttoptr(a[0], context.get_value_type(kind))
+    return kind(types.int64, like), lambda context, builder, _, a: builder.inttoptr(
+        a[0], context.get_value_type(kind)
+    )
 
 
 @intrinsic
@@ -119,7 +122,7 @@ def word(_context, half):
     return types.int32(half), lambda _c, builder, _s, a: builder.zext(a[0], _INT32)
 
 
-def _on_words(name: str):
+def _on_words(name):
     """Make an operation on int32; Numba's own would answer in int64, and a vector of those holds half as many."""
 
     def operation(_context, a, b):  # noqa: ARG001

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from numba import njit
 
-from localnorm.kernels.cpu import block as B
+from localnorm.kernels.cpu import block as at
 from localnorm.kernels.cpu.intrinsics import claim, pointer, read, shifted
 from localnorm.kernels.cpu.rows import direct, normalized, subtracted, totals, zero
 from localnorm.kernels.cpu.tiles import (
@@ -15,7 +15,6 @@ from localnorm.kernels.cpu.tiles import (
     grad_in_range,
     in_range,
     leave,
-    offset,
     scatter,
     shape,
     sums,
@@ -27,18 +26,18 @@ from localnorm.kernels.cpu.tiles import (
 @njit
 def forward(p, like, wide):
     """Write ``x s^-beta`` into every tile that this thread gets hold of."""
-    scratch = p[B.SCRATCH] + claim(p, B.NEXT_SCRATCH) * p[B.SCRATCH_BYTES]
+    scratch = p[at.SCRATCH] + claim(p, at.NEXT_SCRATCH) * p[at.SCRATCH_BYTES]
     staged = buffer(p, scratch, 0, like)
     q, other, s = buffer(p, scratch, 1, wide), buffer(p, scratch, 2, wide), buffer(p, scratch, 3, wide)
-    if p[B.STEP]:
-        zero(staged, p[B.TILE] * p[B.STEP], like)
+    if p[at.STEP]:
+        zero(staged, p[at.TILE] * p[at.STEP], like)
     while True:
-        tile = claim(p, B.NEXT_TILE)
-        if tile >= p[B.TILES]:
+        tile = claim(p, at.NEXT_TILE)
+        if tile >= p[at.TILES]:
             return
-        positions = min(p[B.TILE], p[B.POSITIONS] - tile % p[B.TILES_A_ROW] * p[B.TILE])
+        positions = min(p[at.TILE], p[at.POSITIONS] - tile % p[at.TILES_A_ROW] * p[at.TILE])
         count, row, unit = shape(p, positions)
-        x, step = gather(p, tile, B.X, positions, staged, like)
+        x, step = gather(p, tile, at.X, positions, staged, like)
         if not in_range(p, x, step, q, count, row, unit, wide):
             leave(p, tile)
             continue
@@ -54,10 +53,10 @@ def forward(p, like, wide):
                 sums(p, q, s, i, count, row, unit),
                 shifted(y, i * y_step),
                 min(row, count - i * row),
-                read(v, B.K),
-                read(v, B.ALPHA),
-                read(v, B.UPPER),
-                read(v, B.LOWER),
+                read(v, at.K),
+                read(v, at.ALPHA),
+                read(v, at.UPPER),
+                read(v, at.LOWER),
                 like,
             )
         scatter(p, tile, positions, y, like)
@@ -66,22 +65,22 @@ def forward(p, like, wide):
 @njit
 def backward(p, like, wide):
     """Write ``g s^-beta - x sum 2 alpha beta g x s^(-beta-1)`` into every tile that this thread gets hold of."""
-    scratch = p[B.SCRATCH] + claim(p, B.NEXT_SCRATCH) * p[B.SCRATCH_BYTES]
+    scratch = p[at.SCRATCH] + claim(p, at.NEXT_SCRATCH) * p[at.SCRATCH_BYTES]
     staged, staged_grad = buffer(p, scratch, 0, like), buffer(p, scratch, 4, like)
     q, other, s = buffer(p, scratch, 1, wide), buffer(p, scratch, 2, wide), buffer(p, scratch, 3, wide)
     r, h = buffer(p, scratch, 5, wide), buffer(p, scratch, 6, wide)
-    if p[B.STEP]:
-        zero(staged, p[B.TILE] * p[B.STEP], like)
-        zero(staged_grad, p[B.TILE] * p[B.STEP], like)
+    if p[at.STEP]:
+        zero(staged, p[at.TILE] * p[at.STEP], like)
+        zero(staged_grad, p[at.TILE] * p[at.STEP], like)
     while True:
-        tile = claim(p, B.NEXT_TILE)
-        if tile >= p[B.TILES]:
+        tile = claim(p, at.NEXT_TILE)
+        if tile >= p[at.TILES]:
             return
-        positions = min(p[B.TILE], p[B.POSITIONS] - tile % p[B.TILES_A_ROW] * p[B.TILE])
+        positions = min(p[at.TILE], p[at.POSITIONS] - tile % p[at.TILES_A_ROW] * p[at.TILE])
         count, row, unit = shape(p, positions)
         rows = -(-count // row)
-        x, step = gather(p, tile, B.X, positions, staged, like)
-        grad, grad_step = gather(p, tile, B.GRAD, positions, staged_grad, like)
+        x, step = gather(p, tile, at.X, positions, staged, like)
+        grad, grad_step = gather(p, tile, at.GRAD, positions, staged_grad, like)
         if not in_range(p, x, step, q, count, row, unit, wide) or not grad_in_range(
             p, grad, grad_step, count, row, wide
         ):
@@ -92,8 +91,8 @@ def backward(p, like, wide):
             leave(p, tile)
             continue
         # The window of c holds j where the mirrored window of j holds c.
-        zero(h, p[B.HI] * unit, wide)
-        zero(shifted(h, p[B.HI] * unit + count), p[B.LO] * unit, wide)
+        zero(h, p[at.HI] * unit, wide)
+        zero(shifted(h, p[at.HI] * unit + count), p[at.LO] * unit, wide)
         for i in range(rows):
             v = values(p, i, wide)
             x_row, length = shifted(x, i * step), min(row, count - i * row)
@@ -103,18 +102,18 @@ def backward(p, like, wide):
                 shifted(grad, i * grad_step),
                 here,
                 r_row,
-                shifted(h, p[B.HI] * unit + i * row),
+                shifted(h, p[at.HI] * unit + i * row),
                 length,
-                read(v, B.K),
-                read(v, B.ALPHA),
-                read(v, B.UPPER),
-                read(v, B.LOWER),
-                read(v, B.FACTOR),
+                read(v, at.K),
+                read(v, at.ALPHA),
+                read(v, at.UPPER),
+                read(v, at.LOWER),
+                read(v, at.FACTOR),
             )
-            if p[B.SUMS]:
-                found = shifted(pointer(p[B.SUMS], 0.0), (tile * p[B.SUMS_ROWS] + i * p[B.SUMS_STEP]) * 3)
-                beta = -(read(v, B.UPPER) + read(v, B.LOWER))
-                totals(x_row, here, r_row, length, read(v, B.K), read(v, B.ALPHA), beta, found)
+            if p[at.SUMS]:
+                found = shifted(pointer(p[at.SUMS], 0.0), (tile * p[at.SUMS_ROWS] + i * p[at.SUMS_STEP]) * 3)
+                beta = -(read(v, at.UPPER) + read(v, at.LOWER))
+                totals(x_row, here, r_row, length, read(v, at.K), read(v, at.ALPHA), beta, found)
         all_sums(p, h, other, s, count, unit)
         y, y_step = target(p, tile, positions, staged, like)
         for i in range(rows):

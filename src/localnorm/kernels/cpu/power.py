@@ -107,8 +107,8 @@ def split_exponent(beta: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDAr
     """Return -beta as an upper part of 12 binary places and the rest.
 
     Example:
-        >>> split_exponent(np.array([0.75, 0.6]))
-        (array([-0.75..., -0.6000...]), array([0.00000000e+00, 9.76562500e-05]))
+        >>> [float(part) for part in split_exponent(np.array(0.6))]
+        [-0.60009765625, 9.7656...e-05]
     """
     upper = np.ldexp(np.rint(np.ldexp(-beta, 12)), -12)
     return upper, -beta - upper

@@ -129,7 +129,7 @@ def _total_beta(x, s, r, count, k, alpha):
 
 @njit
 def totals(x, s, r, count, k, alpha, beta, sums):
-    """Add what k, alpha and beta get from a row, ``-beta e / t``, ``-beta e s / t`` and ``-e log t``, e being r x."""
+    """Add what k, alpha and beta get from a row: ``-beta e / t``, ``-beta e s / t``, ``-e log t`` with e = r x."""
     write(sums, 0, read(sums, 0) - beta * _total_k(x, s, r, count, k, alpha))
     write(sums, 1, read(sums, 1) - beta * _total_alpha(x, s, r, count, k, alpha))
     write(sums, 2, read(sums, 2) - _total_beta(x, s, r, count, k, alpha))

@@ -35,7 +35,9 @@ def _three(q, s, count, unit):
 @njit
 def _five(q, s, count, unit):
     for i in range(count):
-        pairs = (read_scratch(q, i) + read_scratch(q, i + unit)) + (read_scratch(q, i + 2 * unit) + read_scratch(q, i + 3 * unit))
+        pairs = (read_scratch(q, i) + read_scratch(q, i + unit)) + (
+            read_scratch(q, i + 2 * unit) + read_scratch(q, i + 3 * unit)
+        )
         write_scratch(s, i, pairs + read_scratch(q, i + 4 * unit))
 
 
@@ -90,7 +92,12 @@ def direct_sums(q, s, count, unit, n):
 @njit
 def _four(q, s, count, unit):
     for i in range(count):
-        write_scratch(s, i, (read_scratch(q, i) + read_scratch(q, i + unit)) + (read_scratch(q, i + 2 * unit) + read_scratch(q, i + 3 * unit)))
+        write_scratch(
+            s,
+            i,
+            (read_scratch(q, i) + read_scratch(q, i + unit))
+            + (read_scratch(q, i + 2 * unit) + read_scratch(q, i + 3 * unit)),
+        )
 
 
 @njit

@@ -1,8 +1,8 @@
 """Running a compiled pass on several threads.
 
-Behind the torch door these are torch's own, by way of the OpenMP library that torch has loaded: threads of ours would
-fight for the cores with those of torch, which keep spinning for a while after each operation. Elsewhere they are
-threads of a pool. A pass takes tiles until there are none, so it does not matter how many threads come.
+Behind the torch door these are torch's own, by way of the OpenMP library that torch has loaded: threads of ours
+would fight for the cores with those of torch, which keep spinning for a while after each operation. Elsewhere they
+are threads of a pool. A pass takes tiles until there are none, so it does not matter how many threads come.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ _IMPORTED_BY = os.getpid()
 
 
 def own_threads() -> int:
-    """Return how many threads to use where no framework says so: OMP_NUM_THREADS, else one for each core we may use."""
+    """Return how many threads to use where no framework says it: OMP_NUM_THREADS, or one for each core."""
     asked = os.environ.get("OMP_NUM_THREADS", "").partition(",")[0]
     if asked.isdecimal() and int(asked):
         return int(asked)
@@ -73,4 +73,4 @@ def torch_parallel() -> Callable[[int, int, int, int], None] | None:
     parallel = library.GOMP_parallel
     parallel.argtypes = (ctypes.c_void_p, ctypes.c_void_p, ctypes.c_uint, ctypes.c_uint)
     parallel.restype = None
-    return parallel  # type: ignore[no-any-return]
+    return parallel
