@@ -18,6 +18,7 @@ from localnorm.learnable import NAMES
 from localnorm.spec import LRNSpec
 from localnorm.torch import portable
 from localnorm.torch.graph import Gradients, Values
+from localnorm.torch.openmp import parallel
 from localnorm.torch.pages import empty_like
 
 _DTYPES = {
@@ -121,7 +122,7 @@ def _run(
         kernel.constants,
         torch.get_num_threads(),
         learned=learned,
-        with_torch=True,
+        parallel=parallel(),
     )
 
 

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from localnorm.kernels.cpu import block as at
 from localnorm.kernels.cpu.compiled import kernel, wide_type
 from localnorm.kernels.cpu.constants import Constants, constants, of_spec
-from localnorm.kernels.cpu.threads import own_threads, run
+from localnorm.kernels.cpu.threads import Parallel, own_threads, run
 from localnorm.kernels.layout import Layout, layout
 from localnorm.kernels.plan import Plan, plan
 
@@ -76,7 +76,7 @@ def run_pass(
     threads: int,
     *,
     learned: bool = False,
-    with_torch: bool = False,
+    parallel: Parallel | None = None,
 ) -> Done:
     """Run a pass over arrays of one shape and dtype.
 
@@ -90,7 +90,7 @@ def run_pass(
         given: values and limits.
         threads: at most so many.
         learned: whether to sum what k, alpha and beta get; "backward" only.
-        with_torch: whether to run on torch's threads.
+        parallel: a framework's way to run a function on its threads; a pool of our own by default.
     """
     strides = tuple(memory.strides for memory in arrays)
     prepared = _prepared(name, shape, axis, dtype, window, strides, threads, given.rows_only)
@@ -107,7 +107,7 @@ def run_pass(
         block[at.SUMS], block[at.SUMS_STEP], block[at.SUMS_ROWS] = sums.ctypes.data, len(values) > 1, len(values)
     scratch = _taken(int(block[at.SCRATCH_BYTES]) * cut.threads + 64)
     block[at.SCRATCH] = -(-scratch.ctypes.data // 64) * 64
-    run(kernel(name, dtype).address, block.ctypes.data, cut.threads, with_torch=with_torch)
+    run(kernel(name, dtype).address, block.ctypes.data, cut.threads, parallel)
     if scratch.size <= _KEPT_BYTES:
         _scratch.append(scratch)
     found = None if sums is None else sums.sum(axis=0)

@@ -1,15 +1,12 @@
-"""Running a compiled pass on several threads.
+"""Running a compiled pass on several threads: those of a framework, or a pool of our own.
 
-Behind the torch door these are torch's own, by way of the OpenMP library that torch has loaded: threads of ours
-would fight for the cores with those of torch, which keep spinning for a while after each operation. Elsewhere they
-are threads of a pool. A pass takes tiles until there are none, so it does not matter how many threads come.
+A pass takes tiles until there are none, so it does not matter how many threads come.
 """
 
 from __future__ import annotations
 
 import ctypes
 import os
-import sys
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor, wait
 from functools import cache
@@ -25,7 +22,11 @@ def own_threads() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def run(address: int, block: int, threads: int, *, with_torch: bool) -> None:
+Parallel = Callable[[int, int, int, int], object]
+"""``GOMP_parallel`` of an OpenMP library: function, its argument, number of threads, flags."""
+
+
+def run(address: int, block: int, threads: int, parallel: Parallel | None = None) -> None:
     """Call the C function at an address with a block, on so many threads at once; return when all are done.
 
     In a process that was forked off one is used: the threads of the parent are not there, and OpenMP waits for
@@ -34,7 +35,6 @@ def run(address: int, block: int, threads: int, *, with_torch: bool) -> None:
     if threads == 1 or os.getpid() != _IMPORTED_BY:
         _function(address)(block)
         return
-    parallel = torch_parallel() if with_torch else None
     if parallel is not None:
         parallel(address, block, threads, 0)
         return
@@ -55,22 +55,3 @@ def _function(address: int) -> Callable[[int], object]:
 @cache
 def _pool() -> ThreadPoolExecutor:
     return ThreadPoolExecutor(max_workers=max(own_threads(), 2), thread_name_prefix="localnorm")
-
-
-@cache
-def torch_parallel() -> Callable[[int, int, int, int], None] | None:
-    """Return OpenMP's entry for a parallel region, in the library that torch computes with, or None.
-
-    The library counts as torch's if it has torch's number of threads.
-    """
-    if sys.platform != "linux":
-        return None
-    import torch
-
-    library = ctypes.CDLL(None)
-    if not hasattr(library, "GOMP_parallel") or library.omp_get_max_threads() != torch.get_num_threads():
-        return None
-    parallel = library.GOMP_parallel
-    parallel.argtypes = (ctypes.c_void_p, ctypes.c_void_p, ctypes.c_uint, ctypes.c_uint)
-    parallel.restype = None
-    return parallel

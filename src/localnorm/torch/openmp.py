@@ -1,0 +1,30 @@
+"""Torch's own threads.
+
+Threads of ours beside them would fight for the cores: those of torch keep spinning for a while after each operation.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import sys
+from collections.abc import Callable
+from functools import cache
+
+import torch
+
+
+@cache
+def parallel() -> Callable[[int, int, int, int], object] | None:
+    """Return ``GOMP_parallel`` of the OpenMP library that torch has loaded, or None where there is none.
+
+    A library counts as torch's if it has torch's number of threads.
+    """
+    if sys.platform != "linux":
+        return None
+    library = ctypes.CDLL(None)
+    if not hasattr(library, "GOMP_parallel") or library.omp_get_max_threads() != torch.get_num_threads():
+        return None
+    function = library.GOMP_parallel
+    function.argtypes = (ctypes.c_void_p, ctypes.c_void_p, ctypes.c_uint, ctypes.c_uint)
+    function.restype = None
+    return function
