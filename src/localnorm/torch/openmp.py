@@ -1,7 +1,4 @@
-"""Torch's own threads.
-
-Threads of ours beside them would fight for the cores: those of torch keep spinning for a while after each operation.
-"""
+"""Torch's own threads: others would fight them for the cores, as they keep spinning after each operation."""
 
 from __future__ import annotations
 
@@ -21,8 +18,9 @@ def parallel() -> Callable[[int, int, int, int], object] | None:
     """
     if sys.platform != "linux":
         return None
-    library = ctypes.CDLL(None)
-    if not hasattr(library, "GOMP_parallel") or library.omp_get_max_threads() != torch.get_num_threads():
+    # Torch is asked first: at the first question in a thread it tells OpenMP what it wants there.
+    threads, library = torch.get_num_threads(), ctypes.CDLL(None)
+    if not hasattr(library, "GOMP_parallel") or library.omp_get_max_threads() != threads:
         return None
     function = library.GOMP_parallel
     function.argtypes = (ctypes.c_void_p, ctypes.c_void_p, ctypes.c_uint, ctypes.c_uint)
