@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import lru_cache
 
 import torch
 from torch import Tensor
@@ -10,6 +11,7 @@ from torch import Tensor
 from localnorm.axes import channel_axis, window_axes
 from localnorm.errors import AxisError, DTypeError, InplaceError
 from localnorm.spec import LRNSpec
+from localnorm.torch import operator
 from localnorm.torch.function import LocalResponseNormFunction
 from localnorm.torch.graph import traceable, without_sum
 from localnorm.torch.kernel import forward
@@ -64,7 +66,20 @@ def local_response_norm(
         >>> local_response_norm(x, size=3, alpha=3.0, beta=0.5, k=0.0)
         tensor([[0.6000, 0.8000, 0.0000]])
     """
-    return apply_spec(input, LRNSpec.from_torch(size, alpha, beta, k), dim, inplace=inplace)
+    return apply_spec(input, _spec(size, alpha, beta, k), dim, inplace=inplace)
+
+
+@torch.compiler.assume_constant_result  # type: ignore[untyped-decorator]
+def _spec(size: int, alpha: float, beta: float, k: float) -> LRNSpec:
+    """Return the spec: the compiler calls this, and does not look into it."""
+    plain = all(type(value) in (int, float) for value in (size, alpha, beta, k))
+    return (_kept_spec if plain else LRNSpec.from_torch)(size, alpha, beta, k)
+
+
+@lru_cache(maxsize=256, typed=True)
+def _kept_spec(size: int, alpha: float, beta: float, k: float) -> LRNSpec:
+    """Return a spec, built and checked once: that takes as long as a small input."""
+    return LRNSpec.from_torch(size, alpha, beta, k)
 
 
 def apply_spec(
@@ -84,11 +99,15 @@ def apply_spec(
     y: Tensor
     if not spec.alpha:
         y = without_sum(x, spec, values)
+    elif compiling and x.device.type == "cpu" and not torch.compiler.is_exporting():
+        y = operator.apply(x, spec, axes, values)
     elif compiling:
         y = traceable(x, spec, axes, values)
     elif inplace:
         forward(x.detach(), spec, axes, values, out=x.detach())
         return x
+    elif not _needs_gradient(x, values):
+        y = forward(x, spec, axes, values)
     else:
         y = LocalResponseNormFunction.apply(x, spec, axes, tuple(values), *values.values())  # type: ignore[no-untyped-call]
     return x.copy_(y) if inplace else y
@@ -115,8 +134,12 @@ def _along_channels(value: Tensor, x: Tensor, channel: int) -> Tensor:
     return value.reshape([-1 if axis == channel else 1 for axis in range(x.ndim)]).to(wide_dtype(x))
 
 
+def _needs_gradient(x: Tensor, values: Mapping[str, Tensor]) -> bool:
+    return torch.is_grad_enabled() and any(tensor.requires_grad for tensor in (x, *values.values()))
+
+
 def _refuse_overwriting(x: Tensor, values: Mapping[str, Tensor]) -> None:
-    if torch.is_grad_enabled() and any(tensor.requires_grad for tensor in (x, *values.values())):
+    if _needs_gradient(x, values):
         what = "an input with" if x.requires_grad else "learned values with"
         raise InplaceError(
             f"inplace=True overwrites the input that the gradient needs, got {what} "

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
-from torch.utils._python_dispatch import is_in_torch_dispatch_mode
+from torch.utils._python_dispatch import _get_current_dispatch_mode
 
 from localnorm.kernels.choice import cpu_kernel
 from localnorm.kernels.layout import Layout
@@ -77,7 +77,7 @@ def _kernel(x: Tensor, spec: LRNSpec, axes: tuple[int, ...], values: Values) -> 
         or len(axes) != 1
         or not x.numel()
         or x.is_neg()
-        or is_in_torch_dispatch_mode()
+        or _get_current_dispatch_mode() is not None
     ):
         return None
     channels = x.shape[axes[0]]
