@@ -69,11 +69,14 @@ def local_response_norm(
     return apply_spec(input, _spec(size, alpha, beta, k), dim, inplace=inplace)
 
 
-@torch.compiler.assume_constant_result  # type: ignore[untyped-decorator]
 def _spec(size: int, alpha: float, beta: float, k: float) -> LRNSpec:
     """Return the spec: the compiler calls this, and does not look into it."""
     plain = all(type(value) in (int, float) for value in (size, alpha, beta, k))
     return (_kept_spec if plain else LRNSpec.from_torch)(size, alpha, beta, k)
+
+
+# What torch.compiler.assume_constant_result does, without a second for importing the compiler.
+_spec._dynamo_marked_constant = True  # type: ignore[attr-defined]  # noqa: SLF001
 
 
 @lru_cache(maxsize=256, typed=True)
