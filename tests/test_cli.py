@@ -192,6 +192,8 @@ def test_doctor_finds_the_door_exact_here():
         "torch door, float64",
         "jax door, float32",
         "keras door",
+        "compiled kernel",
+        "kept in",
     )
     for words in (*doors, "extra lab", "processor"):
         assert words in result.stdout

@@ -16,6 +16,7 @@ from rich.text import Text
 import localnorm
 from localnorm import LRNSpec, reference
 from localnorm.commands.console import out
+from localnorm.kernels.choice import cpu_kernel
 from localnorm.lab.provenance import provenance, versions
 
 _EXTRAS = {
@@ -48,8 +49,8 @@ def doctor() -> None:
         )
     sound = True
     for door, package, kernel, errors in (
-        ("numpy", "numpy", "NumPy operations in float64", _numpy_errors),
-        ("torch", "torch", "portable kernel", _torch_errors),
+        ("numpy", "numpy", _kernel(), _numpy_errors),
+        ("torch", "torch", _kernel(), _torch_errors),
         ("jax", "jax", "compiled by XLA", _jax_errors),
     ):
         if importlib.util.find_spec(package) is None:
@@ -64,8 +65,11 @@ def doctor() -> None:
                 + ("" if good else ": NOT EXACT HERE"),
             )
         if door == "torch":
-            table.add_row("", "positions whose squares overflow or vanish, or that hold a NaN, take a slower path")
-            table.add_row("torch threads", str(_threads()))
+            table.add_row("", "where squares overflow or vanish, or a NaN is, a slower path is taken")
+            table.add_row("", "windows over two axes or more take it, and tensors on other devices than the CPU")
+            table.add_row("torch threads", Text(_threads()))
+    for name, value in _compiled().items():
+        table.add_row(name, Text(value))
     table.add_row("keras door", Text(_keras()))
     out.print(Text(f"localnorm {localnorm.__version__}"))
     out.print(table)
@@ -73,10 +77,33 @@ def doctor() -> None:
         raise typer.Exit(1)
 
 
-def _threads() -> int:
+def _kernel() -> str:
+    return "NumPy or torch operations in float64" if cpu_kernel() is None else "compiled kernel"
+
+
+def _compiled() -> dict[str, str]:
+    """Say what the compiled kernel was built for, and where it is kept."""
+    if cpu_kernel() is None:
+        return {"compiled kernel": "not usable: Numba can't be imported"}
+    from localnorm.kernels.cpu.compiled import kept
+
+    folder, passes = kept()
+    if folder is None:
+        return {"compiled kernel": "kept nowhere, for no folder can be written to; each process compiles anew"}
+    named = ", ".join(f"{name} {dtype}" for name, dtype in passes)
+    return {
+        "compiled kernel": f"{named or 'nothing yet'}; the rest at its first use, in a few seconds",
+        "kept in": folder,
+    }
+
+
+def _threads() -> str:
     import torch
 
-    return torch.get_num_threads()
+    from localnorm.torch.openmp import parallel
+
+    whose = "torch's own" if parallel() is not None else "of a pool beside torch's"
+    return f"{torch.get_num_threads()}; the compiled kernel runs on threads {whose}"
 
 
 def _keras() -> str:

@@ -21,8 +21,9 @@ class LocalResponseNorm(LearnedValues):
     `localnorm.torch.local_response_norm` for the definition, the dtypes and the errors of the call.
 
     A learned value is ``initial * exp(p)``, with p a float32 parameter named ``log_k``, ``log_alpha`` or
-    ``log_beta`` that starts at 0: always positive, and at the start exactly the value given. Its gradient, too,
-    is worked out in float64, and the backward pass keeps the input and nothing else of its size.
+    ``log_beta`` that starts at 0: always positive, and at the start exactly the value given. What its gradient
+    sums over the elements is added up in float64, and the backward pass keeps the input and nothing else of its
+    size.
 
     Args:
         size: channels in the window, at least 1.

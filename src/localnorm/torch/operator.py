@@ -1,7 +1,7 @@
 """LRN as an operator that torch's compiler takes as it is: ``torch.ops.localnorm.local_response_norm``.
 
-In eager mode the door calls the kernel directly, which saves the dispatch. A graph that is compiled for a CPU calls
-the operator; its gradient is an operator, too, and has no derivative of its own.
+In eager mode the door calls the kernel directly, which saves the dispatch. A graph that is compiled for a CPU
+calls the operator; its gradient is an operator, too, and has no derivative of its own.
 """
 
 from __future__ import annotations

@@ -12,6 +12,8 @@ from typing import Any
 
 import numpy as np
 from numba import cfunc, types
+from numba.core.caching import FunctionCache
+from numba.core.registry import cpu_target
 
 from localnorm.kernels import power
 from localnorm.kernels.cpu import passes
@@ -73,10 +75,14 @@ def wide_type(dtype: str) -> Any:  # noqa: ANN401
     return np.float64(0) if dtype == "float64" else np.float32(0)
 
 
+def _function(name: str, dtype: str) -> Callable[[Any], int]:
+    build = {"forward": _forward, "backward": _backward}[name]
+    return build(STORED[dtype], wide_type(dtype), _stamp())
+
+
 @cache
 def _compiled(name: str, dtype: str) -> Kernel:
-    build = {"forward": _forward, "backward": _backward}[name]
-    function = build(STORED[dtype], wide_type(dtype), _stamp())
+    function = _function(name, dtype)
     try:
         code = cfunc(_SIGNATURE, cache=True)(function)
         return Kernel(code.address, code.cache_hits > 0, True, code)
@@ -84,6 +90,20 @@ def _compiled(name: str, dtype: str) -> Kernel:
         # No folder that can be written to: compiled for this process alone. `localnorm doctor` says so.
         code = cfunc(_SIGNATURE)(function)
         return Kernel(code.address, False, False, code)
+
+
+def kept() -> tuple[str | None, list[tuple[str, str]]]:
+    """Return the folder of compiled passes, None if none can be written to, and the pass and dtype of each."""
+    found = []
+    try:
+        for dtype in STORED:
+            for name in PASSES:
+                folder = FunctionCache(_function(name, dtype))
+                if folder.load_overload(_SIGNATURE, cpu_target.target_context) is not None:
+                    found.append((name, dtype))
+    except (RuntimeError, OSError):
+        return None, []
+    return folder.cache_path, found
 
 
 def kernel(name: str, dtype: str) -> Kernel:
