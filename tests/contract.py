@@ -30,7 +30,7 @@ class Door:
     dtypes: tuple[str, ...]
     forward: Callable[[Array, str, LRNSpec, int, str], Array]  # x, dtype, spec, axis, layout
     gradient: Callable[[Array, Array, str, LRNSpec, int, str], Array] | None  # x, grad, dtype, spec, axis, layout
-    compiled: bool = False  # for each shape anew, so that it takes a part of the random cases
+    compiled: bool = False  # for each shape anew, or behind another door, so that it takes a part of the cases
 
 
 # Digits of the significand, exponents of the smallest normal and of the largest finite number.

@@ -13,6 +13,7 @@ from localnorm.learnable import NAMES
 from localnorm.torch import LocalResponseNorm
 from localnorm.torch.functional import apply_spec
 from localnorm.torch.graph import traceable, without_sum
+from localnorm.torch.portable import backward, forward
 from tensors import as_tensor
 
 
@@ -47,6 +48,16 @@ def _traced_gradient(x: Array, grad: Array, dtype: str, spec: LRNSpec, axis: int
     return _as_array(torch.autograd.grad(_traced(leaf, spec, axis), leaf, as_tensor(grad, dtype))[0], dtype)
 
 
+def _portable_forward(x: Array, dtype: str, spec: LRNSpec, axis: int, layout: str) -> Array:
+    tensor = as_tensor(x, dtype, layout)
+    return _as_array(forward(tensor, spec, window_axes(spec, x.ndim, axis), {}, torch.empty_like(tensor)), dtype)
+
+
+def _portable_gradient(x: Array, grad: Array, dtype: str, spec: LRNSpec, axis: int, layout: str) -> Array:
+    axes = window_axes(spec, x.ndim, axis)
+    return _as_array(backward(as_tensor(x, dtype, layout), as_tensor(grad, dtype), spec, axes, {}).x, dtype)
+
+
 def _learned(spec: LRNSpec, axis: int) -> LocalResponseNorm:
     """A module that learns all it can: what is positive."""
     names = [name for name in NAMES if getattr(spec, name) > 0]
@@ -66,6 +77,8 @@ DOORS = (
     Door("torch", DTYPES, _torch_forward, _torch_gradient),
     # What torch.compile and torch.export see, run without them.
     Door("torch-traced", DTYPES, _traced_forward, _traced_gradient),
+    # What does the kernel's work on other devices, and what the kernel leaves on a CPU.
+    Door("torch-portable", DTYPES, _portable_forward, _portable_gradient, compiled=True),
     Door("torch-learned", DTYPES, _learned_forward, _learned_gradient),
 )
 

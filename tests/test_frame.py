@@ -54,7 +54,21 @@ TORCHLESS = """
 """
 TORCH = re.compile(r"(torch|torchmetrics|lightning\w*)(\.|$)")
 
-HEAVY = {"torch", "tensorflow", "jax", "keras", "sklearn", "scipy", "rich", "typer", "plotly", "jinja2", "pandas"}
+HEAVY = {
+    "numba",
+    "llvmlite",
+    "torch",
+    "tensorflow",
+    "jax",
+    "keras",
+    "sklearn",
+    "scipy",
+    "rich",
+    "typer",
+    "plotly",
+    "jinja2",
+    "pandas",
+}
 
 TESTS = Path(__file__).parent
 SOURCE = TESTS.parent / "src"

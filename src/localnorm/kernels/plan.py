@@ -17,8 +17,9 @@ _VECTORS = 64
 _SHORT = 16
 # A thread has to be woken up, which costs as much as so many elements.
 _PER_THREAD = 2**14
-# Tiles a thread at least, so that one that comes late finds less to do.
-_TILES_A_THREAD = 4
+# Tiles at least, where there are positions enough. Not so many a thread, for then what is summed over a tile
+# would depend on the number of threads.
+_TILES = 8
 
 
 @dataclass(frozen=True)
@@ -68,8 +69,9 @@ def plan(layout: Layout, lo: int, hi: int, threads: int, *, rows_only: bool = Fa
     else:
         step = 0
         most, multiple = max(_ROWS // (layout.channels + lo + hi), 1), _VECTORS
-    tile, tiles_a_row = _cut(layout.positions, most, multiple, math.prod(layout.outer), threads)
-    tiles = tiles_a_row * math.prod(layout.outer)
+    outer = math.prod(layout.outer)
+    tile, tiles_a_row = _cut(layout.positions, most, multiple, -(-_TILES // outer))
+    tiles = tiles_a_row * outer
     return Plan(
         tile=tile,
         tiles_a_row=tiles_a_row,
@@ -81,11 +83,9 @@ def plan(layout: Layout, lo: int, hi: int, threads: int, *, rows_only: bool = Fa
     )
 
 
-def _cut(positions: int, most: int, multiple: int, outer: int, threads: int) -> tuple[int, int]:
-    """Return the positions of a tile and the number of tiles: even parts, enough for all threads."""
-    parts = max(-(-positions // most), min(-(-_TILES_A_THREAD * threads // outer), -(-positions // multiple)))
-    if positions * outer < 2 * _TILES_A_THREAD * threads * most and parts * outer % threads:
-        parts += 1
+def _cut(positions: int, most: int, multiple: int, parts: int) -> tuple[int, int]:
+    """Return the positions of a tile and the number of tiles: about even, and `parts` of them if not more."""
+    parts = max(-(-positions // most), min(parts, -(-positions // multiple)))
     tile = -(-positions // parts)
     if tile > multiple:
         tile = min(-(-tile // multiple) * multiple, positions)

@@ -12,7 +12,7 @@ from typing import Any
 
 import localnorm
 
-_PACKAGES = ("torch", "numpy", "scikit-learn", "lightning-fabric", "torchmetrics")
+_PACKAGES = ("torch", "numpy", "numba", "scikit-learn", "lightning-fabric", "torchmetrics")
 
 
 def _processor() -> str:
