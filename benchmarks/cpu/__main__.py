@@ -1,6 +1,7 @@
 """Measure: ``python -m benchmarks.cpu``, one part of it ``--part forward``, a smoke run ``--quick``.
 
-Prints what it measures as it goes and the targets at the end, and appends each result to a file in benchmarks/results.
+Prints what it measures as it goes and the targets at the end, and appends each result to a file in
+benchmarks/results.
 """
 
 from __future__ import annotations
@@ -68,18 +69,10 @@ def _in_one_thread(asked: argparse.Namespace, path: Path) -> None:
 
     JAX and TensorFlow take their threads once a process, and JAX takes as many as there are cores it may run on.
     """
-    command = [
-        sys.executable,
-        "-m",
-        "benchmarks.cpu",
-        "--one-thread-into",
-        str(path),
-        "--rounds",
-        str(asked.rounds),
-    ]
+    command = [sys.executable, "-m", "benchmarks.cpu", "--one-thread-into", str(path)]
     with _bound_to_one_core():
         subprocess.run(  # noqa: S603  this program
-            [*command, *(["--quick"] if asked.quick else [])],
+            [*command, "--rounds", str(asked.rounds), *(["--quick"] if asked.quick else [])],
             check=True,
             env={**os.environ, "OMP_NUM_THREADS": "1", "XLA_FLAGS": "--xla_cpu_multi_thread_eigen=false"},
         )

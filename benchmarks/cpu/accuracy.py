@@ -18,8 +18,8 @@ def worst_error(case: Case, numbers: Given, result: Array) -> float:
     """Return the worst error of a result in epsilons of the dtype.
 
     The result is of the very arrays that are timed. Positions do not depend on each other, so some of them, in the
-    first and in the last sample, stand for all. An output's error is relative to the output; a gradient is a difference
-    of terms that may cancel, so its error is relative to the sum of their magnitudes.
+    first and in the last sample, stand for all. An output's error is relative to the output; a gradient is a
+    difference of terms that may cancel, so its error is relative to the sum of their magnitudes.
     """
     x, grad, found = (_some(a) for a in (_wide(numbers.x), _wide(numbers.grad), result))
     wanted = reference.forward(x, case.spec)

@@ -11,15 +11,15 @@ from benchmarks.cpu.contest import timed
 from benchmarks.cpu.results import Record
 from localnorm.torch import LocalResponseNorm
 
-PAPER = {"size": 5, "alpha": 5e-4, "beta": 0.75, "k": 2.0}
-"""The paper's values; its alpha of 1e-4 multiplies the sum, torch's the mean."""
+PAPER = (5, 5e-4, 0.75, 2.0)
+"""The paper's size, alpha, beta and k; its alpha of 1e-4 multiplies the sum, torch's the mean."""
 WITHOUT = "without LRN"
 Norm = Callable[[], nn.Module]
 NORMS: dict[str, Norm] = {
     WITHOUT: nn.Identity,
-    "localnorm": lambda: LocalResponseNorm(**PAPER),
-    "localnorm in place": lambda: LocalResponseNorm(**PAPER, inplace=True),
-    "torch eager": lambda: nn.LocalResponseNorm(**PAPER),
+    "localnorm": lambda: LocalResponseNorm(*PAPER),
+    "localnorm in place": lambda: LocalResponseNorm(*PAPER, inplace=True),
+    "torch eager": lambda: nn.LocalResponseNorm(*PAPER),
 }
 
 
@@ -51,7 +51,10 @@ def time_alexnet(batch: int, divided_by: int, rounds: int) -> Iterator[Record]:
 
 
 def time_chain(shape: tuple[int, int, int, int], rounds: int) -> Iterator[Record]:
-    """Time convolution, LRN and convolution, together and each alone: pools of threads that fight cost more together."""
+    """Time convolution, LRN and convolution, together and each alone.
+
+    Pools of threads that fight would cost more together.
+    """
     x, channels = torch.randn(shape), shape[1]
     first, second = (nn.Conv2d(channels, channels, 3, padding=1) for _ in range(2))
     norm = NORMS["localnorm"]()

@@ -23,6 +23,7 @@ from benchmarks.cpu.rivals import (
 
 BETAS = (0.75, 0.6)
 LAYOUTS = ("NCHW", "NHWC")
+ONE_THREAD = "one-thread"
 DTYPES = ("float32", "bfloat16", "float16")
 
 
@@ -165,7 +166,6 @@ def _run(contests: Callable[[Setting], Iterator[Contest]]) -> Callable[[Setting]
     return records
 
 
-ONE_THREAD = "one-thread"
 PARTS: dict[str, Callable[[Setting], Iterator[Record]]] = {
     "forward": _run(_forward),
     "backward": _run(_backward),

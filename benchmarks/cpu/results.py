@@ -1,7 +1,7 @@
 """The file of results: one JSON object a line, the first of them where and with what it was measured.
 
-A line is appended in one write when it is known, so that an interrupted run leaves all that it measured. A contest that
-is run again counts from its last run on.
+A line is appended in one write when it is known, so that an interrupted run leaves all that it measured. A contest
+that is run again counts from its last run on.
 """
 
 from __future__ import annotations
@@ -136,7 +136,7 @@ def newest(folder: Path = FOLDER) -> Path | None:
 
 def milliseconds(record: Record | None) -> float | None:
     """Return the median over the rounds."""
-    return None if record is None else median(record["milliseconds"])
+    return None if record is None else float(median(record["milliseconds"]))
 
 
 def ratio(record: Record | None, to: Record | None) -> float | None:
@@ -146,4 +146,4 @@ def ratio(record: Record | None, to: Record | None) -> float | None:
     if any(record[name] != to[name] for name in ("part", "contest", "started")):
         raise ValueError(f"{record['contest']} and {to['contest']} do not share their rounds")
     rounds = zip(record["milliseconds"], to["milliseconds"], strict=True)
-    return median(one / other for one, other in rounds)
+    return float(median(one / other for one, other in rounds))

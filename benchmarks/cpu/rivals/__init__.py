@@ -1,7 +1,7 @@
 """Everyone who is timed: localnorm's own doors, the rivals, and the two measures that all are compared with.
 
-Each rival runs at its best: compiled where it can be, in a layout that it likes, on as many threads as the others, with
-its inputs prepared before.
+Each rival runs at its best: compiled where it can be, in a layout that it likes, on as many threads as the others,
+with its inputs prepared before.
 """
 
 from __future__ import annotations
@@ -65,12 +65,11 @@ COMPILED_OWN = Rival("torch.compile, its own", "torch.compiled_own")
 COMPILED_SLICES = Rival("torch.compile, slices", "torch.compiled_slices", dtypes=_DTYPES)
 COMPILED_NO_POW = Rival("torch.compile, slices without pow", "torch.compiled_slices_without_pow", dtypes=_DTYPES)
 JAX = Rival("JAX, slices", "jax.slices", module="jax", dtypes=_DTYPES)
-TENSORFLOW = (
-    Rival("TensorFlow eager", "tensorflow.eager", module="tensorflow", layouts=("NHWC",), dtypes=_DTYPES[:2]),
+TENSORFLOW = tuple(
     Rival(
-        "TensorFlow function", "tensorflow.function", module="tensorflow", layouts=("NHWC",), dtypes=_DTYPES[:2]
-    ),
-    Rival("TensorFlow XLA", "tensorflow.xla", module="tensorflow", layouts=("NHWC",)),
+        f"TensorFlow {call}", f"tensorflow.{call.lower()}", module="tensorflow", layouts=("NHWC",), dtypes=dtypes
+    )
+    for call, dtypes in (("eager", _DTYPES[:2]), ("function", _DTYPES[:2]), ("XLA", _DTYPES[:1]))
 )
 ONNXRUNTIME = Rival(
     "onnxruntime", "onnxruntime.bound", RIVAL, THERE, "onnxruntime", ("NCHW",), _DTYPES[:2], (FORWARD,)

@@ -25,13 +25,15 @@ def shared(case: Case, numbers: Given) -> Ready:
         "NUM_STREAMS": 1,
         "PERFORMANCE_HINT": "LATENCY",
     }
-    request = openvino.Core().compile_model(model, "CPU", settings).create_infer_request()
+    compiled = openvino.Core().compile_model(model, "CPU", settings)
+    request = compiled.create_infer_request()
     x = case.in_memory_order(numbers.x)
     out = np.empty_like(x)
     request.set_input_tensor(_tensor(x, kind))
     request.set_output_tensor(_tensor(out, kind))
 
-    def run() -> None:
+    # The request does not keep its memory.
+    def run(_kept: object = (compiled, x, out)) -> None:
         request.infer(share_outputs=True)
 
     def result() -> Array:
