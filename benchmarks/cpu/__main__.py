@@ -10,6 +10,7 @@ import argparse
 import os
 import subprocess
 import sys
+import tempfile
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -39,7 +40,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         return
     first = here(threads)
     print(_described(first))
-    writer = Writer(asked.results or new_file(first, FOLDER), first)
+    folder = Path(tempfile.mkdtemp()) if asked.quick else FOLDER
+    writer = Writer(asked.results or new_file(first, folder), first)
     for part in asked.part or PARTS:
         if part == ONE_THREAD and threads > 1:
             _in_one_thread(asked, writer.path)
@@ -51,7 +53,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser("python -m benchmarks.cpu", description=__doc__)
     parser.add_argument("--part", nargs="+", choices=PARTS, help="only these parts; all by default")
-    parser.add_argument("--quick", action="store_true", help="tiny shapes and no rival but torch: a smoke run")
+    parser.add_argument("--quick", action="store_true", help="a smoke run: tiny shapes, few rivals, no file kept")
     parser.add_argument("--rounds", type=int, default=ROUNDS, help=f"of each contest; {ROUNDS} by default")
     parser.add_argument("--results", type=Path, help="the file to append to; a new one by default")
     parser.add_argument("--one-thread-into", type=Path, help=argparse.SUPPRESS)

@@ -25,15 +25,15 @@ _FAMILIES = {
 _BETA = 0.75
 
 
-def pictures(results: Results) -> dict[str, str]:
-    """Return SVG by name of file; none where nothing was measured for it."""
+def pictures(results: Results) -> dict[str, tuple[str, str]]:
+    """Return title and SVG by name of file; none where nothing was measured for it."""
     by_window = [r for r in results.all(part="windows", beta=_BETA) if r["shape"] == MAIN[0]]
     drawn = {
         "speed-size.svg": (lines, _by_elements(list(results.all(part="forward", beta=_BETA, measure="forward")))),
         "speed-window.svg": (lines, _by_window(by_window)),
         "speed-copies.svg": (bars, _by_rival(results)),
     }
-    return {name: draw(chart) for name, (draw, chart) in drawn.items() if chart.curves}
+    return {name: (chart.title, draw(chart)) for name, (draw, chart) in drawn.items() if chart.curves}
 
 
 def _by_elements(records: list[Record]) -> Chart:

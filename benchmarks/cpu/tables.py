@@ -22,7 +22,9 @@ _BETA = 0.75
 
 def pages(results: Results, root: Path = ROOT) -> dict[Path, str]:
     """Return the text of each page and picture that holds results."""
+    drawn = pictures(results)
     written = {
+        "pictures": "\n\n".join(f"![{words}]({name})" for name, (words, _) in drawn.items()) or _MISSING,
         "machine": machine(results),
         "targets": target_tables(results),
         "forward": _rivals(results, "forward"),
@@ -34,7 +36,7 @@ def pages(results: Results, root: Path = ROOT) -> dict[Path, str]:
         "summary": _summary(results),
     }
     texts = {root / page: filled((root / page).read_text(encoding="utf-8"), written) for page in PAGES}
-    return texts | {root / "docs" / name: picture for name, picture in pictures(results).items()}
+    return texts | {root / "docs" / name: picture for name, (_, picture) in drawn.items()}
 
 
 def machine(results: Results) -> str:
