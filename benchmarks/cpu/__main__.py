@@ -24,6 +24,8 @@ from benchmarks.cpu.results import FOLDER, Record, Writer, here, new_file, read
 from benchmarks.cpu.targets import target_tables
 
 ROUNDS = 9
+_BUSY = 0.5
+"""A load above it is said to be too much."""
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -40,6 +42,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
         return
     first = here(threads)
     print(_described(first))
+    if first["load"] > _BUSY:
+        print(
+            f"This machine is busy (load {first['load']}): threads that have to wait for a core spoil the times."
+        )
     folder = Path(tempfile.mkdtemp()) if asked.quick else FOLDER
     writer = Writer(asked.results or new_file(first, folder), first)
     for part in asked.part or PARTS:

@@ -39,7 +39,7 @@ Record = dict[str, Any]
 
 
 def here(threads: int) -> Record:
-    """Return the first line: versions, machine, date and commit."""
+    """Return the first line: versions, machine, date, commit, and how many processes ran in the minute before."""
     found = provenance()
     versions = {name: found["versions"][name] for name in ("python", "localnorm", "torch", "numpy")}
     for package in _RIVALS:
@@ -47,7 +47,8 @@ def here(threads: int) -> Record:
             versions[package] = version(package)
         except PackageNotFoundError:
             continue
-    return {**found, "versions": versions, "threads": threads, "date": datetime.now(UTC).date().isoformat()}
+    date, load = datetime.now(UTC).date().isoformat(), round(os.getloadavg()[0], 2)
+    return {**found, "versions": versions, "threads": threads, "date": date, "load": load}
 
 
 def new_file(first: Record, folder: Path) -> Path:

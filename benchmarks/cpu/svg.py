@@ -11,7 +11,7 @@ WIDTH, HEIGHT = 760, 420
 _LEFT, _RIGHT, _TOP, _BOTTOM = 70, 230, 44, 54
 _OURS = "#F05A00"
 _COLOURS = ("#1B4FC4", "#128C6E", "#B8329A", "#7D3300", "#3494DA", "#C22F3D", "#6B7300", "#333333", "#8A6FD1")
-_DASHES = ("", "7 3", "2 3", "9 3 2 3")
+_DASHES = ("", "7 3", "2 3")
 _MARKS = ("M-4-4h8v8h-8z", "M0-5L5 0L0 5L-5 0z", "M0-5L5 4H-5z", "M0 5L5-4H-5z")
 _CIRCLE = "M-4 0a4 4 0 1 0 8 0a4 4 0 1 0-8 0z"
 
