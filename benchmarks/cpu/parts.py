@@ -125,7 +125,7 @@ def _dtypes(setting: Setting) -> Iterator[Contest]:
             contest = Contest("dtypes", _name(shape, f"beta {beta}")).with_entries(cases, OUR_DOORS)
             if shape == setting.main[0] and beta == BETAS[0]:
                 rivals = (*setting.plain, *setting.only(COMPILED_NO_POW))
-                contest = contest.with_entries(cases[1:], (r for r in rivals if set(r.dtypes) & set(DTYPES[1:])))
+                contest = contest.with_entries(cases, (r for r in rivals if set(r.dtypes) & set(DTYPES[1:])))
             yield contest
 
 

@@ -13,7 +13,17 @@ from pathlib import Path
 from benchmarks.cpu.markdown import filled, table
 from benchmarks.cpu.plots import pictures
 from benchmarks.cpu.results import FOLDER, Record, Results, milliseconds, newest, ratio, read
-from benchmarks.cpu.targets import COMPILED, EAGER, FRESH, MAIN, TENSORFLOW, THERE, Tensors, target_tables
+from benchmarks.cpu.targets import (
+    COMPILED,
+    EAGER,
+    FRESH,
+    MAIN,
+    SMALLEST,
+    TENSORFLOW,
+    THERE,
+    Tensors,
+    target_tables,
+)
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = ("README.md", "docs/speed.md")
@@ -51,8 +61,9 @@ def machine(results: Results) -> str:
 
 
 def _rivals(results: Results, part: str) -> str:
-    """Return a table of each contest of a part."""
-    contests = dict.fromkeys(record["contest"] for record in results.all(part=part))
+    """Return a table of each contest of a part, of the main shapes and the smallest; the file has the others."""
+    records = (record for record in results.all(part=part) if record["shape"] in (*MAIN, SMALLEST))
+    contests = dict.fromkeys(record["contest"] for record in records)
     return (
         "\n\n".join(
             f"**{contest}**\n\n{_contest(list(results.all(part=part, contest=contest)))}" for contest in contests
