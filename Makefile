@@ -30,8 +30,10 @@ lint: $(INSTALLED)
 docs: $(INSTALLED)
 	$(BIN)/sphinx-build -W --keep-going -b html docs docs/_build/html
 
+# Every rival on an otherwise idle machine; writes what docs/speed.md and the README say of the CPU.
 bench: $(INSTALLED)
-	$(BIN)/python -m benchmarks.torch_door
+	$(BIN)/python -m benchmarks.cpu
+	$(BIN)/python -m benchmarks.cpu.tables
 	$(BIN)/python -m benchmarks.jax_door
 	$(BIN)/python -m benchmarks.keras_door
 

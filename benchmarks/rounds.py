@@ -7,15 +7,40 @@ from collections.abc import Callable, Mapping
 from statistics import median
 
 ROUNDS = 11
+_WARM_UP = 2
+"""Rounds that are not counted: caches, and whatever compiles at the first call."""
+_PAUSE = 0.005
+"""Seconds before each job, in which the threads that another framework left spinning go to sleep."""
+_QUICK = 0.03
+"""A job quicker than this many seconds runs before it is timed, since the pause let its threads sleep too."""
+_LONG_ENOUGH = 0.002
+"""Seconds that are timed at once: a quicker job is called so often in a round."""
+_MOST_CALLS = 1000
+
 Job = Callable[[], object]
 
 
 class Times:
-    """Seconds by round and by job."""
+    """Seconds by round and by job.
 
-    def __init__(self, jobs: Mapping[str, Job]) -> None:
-        # Two rounds warm up: caches, and whatever compiles at the first call.
-        self.rounds = [{name: _seconds(job) for name, job in jobs.items()} for _ in range(ROUNDS + 2)][2:]
+    Attributes:
+        rounds: for each round, the seconds of one call of each job.
+    """
+
+    def __init__(self, jobs: Mapping[str, Job], rounds: int = ROUNDS) -> None:
+        for _ in range(_WARM_UP):
+            first = {name: _seconds(job, 1) for name, job in jobs.items()}
+        calls = {name: min(_MOST_CALLS, int(_LONG_ENOUGH / seconds) + 1) for name, seconds in first.items()}
+        self.rounds = [
+            {name: self._timed(job, calls[name], first[name]) for name, job in jobs.items()} for _ in range(rounds)
+        ]
+
+    @staticmethod
+    def _timed(job: Job, calls: int, expected: float) -> float:
+        time.sleep(_PAUSE)
+        if expected < _QUICK:
+            _seconds(job, calls)
+        return _seconds(job, calls)
 
     def milliseconds(self, name: str) -> float:
         """Return the median of one job."""
@@ -26,7 +51,8 @@ class Times:
         return median(times[name] / times[to] for times in self.rounds)
 
 
-def _seconds(run: Job) -> float:
+def _seconds(run: Job, calls: int) -> float:
     start = time.perf_counter()
-    run()
-    return time.perf_counter() - start
+    for _ in range(calls):
+        run()
+    return (time.perf_counter() - start) / calls

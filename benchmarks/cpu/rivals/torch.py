@@ -1,0 +1,105 @@
+"""torch: its own LRN, eager and compiled, and compiled sums of slices; a copy and a relu to compare with."""
+
+from __future__ import annotations
+
+import os
+import warnings
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from benchmarks.cpu.case import ALPHA, FORWARD, Array, Case, Given, K, Ready
+
+# Compiled in this process: workers would be forked from one that runs the threads of other frameworks.
+os.environ.setdefault("TORCHINDUCTOR_COMPILE_THREADS", "1")
+
+Forward = Callable[[Tensor], Tensor]
+
+
+def to_array(tensor: Tensor) -> Array:
+    """Return a tensor of any float dtype as an array that NumPy can compute with."""
+    detached = tensor.detach()
+    array: Array = (detached.float() if detached.dtype == torch.bfloat16 else detached).numpy()
+    return array
+
+
+def passes(forward: Forward, case: Case, numbers: Given) -> Ready:
+    """Return the forward pass, or both, of a function of one tensor."""
+    x, grad = numbers
+    if case.measure == FORWARD:
+        return Ready(lambda: forward(x), lambda: to_array(forward(x)))
+    leaf = x.detach().requires_grad_()
+
+    def both() -> Tensor:
+        return torch.autograd.grad(forward(leaf), leaf, grad)[0]
+
+    return Ready(both, lambda: to_array(both()))
+
+
+def copy(case: Case, numbers: Given) -> Ready:  # noqa: ARG001
+    """``Tensor.copy_`` into memory that is there already."""
+    target = torch.empty_like(numbers.x)
+    return Ready(lambda: target.copy_(numbers.x), lambda: to_array(target))
+
+
+def relu(case: Case, numbers: Given) -> Ready:
+    """``torch.relu`` with a fresh output: the least that any layer costs."""
+    return passes(torch.relu, case, numbers)
+
+
+def eager(case: Case, numbers: Given) -> Ready:
+    """``torch.nn.functional.local_response_norm``."""
+    return passes(_own(case), case, numbers)
+
+
+def compiled_own(case: Case, numbers: Given) -> Ready:
+    """The same under torch.compile."""
+    return _compiled(_own(case), case, numbers)
+
+
+def compiled_slices(case: Case, numbers: Given) -> Ready:
+    """A sum of slices and a power under torch.compile."""
+    beta = case.beta
+    return _compiled(_slices(case, lambda s: s.pow(-beta)), case, numbers)
+
+
+def compiled_slices_without_pow(case: Case, numbers: Given) -> Ready:
+    """The same with roots where beta is 0.75, else with exp and log in place of the power."""
+    return _compiled(_slices(case, _roots if case.beta == 0.75 else _exp_log(case.beta)), case, numbers)
+
+
+def _own(case: Case) -> Forward:
+    arguments = case.torch_arguments
+    return lambda x: functional.local_response_norm(x, *arguments)
+
+
+def _slices(case: Case, power: Forward) -> Forward:
+    size, low = case.size, case.size // 2
+
+    def forward(x: Tensor) -> Tensor:
+        squares = functional.pad(x * x, (0, 0, 0, 0, low, size - 1 - low))
+        total = squares[:, : x.shape[1]]
+        for i in range(1, size):
+            total = total + squares[:, i : i + x.shape[1]]
+        return x * power(K + ALPHA / size * total)
+
+    return forward
+
+
+def _roots(s: Tensor) -> Tensor:
+    root = torch.rsqrt(s)
+    return root * torch.sqrt(root)
+
+
+def _exp_log(beta: float) -> Forward:
+    return lambda s: torch.exp(-beta * torch.log(s))
+
+
+def _compiled(forward: Forward, case: Case, numbers: Given) -> Ready:
+    ready = passes(torch.compile(forward, dynamic=False), case, numbers)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        ready.run()
+    return ready
