@@ -12,6 +12,7 @@ from torch.nn.parameter import UninitializedParameter, is_lazy
 from localnorm.errors import LearnableError
 from localnorm.learnable import NAMES, checked_count, learnable_names
 from localnorm.spec import LRNSpec
+from localnorm.torch import onnx_graph
 from localnorm.torch.operations import wide_dtype
 
 
@@ -50,7 +51,8 @@ class LearnedValues(nn.Module):
                 "build it with num_channels=32, say."
             )
         p = getattr(self, f"log_{name}")
-        value: Tensor = p.to(wide_dtype(p)).exp() * initial
+        factor = onnx_graph.number(initial, p) if onnx_graph.exporting() else initial
+        value: Tensor = (p.to(wide_dtype(p)).exp() * factor).reshape(p.shape)
         return value
 
     def learned(self) -> dict[str, Tensor]:
