@@ -51,8 +51,10 @@ class LearnedValues(nn.Module):
                 "build it with num_channels=32, say."
             )
         p = getattr(self, f"log_{name}")
-        factor = onnx_graph.number(initial, p) if onnx_graph.exporting() else initial
-        value: Tensor = (p.to(wide_dtype(p)).exp() * factor).reshape(p.shape)
+        factor: float | Tensor = initial
+        if onnx_graph.exporting():
+            factor = onnx_graph.number(initial, p).reshape([1] * p.ndim)
+        value: Tensor = p.to(wide_dtype(p)).exp() * factor
         return value
 
     def learned(self) -> dict[str, Tensor]:
