@@ -198,7 +198,10 @@ def test_the_jax_function_needs_no_flax():
         ("localnorm", ["LRNSpec", "LocalnormError", "__version__", "local_response_norm", "reference"]),
         ("localnorm.jax", ["LocalResponseNorm", "local_response_norm"]),
         ("localnorm.keras", ["LocalResponseNormalization"]),
-        ("localnorm.torch", ["GDN", "IGDN", "LocalResponseNorm", "local_response_norm"]),
+        (
+            "localnorm.torch",
+            ["GDN", "IGDN", "LocalResponseNorm", "local_response_norm", "replace_lrn", "restore_lrn"],
+        ),
     ],
 )
 def test_public_names(module: str, names: list[str]):

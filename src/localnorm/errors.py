@@ -10,6 +10,7 @@ Each one is also a built-in error, so code that knows nothing of localnorm can c
     ├── InplaceError (ValueError)            an input that may not be overwritten
     ├── OutputError (ValueError)             an array that can't take the result
     ├── LearnableError (ValueError)          a value that can't be learned
+    ├── ModelError (ValueError)              a model whose layers can't be swapped
     ├── BackendError (ValueError)            a backend of Keras that has no door
     ├── MissingExtraError (ImportError)      an optional dependency is not installed
     └── LabError (ValueError)                a study that can't be run or read
@@ -53,6 +54,10 @@ class OutputError(LocalnormError, ValueError):
 
 class LearnableError(LocalnormError, ValueError):
     """A value that can't be learned."""
+
+
+class ModelError(LocalnormError, ValueError):
+    """A model whose layers can't be swapped."""
 
 
 class BackendError(LocalnormError, ValueError):

@@ -1,6 +1,7 @@
 """The PyTorch door: `local_response_norm` and `LocalResponseNorm`, with the meaning that torch gives them.
 
-Beside them, `GDN` and `IGDN`: the same with a learned weight for every pair of channels.
+Beside them, `GDN` and `IGDN`: the same with a learned weight for every pair of channels; and `replace_lrn`, which
+swaps torch's own LRN layers in a model for these, with `restore_lrn`, which swaps them back.
 """
 
 from __future__ import annotations
@@ -18,5 +19,6 @@ except ImportError as problem:
 from localnorm.torch.functional import local_response_norm
 from localnorm.torch.gdn import GDN, IGDN
 from localnorm.torch.module import LocalResponseNorm
+from localnorm.torch.replace import replace_lrn, restore_lrn
 
-__all__ = ["GDN", "IGDN", "LocalResponseNorm", "local_response_norm"]
+__all__ = ["GDN", "IGDN", "LocalResponseNorm", "local_response_norm", "replace_lrn", "restore_lrn"]

@@ -11,9 +11,9 @@ from torch import Tensor
 from localnorm.axes import channel_axis, window_axes
 from localnorm.errors import AxisError, DTypeError, InplaceError
 from localnorm.spec import LRNSpec
-from localnorm.torch import operator
+from localnorm.torch import onnx_graph, operator
 from localnorm.torch.function import LocalResponseNormFunction
-from localnorm.torch.graph import traceable, without_sum
+from localnorm.torch.graph import traceable, tracing, without_sum
 from localnorm.torch.kernel import forward
 from localnorm.torch.operations import wide_dtype
 
@@ -101,11 +101,13 @@ def apply_spec(
     if inplace and not compiling:
         _refuse_overwriting(x, values)
     y: Tensor
-    if not spec.alpha:
+    if compiling and onnx_graph.exporting():
+        y = onnx_graph.exported(x, spec, axes, values)
+    elif not spec.alpha:
         y = without_sum(x, spec, values)
     elif compiling and x.device.type == "cpu" and not torch.compiler.is_exporting():
         y = operator.apply(x, spec, axes, values)
-    elif compiling:
+    elif compiling or tracing():
         y = traceable(x, spec, axes, values)
     elif inplace:
         forward(x.detach(), spec, axes, values, out=x.detach())

@@ -37,7 +37,7 @@ class TraceableFunction(torch.autograd.Function):
         """Return the normalized x."""
         ctx.spec, ctx.axes, ctx.names = spec, axes, names
         ctx.save_for_backward(x, *values)
-        return _anywhere(x, spec, axes, dict(zip(names, values, strict=True)))
+        return anywhere(x, spec, axes, dict(zip(names, values, strict=True)))
 
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:  # noqa: ANN401
@@ -47,18 +47,24 @@ class TraceableFunction(torch.autograd.Function):
         return found.x, None, None, None, *(found.values[name] for name in ctx.names)
 
 
+def tracing() -> bool:
+    """Whether ``torch.jit.trace`` is at work, which records what torch does and misses what a kernel writes."""
+    return bool(torch.jit.is_tracing())  # type: ignore[attr-defined, no-untyped-call]
+
+
 def traceable(x: Tensor, spec: LRNSpec, axes: tuple[int, ...], values: Values) -> Tensor:
     """Return the normalized x in operations that ``torch.compile`` and ``torch.export`` can trace."""
-    if not (torch.is_grad_enabled() and any(tensor.requires_grad for tensor in (x, *values.values()))):
-        return _anywhere(x, spec, axes, values)
+    differentiated = torch.is_grad_enabled() and any(tensor.requires_grad for tensor in (x, *values.values()))
+    # What torch.jit.trace records can be saved without a function written in Python, and has derivatives anyway.
+    if tracing() or not differentiated:
+        return anywhere(x, spec, axes, values)
     y: Tensor = TraceableFunction.apply(x, spec, axes, tuple(values), *values.values())  # type: ignore[no-untyped-call]
     return y
 
 
-def _anywhere(x: Tensor, spec: LRNSpec, axes: tuple[int, ...], values: Values) -> Tensor:
-    y = arithmetic(x, spec, axes).forward(widened(x), values)
-    # A dense x keeps its memory format; what else x may be, only its shape.
-    return torch.empty_like(x).copy_(y)
+def anywhere(x: Tensor, spec: LRNSpec, axes: tuple[int, ...], values: Values) -> Tensor:
+    """Return the normalized x in operations that are right at any value, without a derivative of their own."""
+    return _stored(arithmetic(x, spec, axes).forward(widened(x), values), x)
 
 
 def without_sum(x: Tensor, spec: LRNSpec, values: Values) -> Tensor:
@@ -66,7 +72,15 @@ def without_sum(x: Tensor, spec: LRNSpec, values: Values) -> Tensor:
     k = values.get("k", torch.full((), spec.k, dtype=wide_dtype(x), device=x.device))
     # Half of the exponent at a time: the whole power may be out of range where the result is not.
     root = k.pow(-values.get("beta", spec.beta) / 2)
-    return torch.empty_like(x).copy_(widened(x) * root * root)
+    return _stored(widened(x) * root * root, x)
+
+
+def _stored(y: Tensor, x: Tensor) -> Tensor:
+    """Return y in the dtype of x, and in its memory format where x is dense."""
+    if tracing():
+        # The ONNX exporter that is built on this knows no copy.
+        return y.to(x.dtype)
+    return torch.empty_like(x).copy_(y)
 
 
 def differentiable(x: Tensor, grad: Tensor, spec: LRNSpec, axes: tuple[int, ...], values: Values) -> Gradients:

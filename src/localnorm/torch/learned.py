@@ -12,6 +12,7 @@ from torch.nn.parameter import UninitializedParameter, is_lazy
 from localnorm.errors import LearnableError
 from localnorm.learnable import NAMES, checked_count, learnable_names
 from localnorm.spec import LRNSpec
+from localnorm.torch import onnx_graph
 from localnorm.torch.operations import wide_dtype
 
 
@@ -50,7 +51,10 @@ class LearnedValues(nn.Module):
                 "build it with num_channels=32, say."
             )
         p = getattr(self, f"log_{name}")
-        value: Tensor = p.to(wide_dtype(p)).exp() * initial
+        factor: float | Tensor = initial
+        if onnx_graph.exporting():
+            factor = onnx_graph.number(initial, p).reshape([1] * p.ndim)
+        value: Tensor = p.to(wide_dtype(p)).exp() * factor
         return value
 
     def learned(self) -> dict[str, Tensor]:
