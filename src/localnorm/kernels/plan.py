@@ -17,8 +17,9 @@ _VECTORS = 64
 _SHORT = 16
 # A thread has to be woken up, which costs as much as so many elements.
 _PER_THREAD = 2**14
-# Tiles a thread at least, so that one that comes late finds less to do.
-_TILES_A_THREAD = 4
+# Tiles at least, where there are positions enough, so that a thread that comes late finds less to do. No number of
+# threads enters, for sums over a tile, and what is left with it, would then depend on that in the last digits.
+_TILES = 16
 
 
 @dataclass(frozen=True)
@@ -68,7 +69,7 @@ def plan(layout: Layout, lo: int, hi: int, threads: int, *, rows_only: bool = Fa
     else:
         step = 0
         most, multiple = max(_ROWS // (layout.channels + lo + hi), 1), _VECTORS
-    tile, tiles_a_row = _cut(layout.positions, most, multiple, math.prod(layout.outer), threads)
+    tile, tiles_a_row = _cut(layout.positions, most, multiple, math.prod(layout.outer))
     tiles = tiles_a_row * math.prod(layout.outer)
     return Plan(
         tile=tile,
@@ -81,10 +82,10 @@ def plan(layout: Layout, lo: int, hi: int, threads: int, *, rows_only: bool = Fa
     )
 
 
-def _cut(positions: int, most: int, multiple: int, outer: int, threads: int) -> tuple[int, int]:
-    """Return the positions of a tile and the number of tiles: even parts, enough for all threads."""
-    parts = max(-(-positions // most), min(-(-_TILES_A_THREAD * threads // outer), -(-positions // multiple)))
-    if positions * outer < 2 * _TILES_A_THREAD * threads * most and parts * outer % threads:
+def _cut(positions: int, most: int, multiple: int, outer: int) -> tuple[int, int]:
+    """Return the positions of a tile and the number of tiles: even parts, enough for several threads."""
+    parts = max(-(-positions // most), min(-(-_TILES // outer), -(-positions // multiple)))
+    if positions * outer < 2 * _TILES * most and parts * outer % 2:
         parts += 1
     tile = -(-positions // parts)
     if tile > multiple:
