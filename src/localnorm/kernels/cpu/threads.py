@@ -40,7 +40,7 @@ def run(address: int, block: int, threads: int, parallel: Parallel | None = None
         parallel(address, block, threads, 0)
         return
     function = _function(address)
-    others: list[Future[int]] = []
+    others: list[Future[object]] = []
     with suppress(RuntimeError):  # The interpreter is shutting down.
         others.extend(_pool().submit(function, block) for _ in range(threads - 1))
     function(block)
