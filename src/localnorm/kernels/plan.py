@@ -68,7 +68,8 @@ def plan(layout: Layout, lo: int, hi: int, threads: int, *, rows_only: bool = Fa
         most, multiple = max(_SIDE_BY_SIDE // step, 1), 1
     else:
         step = 0
-        most, multiple = max(_ROWS // (layout.channels + lo + hi), 1), _VECTORS
+        most = max(_ROWS // (layout.channels + lo + hi) // _VECTORS * _VECTORS, _VECTORS)
+        multiple = _VECTORS
     outer = math.prod(layout.outer)
     tile, tiles_a_row = _cut(layout.positions, most, multiple, -(-_TILES // outer))
     tiles = tiles_a_row * outer

@@ -53,7 +53,9 @@ def forward(x: Tensor, spec: LRNSpec, axes: tuple[int, ...], values: Values, out
 def backward(x: Tensor, grad: Tensor, spec: LRNSpec, axes: tuple[int, ...], values: Values) -> Gradients:
     """Return the gradients for x and for the learned values."""
     grad = grad.resolve_neg()
-    kernel = _kernel(x, spec, axes, values)
+    kernel = None
+    if _in_memory(grad) and (grad.dtype, grad.shape) == (x.dtype, x.shape):
+        kernel = _kernel(x, spec, axes, values)
     if kernel is None:
         return portable.backward(x, grad, spec, axes, values)
     out = empty_like(x)
@@ -71,14 +73,7 @@ def backward(x: Tensor, grad: Tensor, spec: LRNSpec, axes: tuple[int, ...], valu
 
 def _kernel(x: Tensor, spec: LRNSpec, axes: tuple[int, ...], values: Values) -> _Kernel | None:
     """Return the compiled kernel, or None where it can't be used."""
-    if (
-        x.device.type != "cpu"
-        or type(x) not in (Tensor, nn.Parameter)
-        or len(axes) != 1
-        or not x.numel()
-        or x.is_neg()
-        or _get_current_dispatch_mode() is not None
-    ):
+    if len(axes) != 1 or not _in_memory(x) or _get_current_dispatch_mode() is not None:
         return None
     channels = x.shape[axes[0]]
     if any(value.numel() > 1 and value.shape[axes[0]] == 1 for value in values.values()):
@@ -94,6 +89,17 @@ def _kernel(x: Tensor, spec: LRNSpec, axes: tuple[int, ...], values: Values) -> 
     else:
         constants = cpu.of_spec(spec, size, dtype)
     return None if constants is None else _Kernel(cpu, constants)
+
+
+def _in_memory(x: Tensor) -> bool:
+    """Whether there are elements, and at the addresses that the strides say."""
+    if x.device.type != "cpu" or x.layout != torch.strided or type(x) not in (Tensor, nn.Parameter) or x.is_neg():
+        return False
+    try:
+        # Null are those of zeros that autograd makes without memory, and of what torch.func wraps.
+        return x.data_ptr() != 0
+    except RuntimeError:
+        return False
 
 
 def _numbers(name: str, spec: LRNSpec, values: Values) -> NDArray[np.float64]:

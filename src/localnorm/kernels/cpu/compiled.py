@@ -86,8 +86,8 @@ def _compiled(name: str, dtype: str) -> Kernel:
     try:
         code = cfunc(_SIGNATURE, cache=True)(function)
         return Kernel(code.address, code.cache_hits > 0, True, code)
-    except (RuntimeError, OSError):
-        # No folder that can be written to: compiled for this process alone. `localnorm doctor` says so.
+    except Exception:  # noqa: BLE001  a damaged file fails as pickle or LLVM happen to
+        # No file there that can be written or read: compiled for this process alone. `localnorm doctor` says so.
         code = cfunc(_SIGNATURE)(function)
         return Kernel(code.address, False, False, code)
 

@@ -8,7 +8,8 @@ from __future__ import annotations
 import ctypes
 import os
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor, wait
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from contextlib import suppress
 from functools import cache
 
 _IMPORTED_BY = os.getpid()
@@ -39,10 +40,9 @@ def run(address: int, block: int, threads: int, parallel: Parallel | None = None
         parallel(address, block, threads, 0)
         return
     function = _function(address)
-    try:
-        others = [_pool().submit(function, block) for _ in range(threads - 1)]
-    except RuntimeError:  # The interpreter is shutting down.
-        others = []
+    others: list[Future[object]] = []
+    with suppress(RuntimeError):  # The interpreter is shutting down.
+        others.extend(_pool().submit(function, block) for _ in range(threads - 1))
     function(block)
     wait(others)
 
