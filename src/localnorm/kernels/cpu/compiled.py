@@ -5,8 +5,10 @@ from __future__ import annotations
 import hashlib
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -94,16 +96,16 @@ def _compiled(name: str, dtype: str) -> Kernel:
 
 def kept() -> tuple[str | None, list[tuple[str, str]]]:
     """Return the folder of compiled passes, None if none can be written to, and the pass and dtype of each."""
-    found = []
-    try:
-        for dtype in STORED:
-            for name in PASSES:
-                folder = FunctionCache(_function(name, dtype))
-                if folder.load_overload(_SIGNATURE, cpu_target.target_context) is not None:
-                    found.append((name, dtype))
-    except (RuntimeError, OSError):
-        return None, []
-    return folder.cache_path, found
+    found: list[tuple[str, str]] = []
+    folder = None
+    for name, dtype in product(PASSES, STORED):
+        # Numba raises a RuntimeError where no folder will do, and what pickle or LLVM raise for a damaged file.
+        with suppress(Exception):
+            cache = FunctionCache(_function(name, dtype))
+            folder = cache.cache_path
+            if cache.load_overload(_SIGNATURE, cpu_target.target_context) is not None:
+                found.append((name, dtype))
+    return folder, found
 
 
 def kernel(name: str, dtype: str) -> Kernel:
