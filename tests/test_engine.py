@@ -66,9 +66,9 @@ def test_the_engine_goes_on_with_new_workers_when_one_is_killed(tmp_path: Path):
 def test_a_job_that_kills_its_worker_every_time_ends_the_run_and_the_rest_is_kept(tmp_path: Path):
     jobs = trials(tmp_path, "quick", "quick", "dies")
     seen = []
-    with pytest.raises(LabError, match=r"two that were killed in a row at the jobs .*fewer --workers") as problem:
+    with pytest.raises(LabError, match=r"got two that were killed at the job .*fewer --workers") as problem:
         seen.extend(record.job for record in run(jobs, Store(tmp_path), 1, runner=runner))
-    assert f"at the jobs {key(jobs[2])}; free some memory" in str(problem.value)
+    assert f"at the job {key(jobs[2])} (exit code -9); free some memory" in str(problem.value)
     assert "run the same command again: finished jobs are kept" in str(problem.value)
     assert _keys(Store(tmp_path)) == set(map(key, jobs[:2]))
     assert len(pids(tmp_path, "dies")) == 2

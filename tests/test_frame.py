@@ -38,7 +38,7 @@ HOUSE = """
     lab.models
     lab.tasks
     lab.train | lab.probes
-    lab.jobs lab.engine lab.plan lab.compare
+    lab.worker lab.pool lab.jobs lab.engine lab.plan lab.compare
     lab.claims | lab.measures
     lab.judge lab.table
     lab.report

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import math
-import multiprocessing
 import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any
 
-from localnorm.lab.engine import start_worker
 from localnorm.lab.jobs import jobs
+from localnorm.lab.pool import Finished, Pool
 from localnorm.lab.records import Job, Probe, Trial
 from localnorm.lab.study import Study
 
@@ -57,10 +57,12 @@ def make_plan(study: Study, workers: int) -> Plan:
     """
     everything = jobs(study)
     trials = [job for job in everything if isinstance(job, Trial)]
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(workers, mp_context=context, initializer=start_worker) as pool:
-        measured = [future.result() for future in [pool.submit(_measure, trials) for _ in range(workers)]]
-        probing = pool.submit(_time_cost_probe, study).result()
+    with Pool[Any](workers) as pool:
+        for number in range(workers):
+            pool.submit(str(number), partial(_measure, trials))
+        measured = [_value(finished) for finished in pool.results()]
+        pool.submit("cost", partial(_time_cost_probe, study))
+        (probing,) = (_value(finished) for finished in pool.results())
     training = sum(_seconds(trial, measured) for trial in trials)
     by_task: dict[str, int] = {}
     for trial in trials:
@@ -72,6 +74,12 @@ def make_plan(study: Study, workers: int) -> Plan:
         workers,
         2 * _STARTING + probing + training / workers,
     )
+
+
+def _value(finished: Finished[Any]) -> Any:  # noqa: ANN401
+    if finished.problem is not None:
+        raise finished.problem
+    return finished.value
 
 
 def _kind(trial: Trial) -> Kind:

@@ -1,0 +1,139 @@
+"""A pool of long-lived spawned processes, one torch thread each, that outlives the death of any of them.
+
+The asking process has no thread and no lock in it, and each worker a pipe of its own: so a worker can be killed
+at any moment, also in the middle of a message, and nothing waits for what will never come.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import signal
+from collections import deque
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from multiprocessing.connection import Connection, wait
+from multiprocessing.context import SpawnProcess
+from types import TracebackType
+from typing import Generic, Self, TypeVar
+
+from localnorm.lab.worker import serve
+
+Result = TypeVar("Result")
+
+
+class WorkerDiedError(Exception):
+    """The process that ran a call ended in the middle of it."""
+
+
+@dataclass(frozen=True)
+class Finished(Generic[Result]):
+    """What came of one call: its value, or the problem it ended with."""
+
+    name: str
+    value: Result | None = None
+    problem: BaseException | None = None
+
+
+@dataclass
+class _Worker:
+    """A process, the pipe to it, and the call it is at."""
+
+    process: SpawnProcess
+    pipe: Connection
+    name: str | None = None
+
+
+class Pool(Generic[Result]):
+    """Runs calls in at most `capacity` processes; use it in a with statement, which ends them all.
+
+    Args:
+        capacity: calls that run at once, at least 1.
+    """
+
+    def __init__(self, capacity: int) -> None:
+        self.capacity = capacity
+        self._waiting: deque[tuple[str, Callable[[], Result]]] = deque()
+        self._workers: list[_Worker] = []
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, problem: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def submit(self, name: str, call: Callable[[], Result]) -> None:
+        """Run a call, which is pickled, as soon as a worker is free; the name is given back with its result."""
+        self._waiting.append((name, call))
+
+    def results(self) -> Iterator[Finished[Result]]:
+        """Yield what is finished as it comes, until nothing is left; more may be submitted meanwhile."""
+        while self._waiting or any(worker.name is not None for worker in self._workers):
+            self._hand_out()
+            busy = {worker.pipe: worker for worker in self._workers if worker.name is not None}
+            # A pipe is ready also where its worker has died.
+            answers = [self._answer(busy[pipe]) for pipe in wait(list(busy)) if isinstance(pipe, Connection)]
+            self._hand_out()
+            # Results before deaths: those that came together with one are not lost.
+            yield from sorted(answers, key=lambda answer: isinstance(answer.problem, WorkerDiedError))
+
+    def cancel(self, name: str) -> None:
+        """Drop a call that waits, or end the worker that runs it; no result will come of it."""
+        self._waiting = deque(call for call in self._waiting if call[0] != name)
+        for worker in [worker for worker in self._workers if worker.name == name]:
+            self._end(worker)
+
+    def close(self) -> None:
+        """End all workers; what they were at is lost."""
+        self._waiting.clear()
+        for worker in self._workers:
+            worker.process.kill()
+        while self._workers:
+            self._end(self._workers[0])
+
+    def _hand_out(self) -> None:
+        while self._waiting:
+            worker = next((worker for worker in self._workers if worker.name is None), None)
+            if worker is None:
+                if len(self._workers) == self.capacity:
+                    return
+                worker = _started()
+                self._workers.append(worker)
+            worker.name, call = self._waiting.popleft()
+            # One that has died takes nothing, and is found out by its pipe.
+            with suppress(OSError):
+                worker.pipe.send(call)
+
+    def _answer(self, worker: _Worker) -> Finished[Result]:
+        name, worker.name = str(worker.name), None
+        try:
+            answer: Finished[Result] = Finished(name, *worker.pipe.recv())
+        except (EOFError, OSError):
+            self._end(worker)
+            return Finished(name, problem=WorkerDiedError(f"exit code {worker.process.exitcode}"))
+        return answer
+
+    def _end(self, worker: _Worker) -> None:
+        self._workers.remove(worker)
+        worker.process.kill()
+        worker.process.join()
+        worker.pipe.close()
+
+
+def _started() -> _Worker:
+    """Start a worker that is deaf to Ctrl-C from its first moment: a terminal sends that to all processes."""
+    context = multiprocessing.get_context("spawn")
+    here, there = context.Pipe()
+    process = context.Process(target=serve, args=(there,))
+    mask = getattr(signal, "pthread_sigmask", None)
+    before = mask(signal.SIG_BLOCK, {signal.SIGINT}) if mask else set()
+    try:
+        process.start()
+    finally:
+        if mask:
+            mask(signal.SIG_SETMASK, before)
+    # The other end must be open in the worker alone: then its death closes it.
+    there.close()
+    return _Worker(process, here)
