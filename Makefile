@@ -4,6 +4,9 @@ PYTHON ?= python3
 BIN := .venv/bin
 LAB := .venv/installed-lab
 INSTALLED := .venv/installed-dev
+JOBS ?= 2
+# A file's tests stay together: they share what is costly to make.
+PYTEST := $(BIN)/python -m pytest -n $(JOBS) --dist loadfile
 KERAS_TESTS := tests/test_keras.py tests/test_keras_contract.py
 
 .PHONY: compare test test-all lint docs bench released hazards clean
@@ -13,14 +16,14 @@ compare: $(LAB)
 
 # Keras takes its backend once a process, so its tests run once for each.
 test: $(INSTALLED)
-	KERAS_BACKEND=tensorflow $(BIN)/python -m pytest
-	KERAS_BACKEND=jax $(BIN)/python -m pytest $(KERAS_TESTS)
-	KERAS_BACKEND=torch $(BIN)/python -m pytest $(KERAS_TESTS)
+	KERAS_BACKEND=tensorflow $(PYTEST)
+	KERAS_BACKEND=jax $(PYTEST) $(KERAS_TESTS)
+	KERAS_BACKEND=torch $(PYTEST) $(KERAS_TESTS)
 
 test-all: $(INSTALLED)
-	KERAS_BACKEND=tensorflow $(BIN)/python -m pytest -m "slow or not slow"
-	KERAS_BACKEND=jax $(BIN)/python -m pytest -m "slow or not slow" $(KERAS_TESTS)
-	KERAS_BACKEND=torch $(BIN)/python -m pytest -m "slow or not slow" $(KERAS_TESTS)
+	KERAS_BACKEND=tensorflow $(PYTEST) -m "slow or not slow"
+	KERAS_BACKEND=jax $(PYTEST) -m "slow or not slow" $(KERAS_TESTS)
+	KERAS_BACKEND=torch $(PYTEST) -m "slow or not slow" $(KERAS_TESTS)
 
 lint: $(INSTALLED)
 	$(BIN)/ruff check

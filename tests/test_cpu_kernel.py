@@ -23,8 +23,8 @@ from tensors import random_tensor
 TORCH = DOORS[0]
 # Many tiles of rows; many of positions; rows too short for a vector; one long axis.
 SHAPES = {
-    "rows": ((2, 24, 61, 53), 1),
-    "side by side": ((6, 40, 41, 24), 3),
+    "rows": ((2, 24, 37, 29), 1),
+    "side by side": ((3, 40, 19, 24), 3),
     "short": ((50, 20, 7), 1),
     "long": ((7, 900), 0),
 }

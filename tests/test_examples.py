@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -40,15 +41,21 @@ def _python(backend: str, *arguments: str) -> str:
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Networks trained for four steps by the example, one on each backend, and the predictions of all on all."""
     where = tmp_path_factory.mktemp("networks")
-    for backend in BACKENDS:
+    code = "\n".join(line[4:] for line in PREDICT.splitlines())
+
+    def train(backend: str) -> None:
         saved = where / f"{backend}.keras"
         said = _python(backend, str(EXAMPLE), "--images", "128", "--save", str(saved))
         assert f"on {backend}: " in said
         assert "local_response_normalization" in said.replace("\\n", "")
         assert "predictions differ by at most 0" in said
-    for backend in BACKENDS:
-        code = "\n".join(line[4:] for line in PREDICT.splitlines())
+
+    def predict(backend: str) -> None:
         _python(backend, "-c", code, str(EXAMPLE), str(where))
+
+    for step in (train, predict):
+        with ThreadPoolExecutor(2) as pool:
+            list(pool.map(step, BACKENDS))
     return where
 
 

@@ -18,7 +18,7 @@ def _random(*shape: int, dtype: type = np.float32) -> np.ndarray:
 
 
 @pytest.mark.parametrize("spec", [SPEC, WITHIN], ids=["across", "within"])
-@pytest.mark.parametrize("shape", [(3, 9, 40, 50), (70, 9, 40, 50), (1, 9, 300, 500)], ids=str)
+@pytest.mark.parametrize("shape", [(3, 9, 40, 50), (20, 9, 40, 50), (1, 9, 150, 300)], ids=str)
 def test_blocks_do_not_show(shape: tuple[int, ...], spec: LRNSpec):
     """Arrays below and above the size of a block, cut along one axis and along two."""
     x = _random(*shape)
@@ -34,7 +34,7 @@ def test_out():
 
 @pytest.mark.parametrize("spec", [SPEC, WITHIN], ids=["across", "within"])
 def test_out_may_be_the_input(spec: LRNSpec):
-    x = _random(70, 9, 40, 50)
+    x = _random(20, 9, 40, 50)
     want = local_response_norm(x, spec)
     assert local_response_norm(x, spec, out=x) is x
     np.testing.assert_array_equal(x, want)
