@@ -15,7 +15,7 @@ from localnorm.lab import train
 from localnorm.lab.engine import run
 from localnorm.lab.records import Trial
 from localnorm.lab.store import Store
-from localnorm.lab.tasks import Part, Split, find_task
+from localnorm.lab.tasks import Part, Split, classification, error, find_task
 from localnorm.lab.tasks.corruptions import CORRUPTIONS
 from localnorm.lab.train import batches, run_trial
 
@@ -107,7 +107,7 @@ def test_every_error_is_taken_in_evaluation_mode():
 def test_error_is_the_share_of_wrong_answers():
     scores = torch.eye(4)[torch.tensor([0, 1, 2, 3, 3])]
     part = Part(scores, torch.tensor([0, 1, 2, 0, 1]))
-    assert train.error(nn.Identity(), part, 4) == 40.0
+    assert error(classification(4), nn.Identity(), part) == 40.0
 
 
 @pytest.mark.parametrize("norm", ["makes_nan", "nan_later"])

@@ -111,7 +111,7 @@ def _pace(trial: Trial) -> tuple[int, _Pace]:
     import torch
 
     from localnorm.lab import train
-    from localnorm.lab.tasks import Part, find_task
+    from localnorm.lab.tasks import Part, error, find_task
 
     task = find_task(trial.task)
     split = task.load(0)
@@ -122,12 +122,12 @@ def _pace(trial: Trial) -> tuple[int, _Pace]:
     steps = math.ceil(len(part.labels) / trial.batch_size)
 
     def learn() -> object:
-        return train.train_epoch(fabric, model, optimizer, part, trial.batch_size, order)
+        return train.train_epoch(fabric, model, optimizer, task, part, trial.batch_size, order)
 
     learn()
     step = min(_time(learn), _time(learn)) / steps
-    epoch = _time(lambda: train.error(model, split.validation, task.classes))
-    once = _time(lambda: (train.error(model, split.train, task.classes), train.test(model, split, task, trial)))
+    epoch = _time(lambda: error(task.objective, model, split.validation))
+    once = _time(lambda: (error(task.objective, model, split.train), train.test(model, split, task, trial)))
     return len(split.train.labels), _Pace(step, epoch, once)
 
 

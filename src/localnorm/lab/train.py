@@ -10,13 +10,11 @@ from typing import Any
 import torch
 from lightning_fabric import Fabric
 from torch import Tensor, nn
-from torch.nn.functional import cross_entropy
-from torchmetrics.functional.classification import multiclass_accuracy
 
 from localnorm.lab.norms import find_norm
 from localnorm.lab.provenance import provenance
 from localnorm.lab.records import Record, Status, Trial
-from localnorm.lab.tasks import Part, Split, Task, find_task
+from localnorm.lab.tasks import Part, Split, Task, error, find_task
 from localnorm.lab.tasks.corruptions import SEVERITIES, corrupt
 
 
@@ -72,13 +70,13 @@ def _train(trial: Trial, results: dict[str, Any], epoch_seconds: list[float]) ->
     order = torch.Generator().manual_seed(trial.seed)
     for _ in range(trial.epochs):
         start = time.perf_counter()
-        losses.append(train_epoch(fabric, model, optimizer, split.train, trial.batch_size, order))
+        losses.append(train_epoch(fabric, model, optimizer, task, split.train, trial.batch_size, order))
         epoch_seconds.append(time.perf_counter() - start)
         if not math.isfinite(losses[-1]):
             del losses[-1]
             raise _DivergedError(f"the training loss was not finite in epoch {len(losses) + 1}")
-        errors.append(error(model, split.validation, task.classes))
-    results["train_error"] = error(model, split.train, task.classes)
+        errors.append(error(task.objective, model, split.validation))
+    results["train_error"] = error(task.objective, model, split.train)
     results.update(test(model, split, task, trial))
 
 
@@ -104,6 +102,7 @@ def train_epoch(
     fabric: Fabric,
     model: nn.Module,
     optimizer: torch.optim.Optimizer,
+    task: Task,
     part: Part,
     batch_size: int,
     order: torch.Generator,
@@ -113,7 +112,7 @@ def train_epoch(
     total = 0.0
     for inputs, labels in batches(part, batch_size, order):
         optimizer.zero_grad()
-        loss = cross_entropy(model(inputs), labels)
+        loss = task.objective.loss(model, inputs, labels)
         fabric.backward(loss)
         optimizer.step()
         total += loss.item() * len(labels)
@@ -123,24 +122,17 @@ def train_epoch(
 
 
 @torch.no_grad()
-def error(model: nn.Module, part: Part, classes: int) -> float:
-    """Return the error in percent, with the model in evaluation mode."""
-    model.eval()
-    correct = multiclass_accuracy(model(part.inputs), part.labels, num_classes=classes, average="micro")
-    # The accuracy is a float32; no part has so many examples that four decimals lose one.
-    return round(100 * (1 - correct.item()), 4)
-
-
 def test(model: nn.Module, split: Split, task: Task, trial: Trial) -> dict[str, Any]:
     """Return the test error, clean and as the trial asks corrupted; the only place that sees test data."""
-    results: dict[str, Any] = {"test_error": error(model, split.test, task.classes)}
+    results: dict[str, Any] = {"test_error": error(task.objective, model, split.test)}
+    results.update(task.objective.details(model, split.test))
     if trial.corrupted:
         results["corrupted_error"] = {
             name: [
                 error(
+                    task.objective,
                     model,
                     Part(corrupt(split.test.inputs, name, severity, trial.seed), split.test.labels),
-                    task.classes,
                 )
                 for severity in SEVERITIES
             ]

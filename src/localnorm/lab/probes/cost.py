@@ -10,7 +10,6 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.autograd.graph import saved_tensors_hooks
-from torch.nn.functional import cross_entropy
 
 from localnorm.lab.norms import Norm
 from localnorm.lab.tasks import find_task
@@ -116,7 +115,7 @@ def _network_steps(norm: Norm) -> Callable[[], None]:
     def steps() -> None:
         for _ in range(_NETWORK_STEPS):
             optimizer.zero_grad()
-            cross_entropy(model(inputs), labels).backward()  # type: ignore[no-untyped-call]
+            task.objective.loss(model, inputs, labels).backward()  # type: ignore[no-untyped-call]
             optimizer.step()
 
     return steps

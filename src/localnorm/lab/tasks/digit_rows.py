@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from localnorm.lab.models.recurrent import Recurrent
 from localnorm.lab.tasks import digits
+from localnorm.lab.tasks.objective import classification
 from localnorm.lab.tasks.task import Part, Split, Task
 
 
@@ -19,7 +20,7 @@ DIGIT_ROWS = Task(
     about="the same digits and splits, read row by row in 8 steps of 8 pixels, the norm inside the cell",
     model="recurrent",
     dims=0,
-    classes=10,
+    objective=classification(10),
     load=load,
     build=Recurrent,
 )

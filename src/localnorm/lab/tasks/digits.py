@@ -14,6 +14,7 @@ from sklearn.model_selection import train_test_split
 
 from localnorm.lab.models.textbook_cnn import textbook_cnn
 from localnorm.lab.tasks.corruptions import CORRUPTIONS
+from localnorm.lab.tasks.objective import classification
 from localnorm.lab.tasks.task import Part, Split, Task
 
 TRAIN, VALIDATION, TEST = 1000, 297, 500
@@ -50,7 +51,7 @@ DIGITS = Task(
     f"{TEST} to test, split anew by each seed",
     model="textbook_cnn",
     dims=2,
-    classes=10,
+    objective=classification(10),
     load=load,
     build=textbook_cnn,
     corruptions=tuple(CORRUPTIONS),

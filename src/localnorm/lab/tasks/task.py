@@ -8,11 +8,17 @@ from dataclasses import dataclass
 from torch import Tensor, nn
 
 from localnorm.lab.norms import Builder
+from localnorm.lab.tasks.objective import Objective
 
 
 @dataclass(frozen=True)
 class Part:
-    """Inputs and their labels."""
+    """Inputs and what is to be learned of them.
+
+    Attributes:
+        inputs: one example along the first axis.
+        labels: what the objective compares with, one an example: classes, numbers, or boxes padded to one shape.
+    """
 
     inputs: Tensor
     labels: Tensor
@@ -36,7 +42,7 @@ class Task:
         about: the data and its split, for the protocol.
         model: the name of the model, for records.
         dims: axes after (N, C) where the norm sits: 2 in an image network, 0 in a recurrent cell.
-        classes: number of classes.
+        objective: what it is trained for and judged by.
         load: the data of one seed.
         build: the model with a norm.
         corruptions: the corruptions that the test is repeated under.
@@ -46,7 +52,7 @@ class Task:
     about: str
     model: str
     dims: int
-    classes: int
+    objective: Objective
     load: Callable[[int], Split]
     build: Callable[[Builder], nn.Module]
     corruptions: tuple[str, ...] = ()
