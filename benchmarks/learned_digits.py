@@ -56,7 +56,7 @@ def learned_values(record: Record) -> list[Values]:
     split, order = task.load(trial.seed), torch.Generator().manual_seed(trial.seed)
     fabric, model, optimizer = set_up(task, trial)
     for _ in range(trial.epochs):
-        train_epoch(fabric, model, optimizer, split.train, trial.batch_size, order)
+        train_epoch(fabric, model, optimizer, task, split.train, trial.batch_size, order)
     if test(model, split, task, trial)["test_error"] != record.results["test_error"]:
         raise SystemExit(f"the training of {trial} did not repeat itself: nothing is said of its values")
     layers = [module for module in model.modules() if isinstance(module, LocalResponseNorm)]

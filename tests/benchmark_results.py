@@ -61,7 +61,9 @@ def records() -> list[dict[str, Any]]:
     found.append(record("start", "first result", "localnorm", 700.0))
     found.append(record("memory", "kept", "localnorm", 1.0, inputs=1.0))
     for rival, took in (("without LRN", 96.0), ("localnorm", 100.0), ("torch eager", 192.0)):
-        found.append(record("networks", "AlexNet, batch of 16", rival, took, measure="AlexNet"))
+        found.append(
+            record("networks", "AlexNet, batch of 16, inference", rival, took, measure="AlexNet, inference")
+        )
     for rival, took in (("chain", 21.0), ("first convolution", 9.0), ("LRN", 2.0), ("second convolution", 9.0)):
         found.append(record("networks", "chain", rival, took, measure="chain"))
     return found

@@ -190,10 +190,10 @@ def test_targets_are_met_or_missed(results: Results):
     assert found["size 65 in size 5"][1:] == [*["1.40"] * 4, "met"]
     assert found["bfloat16 in float32"][1:] == [*["0.90"] * 4, "met"]
     assert found["a call on 4 numbers, microseconds"][1:] == ["25.00", "met"]
-    assert found["AlexNet's speed, in that of AlexNet without LRN"][1:] == ["0.96", "met"]
-    assert found["the same in place"][1:] == ["", "not measured"]
+    assert found["AlexNet, inference: speed in that without LRN"][1:] == ["0.96", "met"]
+    assert found["GoogLeNet, training: speed in that without LRN"][1:] == ["", "not measured"]
     assert found["convolution, LRN, convolution: in the sum of their times"][1:] == ["1.05", "met"]
-    assert found["(AlexNet with torch's own LRN)"][1] == "0.50"
+    assert found["(AlexNet, inference, with torch's own LRN)"][1] == "0.50"
 
 
 def test_nothing_measured_is_nothing_met():

@@ -1,53 +1,58 @@
-"""LRN inside a network: AlexNet with and without it, and two convolutions around it."""
+"""LRN inside a network: AlexNet and GoogLeNet before and after replace_lrn, and two convolutions around it."""
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Iterator
 
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import cross_entropy
 
 from benchmarks.cpu.contest import timed
 from benchmarks.cpu.results import Record
-from localnorm.torch import LocalResponseNorm
+from benchmarks.models import PAPER, Norm, alexnet, googlenet
+from benchmarks.rounds import Job
+from localnorm.torch import LocalResponseNorm, replace_lrn
 
-PAPER = (5, 5e-4, 0.75, 2.0)
-"""The paper's size, alpha, beta and k; its alpha of 1e-4 multiplies the sum, torch's the mean."""
-WITHOUT = "without LRN"
-Norm = Callable[[], nn.Module]
-NORMS: dict[str, Norm] = {
-    WITHOUT: nn.Identity,
-    "localnorm": lambda: LocalResponseNorm(*PAPER),
-    "localnorm in place": lambda: LocalResponseNorm(*PAPER, inplace=True),
-    "torch eager": lambda: nn.LocalResponseNorm(*PAPER),
-}
+WITHOUT, OURS, IN_PLACE, EAGER = "without LRN", "localnorm", "localnorm in place", "torch eager"
+SIDES = {"AlexNet": 227, "GoogLeNet": 224}
+"""Height and width of the images."""
+_BUILDERS: dict[str, Callable[[Norm, int], nn.Sequential]] = {"AlexNet": alexnet, "GoogLeNet": googlenet}
+_EQUAL = 1e-5
+"""How far the outputs may be from those before replace_lrn, in the largest of them: float32 rounds anew in each
+layer behind LRN."""
 
 
-def alexnet(norm: Norm, divided_by: int = 1) -> nn.Sequential:
-    """Return the network of Krizhevsky, Sutskever and Hinton (2012), its grouped convolutions too.
+def time_network(name: str, batch: int, divided_by: int, rounds: int) -> Iterator[Record]:
+    """Time inference and a step of training, with random weights, and check first that the outputs are equal.
 
-    Args:
-        norm: makes what stands behind the first and the second convolution.
-        divided_by: of the channels; 1 is the paper's network.
+    Without LRN is the limit of what any LRN can reach.
     """
-    c1, c2, c3, full, classes = (width // divided_by for width in (96, 256, 384, 4096, 1000))
-    return nn.Sequential(
-        *(nn.Conv2d(3, c1, 11, stride=4), nn.ReLU(inplace=True), norm(), nn.MaxPool2d(3, 2)),
-        *(nn.Conv2d(c1, c2, 5, padding=2, groups=2), nn.ReLU(inplace=True), norm(), nn.MaxPool2d(3, 2)),
-        *(nn.Conv2d(c2, c3, 3, padding=1), nn.ReLU(inplace=True)),
-        *(nn.Conv2d(c3, c3, 3, padding=1, groups=2), nn.ReLU(inplace=True)),
-        *(nn.Conv2d(c3, c2, 3, padding=1, groups=2), nn.ReLU(inplace=True), nn.MaxPool2d(3, 2)),
-        *(nn.Flatten(), nn.Linear(c2 * 36, full), nn.ReLU(inplace=True)),
-        *(nn.Linear(full, full), nn.ReLU(inplace=True), nn.Linear(full, classes)),
-    ).eval()
+    x = torch.randn(batch, 3, SIDES[name], SIDES[name])
+    networks = _networks(name, divided_by)
+    want = _inference(networks[EAGER], x)()
+    for rival in (OURS, IN_PLACE):
+        apart = float((_inference(networks[rival], x)() - want).abs().max() / want.abs().max())
+        if not apart <= _EQUAL:
+            raise SystemExit(f"{name} with {rival} is {apart:.1e} from torch's: not equal, so nothing is timed.")
+    jobs: dict[str, Job] = {rival: _inference(network, x) for rival, network in networks.items()}
+    yield from timed("networks", f"{name}, batch of {batch}, inference", f"{name}, inference", jobs, rounds)
+    # In place, the gradient would have lost what it needs.
+    jobs = {rival: _training(network, x) for rival, network in networks.items() if rival != IN_PLACE}
+    yield from timed("networks", f"{name}, batch of {batch}, training", f"{name}, training", jobs, rounds)
 
 
-def time_alexnet(batch: int, divided_by: int, rounds: int) -> Iterator[Record]:
-    """Time inference with random weights, with each norm and without."""
-    x = torch.randn(batch, 3, 227, 227)
-    networks = {name: alexnet(norm, divided_by) for name, norm in NORMS.items()}
-    jobs = {name: _inference(network, x) for name, network in networks.items()}
-    return timed("networks", f"AlexNet, batch of {batch}", "AlexNet", jobs, rounds)
+def _networks(name: str, divided_by: int) -> dict[str, nn.Module]:
+    """Return one network in four forms, all with the same weights."""
+    torch.manual_seed(0)
+    build = _BUILDERS[name]
+    torchs = build(lambda: nn.LocalResponseNorm(*PAPER), divided_by)
+    ours, in_place, without = copy.deepcopy(torchs), copy.deepcopy(torchs), build(nn.Identity, divided_by)
+    without.load_state_dict(torchs.state_dict())
+    replace_lrn(ours)
+    replace_lrn(in_place, inplace=True)
+    return {WITHOUT: without, OURS: ours, IN_PLACE: in_place, EAGER: torchs}
 
 
 def time_chain(shape: tuple[int, int, int, int], rounds: int) -> Iterator[Record]:
@@ -57,7 +62,7 @@ def time_chain(shape: tuple[int, int, int, int], rounds: int) -> Iterator[Record
     """
     x, channels = torch.randn(shape), shape[1]
     first, second = (nn.Conv2d(channels, channels, 3, padding=1) for _ in range(2))
-    norm = NORMS["localnorm"]()
+    norm = LocalResponseNorm(*PAPER)
     jobs = {
         "chain": _inference(nn.Sequential(first, norm, second), x),
         "first convolution": _inference(first, x),
@@ -69,8 +74,23 @@ def time_chain(shape: tuple[int, int, int, int], rounds: int) -> Iterator[Record
 
 def _inference(network: nn.Module, x: Tensor) -> Callable[[], Tensor]:
     def run() -> Tensor:
+        network.eval()
         with torch.inference_mode():
             y: Tensor = network(x)
             return y
+
+    return run
+
+
+def _training(network: nn.Module, x: Tensor) -> Callable[[], None]:
+    """Return a step of training: forward, backward, and stochastic gradient descent with momentum."""
+    optimizer = torch.optim.SGD(network.parameters(), 1e-4, momentum=0.9)
+    labels = torch.zeros(len(x), dtype=torch.int64)
+
+    def run() -> None:
+        network.train()
+        optimizer.zero_grad()
+        cross_entropy(network(x), labels).backward()  # type: ignore[no-untyped-call]
+        optimizer.step()
 
     return run

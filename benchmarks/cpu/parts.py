@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from benchmarks.cpu.case import BOTH, FORWARD, Case, Shape
 from benchmarks.cpu.contest import Contest
-from benchmarks.cpu.networks import time_alexnet, time_chain
+from benchmarks.cpu.networks import SIDES, time_chain, time_network
 from benchmarks.cpu.once import first_results, kept_bytes
 from benchmarks.cpu.results import Record
 from benchmarks.cpu.rivals import (
@@ -39,8 +39,8 @@ class Setting:
         sizes: of the window.
         plain: rivals that are ready at once.
         compiled: rivals that torch.compile makes.
-        batch: of AlexNet.
-        divided_by: AlexNet's channels.
+        batch: of the networks.
+        divided_by: the networks' channels.
         tries: fresh processes.
     """
 
@@ -146,7 +146,8 @@ def _call(setting: Setting) -> Iterator[Contest]:
 
 
 def _networks(setting: Setting) -> Iterator[Record]:
-    yield from time_alexnet(setting.batch, setting.divided_by, setting.rounds)
+    for name in SIDES:
+        yield from time_network(name, setting.batch, setting.divided_by, setting.rounds)
     yield from time_chain((setting.batch, *setting.main[0][1:]), setting.rounds)
 
 
