@@ -277,10 +277,11 @@ def test_bad_hyperparameters(build, text: str):
     [
         ((), {}, "from_torch needs size, which has no default there; pass size=5"),
         ((5,), {"size": 5}, "from_torch takes each of size, alpha, beta, k once"),
-        ((5,), {"bias": 1.0}, r"once and nothing else, got \(5,\) and {'bias': 1.0}; name the arguments"),
+        ((5,), {"bias": 1.0}, "from_torch takes size, alpha, beta, k, got bias; check the spelling"),
+        ((5,), {"alpa": 1.0}, r"got alpa; did you mean alpha\?"),
         ((5, 1, 1, 1, 1), {}, "from_torch takes each of size, alpha, beta, k once"),
     ],
-    ids=["missing", "twice", "wrong name", "too many"],
+    ids=["missing", "twice", "wrong name", "misspelt name", "too many"],
 )
 def test_bad_arguments(args: tuple, kwargs: dict, text: str):
     with pytest.raises(ConversionError, match=text):

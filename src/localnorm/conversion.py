@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import difflib
 import inspect
 import math
 import operator
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Protocol, TypeVar, overload
 
 from localnorm.conventions import Convention, mean_to_sum, sum_to_mean
@@ -92,12 +93,27 @@ def _within_bounds(row: Convention) -> list[tuple[str, float, float]]:
     return [(n, *row.bounds.get(n, b)) for n, b in zip(row.arguments, usual, strict=True)]
 
 
+def nearest(given: str, known: Iterable[str]) -> str:
+    """Return what to do about a name that is not known: the one that was probably meant.
+
+    Example:
+        >>> nearest("alpa", ("alpha", "beta"))
+        'did you mean alpha?'
+    """
+    found = difflib.get_close_matches(given.lower(), known, n=1)
+    return f"did you mean {found[0]}?" if found else "check the spelling."
+
+
 def bind(row: Convention, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> dict[str, Any]:
     """Return every argument by name, defaults filled in; one without a default must be given."""
     given = dict(zip(row.order, args, strict=False))
-    if len(args) > len(row.order) or given.keys() & kwargs.keys() or kwargs.keys() - set(row.order):
+    for unknown in kwargs.keys() - set(row.order):
         raise ConversionError(
-            f"from_{row.name} takes each of {', '.join(row.order)} once and nothing else, "
+            f"from_{row.name} takes {', '.join(row.order)}, got {unknown}; {nearest(unknown, row.order)}"
+        )
+    if len(args) > len(row.order) or given.keys() & kwargs.keys():
+        raise ConversionError(
+            f"from_{row.name} takes each of {', '.join(row.order)} once, "
             f"got {args} and {dict(kwargs)}; name the arguments."
         )
     given = {**row.defaults, **given, **kwargs}

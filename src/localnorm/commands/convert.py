@@ -13,7 +13,7 @@ from rich.text import Text
 from localnorm import LRNSpec
 from localnorm.commands.console import errors_end_the_command, out
 from localnorm.conventions import Convention
-from localnorm.conversion import arguments, bind, divisor, read
+from localnorm.conversion import arguments, bind, divisor, nearest, read
 from localnorm.errors import ConversionError
 from localnorm.frameworks import CONVENTIONS
 
@@ -56,9 +56,10 @@ def _print(line: str) -> None:
 
 def _framework(option: str, name: str | None) -> Convention:
     if name is None or name not in CONVENTIONS:
+        advice = "" if name is None else f"{nearest(name, CONVENTIONS)} "
         raise ConversionError(
             f"{option} must be one of {', '.join(CONVENTIONS)}, got {'nothing' if name is None else repr(name)}; "
-            "localnorm convert --list shows their arguments."
+            f"{advice}localnorm convert --list shows their arguments."
         )
     return CONVENTIONS[name]
 
