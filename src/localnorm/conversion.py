@@ -100,7 +100,9 @@ def nearest(given: str, known: Iterable[str]) -> str:
         >>> nearest("alpa", ("alpha", "beta"))
         'did you mean alpha?'
     """
-    found = difflib.get_close_matches(given.lower(), known, n=1)
+    names = tuple(known)
+    within = [name for name in names if given.lower() in name]
+    found = within or difflib.get_close_matches(given.lower(), names, n=1)
     return f"did you mean {found[0]}?" if found else "check the spelling."
 
 
