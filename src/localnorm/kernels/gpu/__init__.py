@@ -1,0 +1,1 @@
+"""The GPU kernel: LRN and its gradients in Triton."""
