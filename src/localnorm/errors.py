@@ -7,6 +7,7 @@ Each one is also a built-in error, so code that knows nothing of localnorm can c
     ├── ConversionError (ValueError)         a framework can't express this LRN, or is not known
     ├── AxisError (ValueError, IndexError)   no such axis
     ├── DTypeError (TypeError)               integers, booleans, complex numbers
+    ├── DeviceError (ValueError)             tensors on different devices
     ├── InplaceError (ValueError)            an input that may not be overwritten
     ├── OutputError (ValueError)             an array that can't take the result
     ├── LearnableError (ValueError)          a value that can't be learned
@@ -42,6 +43,10 @@ class AxisError(LocalnormError, ValueError, IndexError):
 
 class DTypeError(LocalnormError, TypeError):
     """An input whose dtype can't be normalized."""
+
+
+class DeviceError(LocalnormError, ValueError):
+    """Tensors that are on different devices."""
 
 
 class InplaceError(LocalnormError, ValueError):

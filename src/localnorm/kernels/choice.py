@@ -1,4 +1,4 @@
-"""Whether the compiled CPU kernel can be used here at all; said once where it can't."""
+"""Which kernels can be used here at all; said once where one can't."""
 
 from __future__ import annotations
 
@@ -25,3 +25,23 @@ def cpu_kernel() -> ModuleType | None:
         )
         return None
     return cpu
+
+
+@cache
+def gpu_kernel() -> ModuleType | None:
+    """Return `localnorm.kernels.gpu.launch`, imported when the first CUDA tensor is met, or None.
+
+    Warns:
+        RuntimeWarning: Triton can't be imported; torch operations in float64 then take its place.
+    """
+    try:
+        from localnorm.kernels.gpu import launch
+    except ImportError as problem:
+        warnings.warn(
+            f"localnorm's GPU kernel needs Triton, which can't be imported here ({problem}); slower operations "
+            "take its place on CUDA tensors. Install it with: pip install 'localnorm[gpu]'.",
+            RuntimeWarning,
+            stacklevel=4,
+        )
+        return None
+    return launch

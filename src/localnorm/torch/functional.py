@@ -9,9 +9,9 @@ import torch
 from torch import Tensor
 
 from localnorm.axes import channel_axis, window_axes
-from localnorm.errors import AxisError, DTypeError, InplaceError
+from localnorm.errors import AxisError, DeviceError, DTypeError, InplaceError
 from localnorm.spec import LRNSpec
-from localnorm.torch import onnx_graph, operator
+from localnorm.torch import cuda, cuda_operator, onnx_graph, operator
 from localnorm.torch.function import LocalResponseNormFunction
 from localnorm.torch.graph import traceable, tracing, without_sum
 from localnorm.torch.kernel import forward
@@ -107,6 +107,8 @@ def apply_spec(
         y = without_sum(x, spec, values)
     elif compiling and x.device.type == "cpu" and not torch.compiler.is_exporting():
         y = operator.apply(x, spec, axes, values)
+    elif compiling and _for_cuda(x, spec, axes, values):
+        y = cuda_operator.apply(x, spec, axes, values)
     elif compiling or tracing():
         y = traceable(x, spec, axes, values)
     elif inplace:
@@ -132,12 +134,24 @@ def checked_channel(x: Tensor, dim: int) -> int:
 
 def _along_channels(value: Tensor, x: Tensor, channel: int) -> Tensor:
     """Return a value in the rank of x and in the dtype of the arithmetic."""
+    if value.device != x.device:
+        raise DeviceError(
+            f"input and learned values must be on one device, got {x.device} and {value.device}; move the module, "
+            f"e.g. module.to({str(x.device)!r}), or the input."
+        )
     if value.ndim and len(value) != x.shape[channel]:
         raise AxisError(
             f"input must have one channel for each learned value, {len(value)} along axis {channel}, got "
             f"{x.shape[channel]}; pass num_channels={x.shape[channel]}, or another dim."
         )
     return value.reshape([-1 if axis == channel else 1 for axis in range(x.ndim)]).to(wide_dtype(x))
+
+
+def _for_cuda(x: Tensor, spec: LRNSpec, axes: tuple[int, ...], values: Mapping[str, Tensor]) -> bool:
+    """Whether the GPU kernel can stand in a compiled graph."""
+    if x.device.type != "cuda" or torch.compiler.is_exporting() or not cuda_operator.ready():
+        return False
+    return cuda.usable(x, spec, axes, values)
 
 
 def _needs_gradient(x: Tensor, values: Mapping[str, Tensor]) -> bool:

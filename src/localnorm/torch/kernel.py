@@ -1,4 +1,7 @@
-"""The compiled CPU kernel behind the torch door, and the portable arithmetic for all that it leaves."""
+"""The compiled CPU kernel behind the torch door, and the portable arithmetic for all that it leaves.
+
+CUDA tensors are handed on to `localnorm.torch.cuda`.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +19,7 @@ from localnorm.kernels.choice import cpu_kernel
 from localnorm.kernels.layout import Layout
 from localnorm.learnable import NAMES
 from localnorm.spec import LRNSpec
-from localnorm.torch import portable
+from localnorm.torch import cuda, portable
 from localnorm.torch.graph import Gradients, Values
 from localnorm.torch.openmp import parallel
 from localnorm.torch.pages import empty_like
@@ -38,6 +41,9 @@ class _Kernel(NamedTuple):
 
 def forward(x: Tensor, spec: LRNSpec, axes: tuple[int, ...], values: Values, out: Tensor | None = None) -> Tensor:
     """Return ``x * s^-beta``, written into out if given, which may be x."""
+    if x.device.type == "cuda":
+        y = cuda.forward(x, spec, axes, values)
+        return y if out is None else out.copy_(y)
     out = empty_like(x) if out is None else out
     kernel = _kernel(x, spec, axes, values)
     if kernel is None:
@@ -52,6 +58,8 @@ def forward(x: Tensor, spec: LRNSpec, axes: tuple[int, ...], values: Values, out
 
 def backward(x: Tensor, grad: Tensor, spec: LRNSpec, axes: tuple[int, ...], values: Values) -> Gradients:
     """Return the gradients for x and for the learned values."""
+    if x.device.type == "cuda":
+        return cuda.backward(x, grad, spec, axes, values)
     grad = grad.resolve_neg()
     kernel = None
     if _in_memory(grad) and (grad.dtype, grad.shape) == (x.dtype, x.shape):

@@ -7,8 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from localnorm.kernels.gpu.memory import MOST_OUTER
-from localnorm.kernels.gpu.plan import Plan, plan
+from localnorm.kernels.gpu.plan import MOST_OUTER, Plan, plan
 from localnorm.kernels.gpu.power import ROOTS
 from localnorm.kernels.gpu.rows_backward import rows_backward
 from localnorm.kernels.gpu.rows_forward import rows_forward
@@ -22,12 +21,6 @@ from localnorm.spec import LRNSpec
 
 _FORWARD = {"rows": rows_forward, "side": side_forward}
 _BACKWARD = {"rows": rows_backward, "side": side_backward}
-_LARGEST = 2.0**100
-"""Of k and alpha, as of their reciprocals: beyond it, float64 won't do either."""
-_LARGEST_BETA = 64.0
-_MOST_CHANNELS = 2**19
-"""More than a grid can have blocks for."""
-
 Pointer = Any
 """A tensor, as a framework's launcher takes it."""
 
@@ -149,17 +142,6 @@ class Pass:
             given |= {name: array.pointer, f"{name}_channel": found.channel_steps[i]}
             given |= {f"{name}_{j}": steps[j] for j in range(MOST_OUTER + 1)}
         return Launch(kernel, cut.grid, {**given, **more}, cut.warps)
-
-
-def takes(shape: tuple[int, ...], axis: int, spec: LRNSpec, learned: Mapping[str, object]) -> bool:
-    """Whether the kernel is right for these values and has programs enough for these channels."""
-    fixed = {name: getattr(spec, name) for name in NAMES if name not in learned}
-    return (
-        1 / _LARGEST <= fixed.get("alpha", 1.0) <= _LARGEST
-        and (fixed.get("k", 1.0) == 0 or 1 / _LARGEST <= fixed.get("k", 1.0) <= _LARGEST)
-        and abs(fixed.get("beta", 0.0)) <= _LARGEST_BETA
-        and shape[axis] <= _MOST_CHANNELS
-    )
 
 
 def _values(spec: LRNSpec, learned: Mapping[str, Learned]) -> dict[str, Any]:

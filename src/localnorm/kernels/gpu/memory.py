@@ -8,10 +8,6 @@ from __future__ import annotations
 import triton
 import triton.language as tl
 
-MOST_OUTER = 3
-"""Axes beside channels and positions that a kernel can count."""
-
-
 PART = tl.constexpr(128)
 """Positions that are done in float64 at a time: one for each thread."""
 

@@ -6,11 +6,13 @@ Nothing is tried out when a kernel first runs, so what runs depends on nothing e
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 from localnorm.kernels.layout import Layout
+from localnorm.learnable import NAMES
+from localnorm.spec import LRNSpec
 
 Kind = Literal["rows", "side", "wide"]
 NARROW = 9
@@ -28,6 +30,14 @@ _MANY, _FEW = 8, 2
 _SMALLEST_PART = 16
 _LARGEST_OFFSET = 2**31 - 2**20
 """Beyond it, offsets are counted in 64 bits; the rest is for what is counted beyond the borders."""
+
+_LARGEST = 2.0**100
+"""Of k and alpha, as of their reciprocals: beyond it, float64 won't do either."""
+_LARGEST_BETA = 64.0
+_MOST_CHANNELS = 2**19
+"""More than a grid can have blocks for."""
+MOST_OUTER = 3
+"""Axes beside channels and positions that a kernel can count."""
 
 
 @dataclass(frozen=True)
@@ -56,6 +66,17 @@ class Plan:
     def sums_shape(self, channels: int, own: bool) -> tuple[int, ...]:
         """Return the shape of what the programs sum for k, alpha and beta: the first axis is to be summed."""
         return (self.grid[0], 3, channels) if own else (self.grid[0] * self.grid[1], 3, 1)
+
+
+def takes(spec: LRNSpec, learned: Collection[str], layout: Layout) -> bool:
+    """Whether the kernel is right for these values, and can count these axes and channels."""
+    fixed = {name: getattr(spec, name) for name in NAMES if name not in learned}
+    return (
+        all(value == 0 or 1 / _LARGEST <= value <= _LARGEST for name, value in fixed.items() if name != "beta")
+        and abs(fixed.get("beta", 0.0)) <= _LARGEST_BETA
+        and layout.channels <= _MOST_CHANNELS
+        and len(layout.outer) <= MOST_OUTER
+    )
 
 
 def plan(

@@ -110,8 +110,8 @@ def side_backward(
             tl.zeros([TILE], tl.float64),
             tl.zeros([TILE], tl.float64),
         )
-        for i in range(CHUNK):
-            channel = first + i
+        for step in range(CHUNK):
+            channel = first + step
             backward_anywhere(x_here, grad_here, y_here, channel, channels, mask, given, learned, steps, LO, HI)
             if sums is not None:
                 terms = terms_anywhere(x_here, grad_here, channel, channels, mask, given, learned, steps, LO, HI)

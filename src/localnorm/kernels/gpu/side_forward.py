@@ -74,6 +74,6 @@ def side_forward(
         results = results + (found[i + LO] * power(s, v[2], v[3], BETA),)
     write_side_by_side(y, y_start, first, channels, mask, results, CHUNK)
     if tl.max((outside & mask).to(tl.int32), 0) > 0:
-        for i in range(CHUNK):
+        for step in range(CHUNK):
             x_here, y_here = (x, x_start, 1), (y, y_start, 1)
-            forward_anywhere(x_here, y_here, first + i, channels, mask, given, learned, steps, LO, HI)
+            forward_anywhere(x_here, y_here, first + step, channels, mask, given, learned, steps, LO, HI)

@@ -79,8 +79,8 @@ def wide_terms(
     found = read_block((x, x_start, x_channel), first, channels, mask, CHUNK, LONG)
     grad_start = base(position, extents, grad_steps, OUTER)
     grads = read_block((grad, grad_start, grad_channel), first, channels, mask, CHUNK, LONG)
-    far = grad_out_of_range(tl.max(tl.max(tl.abs(grads), 0), 0))
-    outside = inside & (~in_range(s, v) | far)
+    largest = tl.broadcast_to(tl.max(tl.max(tl.abs(grads), 0), 0), [CHUNK, TILE])
+    outside = inside & (grad_out_of_range(largest) | ~in_range(s, v))
     result = grads * power(s, v[2], v[3], BETA)
     product = result * found
     wide = channel.to(tl.int64) if LONG else channel
