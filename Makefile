@@ -9,7 +9,7 @@ JOBS ?= 2
 PYTEST := $(BIN)/python -m pytest -n $(JOBS) --dist loadfile
 KERAS_TESTS := tests/test_keras.py tests/test_keras_contract.py
 
-.PHONY: compare test test-all lint docs bench released hazards clean
+.PHONY: compare test test-all lint docs bench bench-gpu released hazards clean
 
 compare: $(LAB)
 	$(BIN)/localnorm compare
@@ -39,6 +39,10 @@ bench: $(INSTALLED)
 	$(BIN)/python -m benchmarks.cpu.tables
 	$(BIN)/python -m benchmarks.jax_door
 	$(BIN)/python -m benchmarks.keras_door
+
+# The same on a CUDA GPU; without one it says so and stops.
+bench-gpu: $(INSTALLED)
+	$(BIN)/python -m benchmarks.gpu
 
 # Measures the frameworks that are installed, however they came there.
 released: $(INSTALLED)

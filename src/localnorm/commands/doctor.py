@@ -24,6 +24,7 @@ _EXTRAS = {
     "jax": ("jax", "flax"),
     "keras": ("keras",),
     "tensorflow": ("keras", "tensorflow"),
+    "gpu": ("torch", "triton"),
     "lab": ("filelock", "jinja2", "lightning_fabric", "plotly", "rich", "sklearn", "torchmetrics", "typer"),
 }
 _ALLOWED = 8
@@ -66,7 +67,8 @@ def doctor() -> None:
             )
         if door == "torch":
             table.add_row("", "where squares overflow or vanish, or a NaN is, a slower path is taken")
-            table.add_row("", "windows over two axes or more take it, and tensors on other devices than the CPU")
+            table.add_row("", "windows over two axes or more take it, and tensors on devices that have no kernel")
+            table.add_row("CUDA tensors", Text(_cuda()))
             table.add_row("torch threads", Text(_threads()))
     for name, value in _compiled().items():
         table.add_row(name, Text(value))
@@ -95,6 +97,16 @@ def _compiled() -> dict[str, str]:
         "compiled kernel": f"{named or 'nothing yet'}; the rest at its first use, in a few seconds",
         "kept in": folder,
     }
+
+
+def _cuda() -> str:
+    """Say whether there are any, and what they would use."""
+    import torch
+
+    there = torch.cuda.get_device_name() if torch.cuda.is_available() else "no GPU that torch can use"
+    if importlib.util.find_spec("triton") is None:
+        return f"{there}; they would use torch operations in float64: pip install 'localnorm[gpu]' for the kernel"
+    return f"{there}; they would use the kernel in Triton {version('triton')}, float64 torch operations"
 
 
 def _threads() -> str:

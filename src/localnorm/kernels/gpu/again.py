@@ -39,7 +39,7 @@ def forward_again(
         position = positions(TILE, part, PIECE, LONG)
         x_here, y_here = _seen(x, position, extents, OUTER), _seen(y, position, extents, OUTER)
         for at in range(low, high):
-            channel = at.to(tl.int64) if LONG else at
+            channel = tl.full((), at, tl.int64) if LONG else at
             forward_anywhere(x_here, y_here, channel, channels, position < count, given, learned, steps, lo, hi)
 
 
@@ -69,7 +69,7 @@ def backward_again(
     zero = tl.zeros([PIECE], tl.float64)
     of_k, of_alpha, of_beta = zero, zero, zero
     for at in range(low, high):
-        channel = at.to(tl.int64) if LONG else at
+        channel = tl.full((), at, tl.int64) if LONG else at
         for part in range(TILE // PIECE):
             position = positions(TILE, part, PIECE, LONG)
             x_here, grad_here = _seen(x, position, extents, OUTER), _seen(grad, position, extents, OUTER)

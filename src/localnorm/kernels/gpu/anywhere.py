@@ -51,8 +51,9 @@ def backward_anywhere(x, grad, y, channel, channels, mask, given, learned, steps
         there = (c >= 0) & (c < channels)
         k, alpha, exponent = wide_values(given, learned, steps, c, there)
         s = k + alpha * _sum(x, c, channels, mask & there, lo, hi)
-        product = _read(grad, c, channels, mask) * wide_power(s, exponent) * _read(x, c, channels, mask)
-        through += tl.where(there, product / s * (2.0 * alpha * exponent), 0.0)
+        product = _read(grad, c, channels, mask) * _read(x, c, channels, mask)
+        # No division: that of float64 is a call, which costs the whole kernel registers.
+        through += tl.where(there, product * wide_power(s, exponent - 1.0) * (2.0 * alpha * exponent), 0.0)
     k, alpha, exponent = wide_values(given, learned, steps, channel, channel < channels)
     s = k + alpha * _sum(x, channel, channels, mask, lo, hi)
     direct = _read(grad, channel, channels, mask) * wide_power(s, exponent)
@@ -68,7 +69,7 @@ def terms_anywhere(x, grad, channel, channels, mask, given, learned, steps, lo, 
     s = k + alpha * total
     x_here, grad_here = _read(x, channel, channels, mask), _read(grad, channel, channels, mask)
     product = grad_here * x_here * wide_power(s, exponent)
-    share = exponent * product / s
+    share = exponent * grad_here * x_here * wide_power(s, exponent - 1.0)
     logarithm = tl.log2(s) * 0.6931471805599453
     return (
         tl.where(mask, share, 0.0),

@@ -17,8 +17,9 @@ from localnorm.spec import LRNSpec
 Kind = Literal["rows", "side", "wide"]
 NARROW = 9
 """Up to this size a window is kept in registers; beyond it, sums are put together from blocks of channels."""
-_THREADS = 128
-_WARP = 32
+_THREADS, _WARP = 128, 32
+# Side by side, ptxas spills a register of the backward pass where it aims at smaller programs.
+_SIDE_THREADS = 256
 # Channels that a thread takes at a time. Side by side, they are whole vectors of 16 bytes of any dtype.
 _AT_A_TIME = 8
 # Up to this size, two positions a thread leave room for the windows of the backward pass.
@@ -109,8 +110,8 @@ def plan(
     side_by_side = all(step == 1 for step in layout.channel_steps) and layout.channels >= _AT_A_TIME
     if side_by_side and not own and (layout.positions == 1 or layout.position_steps[0] != 1):
         groups = -(-layout.channels // _AT_A_TIME)
-        grid = (-(-count * groups // _THREADS), 1)
-        return Plan("side", _THREADS, _AT_A_TIME, layout.channels, grid, _THREADS // _WARP, long)
+        grid = (-(-count * groups // _SIDE_THREADS), 1)
+        return Plan("side", _SIDE_THREADS, _AT_A_TIME, layout.channels, grid, _SIDE_THREADS // _WARP, long)
     tile = _THREADS * _positions_a_thread(layout, lo + hi + 1, itemsize, backward)
     while tile > _THREADS and -(-count // tile) < _MANY * processors:
         tile //= 2

@@ -82,7 +82,7 @@ def rows_backward(
     )
     shared = values(given, learned, steps, 0, True)
     for at in range(low - LO - HI, high + LO + HI, CHUNK):
-        first = at.to(tl.int64) if LONG else at
+        first = tl.full((), at, tl.int64) if LONG else at
         xs = xs + columns(x, x_start, x_channel, first, 0, channels, mask, CHUNK)
         grads = grads + columns(grad, grad_start, grad_channel, first, 0, channels, mask, CHUNK)
         totals = window_sums(squares(xs, CHUNK + LO + HI), CHUNK, LO + HI + 1)

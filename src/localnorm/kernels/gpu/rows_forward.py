@@ -68,7 +68,7 @@ def rows_forward(
     outside = tl.zeros([TILE], tl.int1)
     shared = values(given, learned, steps, 0, True)
     for at in range(low - LO, high + HI, CHUNK):
-        first = at.to(tl.int64) if LONG else at
+        first = tl.full((), at, tl.int64) if LONG else at
         found = before + columns(x, x_start, x_channel, first, 0, channels, mask, CHUNK)
         sums = window_sums(squares(found, CHUNK + LO + HI), CHUNK, LO + HI + 1)
         for i in tl.static_range(CHUNK):

@@ -1,0 +1,192 @@
+"""The GPU kernel takes the contract exam and the hazards under Triton's interpreter.
+
+Run by `test_gpu.py` in a process of its own, since Triton decides when it is imported whether to interpret. What is
+interpreted is the kernels' own text, with NumPy's operations: its square roots are exact where a GPU's may err by an
+epsilon, so these bounds leave out what the documentation of PTX promises for those.
+"""
+
+from __future__ import annotations
+
+from itertools import cycle
+
+import numpy as np
+import pytest
+import torch
+
+import interpreted
+from contract import CASES, Array, Case, Door, check_forward, check_gradient
+from doors import _as_array
+from hazards import HAZARDS, Hazard
+from localnorm import LRNSpec
+from localnorm.axes import window_axes
+from localnorm.kernels.gpu import plan
+from localnorm.torch import cuda
+from localnorm.torch.graph import differentiable
+from tensors import as_tensor, bits, random_tensor
+
+interpreted.mend()
+# NumPy warns of what a GPU does silently, and of what is then done again.
+pytestmark = pytest.mark.filterwarnings("ignore::RuntimeWarning")
+
+DTYPES = ("float32", "float16", "bfloat16")
+SHAPES = {
+    "images": ((2, 40, 5, 3), 1, "contiguous"),
+    "a multiple of 16 positions": ((3, 11, 4, 8), 1, "contiguous"),
+    "channels last": ((2, 24, 5, 3), 1, "channels_last"),
+    "channels last, not in vectors": ((2, 11, 5, 3), 1, "channels_last"),
+    "rank 2": ((5, 19), 1, "contiguous"),
+    "rank 3": ((4, 13, 6), 1, "contiguous"),
+    "rank 5": ((2, 11, 3, 4, 5), 1, "channels_last"),
+    "transposed": ((3, 11, 4, 5), 1, "transposed"),
+    "sliced": ((3, 11, 4, 5), 1, "sliced"),
+    "channel axis first": ((11, 3, 4, 5), 0, "contiguous"),
+}
+SPECS = {
+    "even": LRNSpec(2, 1, 0.7, 0.75, 1.5),
+    "any beta": LRNSpec(2, 2, 0.5, 0.6, 0.3),
+    "size 1": LRNSpec(0, 0, 0.7, 1.0, 0.3),
+    "one-sided": LRNSpec(0, 8, 0.7, 0.5, 0.3),
+    "wide": LRNSpec(9, 12, 0.5, 0.6, 1.0),
+    "every channel": LRNSpec(50, 60, 0.05, 0.75, 1.0),
+}
+
+
+def _gpu_forward(x: Array, dtype: str, spec: LRNSpec, axis: int, layout: str) -> Array:
+    return _as_array(cuda.run_forward(as_tensor(x, dtype, layout), spec, axis % x.ndim, {}), dtype)
+
+
+def _gpu_gradient(x: Array, grad: Array, dtype: str, spec: LRNSpec, axis: int, layout: str) -> Array:
+    tensors = as_tensor(x, dtype, layout), as_tensor(grad, dtype)
+    return _as_array(cuda.run_backward(*tensors, spec, axis % x.ndim, {}).x, dtype)
+
+
+GPU = Door("gpu", DTYPES, _gpu_forward, _gpu_gradient)
+
+
+def _taken(x: Array, spec: LRNSpec, axis: int) -> bool:
+    return (
+        bool(spec.alpha)
+        and not spec.spatial
+        and cuda.usable(torch.empty(x.shape), spec, window_axes(spec, x.ndim, axis), {})
+    )
+
+
+def _check(x: Array, grad: Array, dtype: str, spec: LRNSpec, axis: int, layout: str) -> None:
+    check_forward(GPU, x, dtype, spec, axis, layout)
+    check_gradient(GPU, x, grad, dtype, spec, axis, layout)
+
+
+@pytest.mark.parametrize("spec", SPECS.values(), ids=SPECS)
+@pytest.mark.parametrize("name", SHAPES)
+def test_shapes(name: str, spec: LRNSpec):
+    shape, axis, layout = SHAPES[name]
+    rng = np.random.default_rng(len(name))
+    dtype = DTYPES[(len(name) + spec.size) % 3]
+    _check(3 * rng.normal(size=shape), rng.normal(size=shape), dtype, spec, axis, layout)
+
+
+RANDOM = [case for case in CASES if _taken(case.draw()[0], case.draw()[2], case.axis)]
+
+
+@pytest.mark.parametrize(
+    ("case", "dtype"),
+    [
+        pytest.param(case, dtype, id=f"{case}-{dtype}", marks=[pytest.mark.slow] if i % 24 else [])
+        for i, (case, dtype) in enumerate(zip(RANDOM, cycle(DTYPES)))
+    ],
+)
+def test_random_cases(case: Case, dtype: str):
+    x, grad, spec = case.draw()
+    _check(x, grad, dtype, spec, case.axis, case.layout)
+
+
+def _hazards() -> list[object]:
+    """Every hazard in one dtype or two, the others slow."""
+    found = []
+    for i, hazard in enumerate(h for h in HAZARDS if _taken(h.x(), h.spec, h.axis)):
+        dtypes = [dtype for dtype in DTYPES if dtype in hazard.dtypes]
+        for j, dtype in enumerate(dtypes):
+            slow = j != i % len(dtypes)
+            marks = [pytest.mark.slow] if slow else []
+            found.append(pytest.param(hazard, dtype, id=f"{hazard.name}-{dtype}", marks=marks))
+    return found
+
+
+@pytest.mark.parametrize(("hazard", "dtype"), _hazards())
+def test_hazards(hazard: Hazard, dtype: str):
+    _check(hazard.x(), hazard.grad(), dtype, hazard.spec, hazard.axis, hazard.layout)
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, 3e30])
+@pytest.mark.parametrize("layout", ["contiguous", "channels_last"])
+@pytest.mark.parametrize(
+    "spec",
+    [
+        LRNSpec(2, 1, 0.7, 0.75, 1.0),
+        pytest.param(LRNSpec(6, 5, 0.7, 0.75, 0.0), marks=pytest.mark.slow),
+    ],
+    ids=["narrow", "wide"],
+)
+def test_a_spike_stays_in_its_windows(spec: LRNSpec, layout: str, value: float):
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(1, 13, 2, 2))
+    x[0, 5, 1, 1] = value
+    _check(x, rng.normal(size=x.shape), "float32", spec, 1, layout)
+
+
+@pytest.mark.parametrize("scale", [1e-30, 1e-20, 1e25])
+def test_gradients_far_from_1(scale: float):
+    rng = np.random.default_rng(0)
+    x, grad = rng.normal(size=(2, 11, 3)), scale * rng.normal(size=(2, 11, 3))
+    check_gradient(GPU, x, grad, "float32", LRNSpec(2, 1, 0.7, 2.0, 1e-3))
+
+
+@pytest.mark.parametrize("spike", [1.0, 1e25], ids=["ordinary", "spike"])
+@pytest.mark.parametrize("per_channel", [False, True], ids=["shared", "a channel"])
+@pytest.mark.parametrize(
+    "spec",
+    [SPECS["even"], pytest.param(LRNSpec(6, 5, 0.7, 0.6, 1.5), marks=pytest.mark.slow)],
+    ids=["narrow", "wide"],
+)
+@pytest.mark.parametrize("layout", ["contiguous", "channels_last"])
+def test_learned_values(layout: str, spec: LRNSpec, per_channel: bool, spike: float):
+    """Beside the same arithmetic in float64: sums of 600 terms in float32 err by less than a thousandth epsilon each.
+
+    A term errs by up to 8 epsilons and the sum by that of the terms' magnitudes, of which the sum is at least a
+    hundredth here: 8 * 1e2 * 2^-23 is 1e-4.
+    """
+    x = random_tensor(2, 12, 5, 5, dtype=torch.float32)
+    x[1, 3, 2, 2] = spike
+    x = x.contiguous(memory_format=torch.channels_last) if layout == "channels_last" else x
+    grad = x.sign() + 0.1 * random_tensor(2, 12, 5, 5, dtype=torch.float32)
+    count = 12 if per_channel else 1
+    values = {
+        name: torch.linspace(0.9, 1.1, count, dtype=torch.float64).reshape(1, -1, 1, 1) * getattr(spec, name)
+        for name in ("k", "alpha", "beta")
+    }
+    found = cuda.run_backward(x, grad, spec, 1, values)
+    want = differentiable(x, grad, spec, (1,), values)
+    torch.testing.assert_close(found.x, want.x, rtol=1e-5, atol=1e-6)
+    for name in values:
+        assert found.values[name].shape == values[name].shape
+        torch.testing.assert_close(found.values[name], want.values[name], rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("name", ["images", "channels last"])
+@pytest.mark.parametrize("spec", [SPECS["even"], SPECS["wide"]], ids=["narrow", "wide"])
+def test_offsets_in_64_bits(name: str, spec: LRNSpec, monkeypatch: pytest.MonkeyPatch):
+    """As for tensors of more than 2^31 elements, which no test has the memory for."""
+    shape, axis, layout = SHAPES[name]
+    x, grad = (as_tensor(random_tensor(*shape).numpy(), "float32", layout) for _ in range(2))
+    want = cuda.run_forward(x, spec, axis, {}), cuda.run_backward(x, grad, spec, axis, {}).x
+    monkeypatch.setattr(plan, "_LARGEST_OFFSET", 0)
+    got = cuda.run_forward(x, spec, axis, {}), cuda.run_backward(x, grad, spec, axis, {}).x
+    assert [bits(y) for y in got] == [bits(y) for y in want]
+
+
+def test_expanded_inputs_and_gradients():
+    x = np.broadcast_to(random_tensor(1, 11, 4, 5).numpy(), (3, 11, 4, 5))
+    _check(x, np.ones((3, 11, 4, 5)), "float32", SPECS["even"], 1, "expanded")
+    t = random_tensor(3, 11, 4, 5, dtype=torch.float32)
+    found = cuda.run_backward(t, torch.ones(()).expand(t.shape), SPECS["even"], 1, {}).x
+    assert torch.equal(found, cuda.run_backward(t, torch.ones(t.shape), SPECS["even"], 1, {}).x)
