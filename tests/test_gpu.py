@@ -1,4 +1,4 @@
-"""The GPU kernel without a GPU: its exam in a process of its own, its plans, and what the torch door does with it."""
+"""The GPU kernel without a GPU: its exam in another process, its plans, and what the torch door does with it."""
 
 from __future__ import annotations
 

@@ -35,7 +35,7 @@ def worst_error(case: Case, numbers: Given, result: Array) -> float:
 
 
 def _wide(tensor: torch.Tensor) -> Array:
-    array: Array = tensor.double().numpy()
+    array: Array = tensor.cpu().double().numpy()
     return array
 
 

@@ -34,6 +34,7 @@ class Case:
         size: channels in the window.
         beta: the exponent.
         threads: for every rival the same.
+        device: where torch has the numbers.
     """
 
     shape: Shape
@@ -43,6 +44,7 @@ class Case:
     size: int = 5
     beta: float = 0.75
     threads: int = 1
+    device: str = "cpu"
 
     @property
     def spec(self) -> LRNSpec:
@@ -61,6 +63,7 @@ class Case:
 
     def in_memory_order(self, tensor: Tensor) -> Array:
         """Return the memory of an (N, C, H, W) tensor as an array whose axes are in the order of memory."""
+        tensor = tensor.cpu()
         ordered = tensor if self.layout == "NCHW" else tensor.permute(0, 2, 3, 1)
         if self.dtype != "bfloat16":
             return ordered.numpy()
@@ -89,13 +92,13 @@ class Ready(NamedTuple):
 
 def given(case: Case) -> Given:
     """Return the numbers of a case, the same for all rivals."""
-    return _given(case.shape, case.layout, case.dtype)
+    return _given(case.shape, case.layout, case.dtype, case.device)
 
 
 @lru_cache(maxsize=6)
-def _given(shape: Shape, layout: str, dtype: str) -> Given:
+def _given(shape: Shape, layout: str, dtype: str, device: str) -> Given:
     order = torch.contiguous_format if layout == "NCHW" else torch.channels_last
     generator = torch.Generator().manual_seed(0)
     x, grad = (torch.randn(shape, generator=generator) for _ in range(2))
     kind: torch.dtype = getattr(torch, dtype)
-    return Given(*(tensor.to(kind).contiguous(memory_format=order) for tensor in (x, grad)))
+    return Given(*(tensor.to(kind).contiguous(memory_format=order).to(device) for tensor in (x, grad)))

@@ -41,13 +41,20 @@ class Contest:
             more += [(case, rival) for rival in some if rival.takes(case)]
         return Contest(self.part, self.name, tuple(dict.fromkeys((*self.entries, *more))))
 
+    def _finish(self) -> Job:
+        """Return what waits for the devices that take part."""
+        on_gpu = any(case.device != "cpu" for case, _ in self.entries)
+        return torch.cuda.synchronize if on_gpu else lambda: None
+
     def run(self, rounds: int) -> Iterator[Record]:
         """Check, time, and yield one record an entry."""
         # A compiled function gives up after a number of shapes.
         torch.compiler.reset()
         checked = {entry: _checked(*entry) for entry in self.entries}
         keys = {entry: str(i) for i, entry in enumerate(self.entries)}
-        times = Times({keys[entry]: job for entry, (job, _) in checked.items() if job is not None}, rounds)
+        times = Times(
+            {keys[entry]: job for entry, (job, _) in checked.items() if job is not None}, rounds, self._finish()
+        )
         started = now()
         for (case, rival), (job, found) in checked.items():
             record = {"part": self.part, "contest": self.name, "started": started, **_fields(case), **found}
@@ -59,9 +66,11 @@ class Contest:
             yield record
 
 
-def timed(part: str, name: str, measure: str, jobs: Mapping[str, Job], rounds: int) -> Iterator[Record]:
+def timed(
+    part: str, name: str, measure: str, jobs: Mapping[str, Job], rounds: int, finish: Job = lambda: None
+) -> Iterator[Record]:
     """Time what has no case and no accuracy; yield one record a job."""
-    times, started = Times(jobs, rounds), now()
+    times, started = Times(jobs, rounds, finish), now()
     for rival in jobs:
         head = {"part": part, "contest": name, "started": started, "measure": measure, "rival": rival}
         yield {**head, "milliseconds": in_milliseconds(times, rival)}
@@ -79,7 +88,7 @@ def now() -> str:
 
 def _plain(case: Case) -> Case:
     """Return the case of a copy or a relu of the same tensor, which have no size and no beta."""
-    return Case(case.shape, layout=case.layout, dtype=case.dtype, threads=case.threads)
+    return Case(case.shape, layout=case.layout, dtype=case.dtype, threads=case.threads, device=case.device)
 
 
 def _fields(case: Case) -> dict[str, Any]:

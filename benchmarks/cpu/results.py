@@ -23,6 +23,7 @@ _RIVALS = (
     *(
         "numba",
         "llvmlite",
+        "triton",
         "ml_dtypes",
         "jax",
         "jaxlib",
@@ -51,10 +52,10 @@ def here(threads: int) -> Record:
     return {**found, "versions": versions, "threads": threads, "date": date, "load": load}
 
 
-def new_file(first: Record, folder: Path) -> Path:
+def new_file(first: Record, folder: Path, kind: str = "cpu") -> Path:
     """Return a name for the results of this machine and session that no file has."""
     machine = re.sub(r"[^a-z0-9]+", "-", first["processor"].lower()).strip("-")
-    name = f"cpu-{machine}-{first['date']}"
+    name = f"{kind}-{machine}-{first['date']}"
     names = (f"{name}{suffix}.jsonl" for suffix in ("", *(f"-{i}" for i in range(2, 1000))))
     return next(path for path in map(folder.joinpath, names) if not path.exists())
 

@@ -7,13 +7,18 @@ import torch
 
 import localnorm
 from benchmarks.cpu.case import Case, Given, Ready
-from benchmarks.cpu.rivals.torch import passes, to_array
+from benchmarks.cpu.rivals.torch import compiled_passes, passes, to_array
 from localnorm.torch import local_response_norm
 
 
 def fresh(case: Case, numbers: Given) -> Ready:
     """The torch door as it is called in a network."""
     return passes(lambda x: local_response_norm(x, *case.torch_arguments), case, numbers)
+
+
+def compiled(case: Case, numbers: Given) -> Ready:
+    """The same under torch.compile."""
+    return compiled_passes(lambda x: local_response_norm(x, *case.torch_arguments), case, numbers)
 
 
 def in_place(case: Case, numbers: Given) -> Ready:

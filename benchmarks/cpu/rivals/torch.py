@@ -20,7 +20,7 @@ Forward = Callable[[Tensor], Tensor]
 
 def to_array(tensor: Tensor) -> Array:
     """Return a tensor of any float dtype as an array that NumPy can compute with."""
-    detached = tensor.detach()
+    detached = tensor.detach().cpu()
     array: Array = (detached.float() if detached.dtype == torch.bfloat16 else detached).numpy()
     return array
 
@@ -56,18 +56,18 @@ def eager(case: Case, numbers: Given) -> Ready:
 
 def compiled_own(case: Case, numbers: Given) -> Ready:
     """The same under torch.compile."""
-    return _compiled(_own(case), case, numbers)
+    return compiled_passes(_own(case), case, numbers)
 
 
 def compiled_slices(case: Case, numbers: Given) -> Ready:
     """A sum of slices and a power under torch.compile."""
     beta = case.beta
-    return _compiled(_slices(case, lambda s: s.pow(-beta)), case, numbers)
+    return compiled_passes(_slices(case, lambda s: s.pow(-beta)), case, numbers)
 
 
 def compiled_slices_without_pow(case: Case, numbers: Given) -> Ready:
     """The same with roots where beta is 0.75, else with exp and log in place of the power."""
-    return _compiled(_slices(case, _roots if case.beta == 0.75 else _exp_log(case.beta)), case, numbers)
+    return compiled_passes(_slices(case, _roots if case.beta == 0.75 else _exp_log(case.beta)), case, numbers)
 
 
 def _own(case: Case) -> Forward:
@@ -97,7 +97,8 @@ def _exp_log(beta: float) -> Forward:
     return lambda s: torch.exp(-beta * torch.log(s))
 
 
-def _compiled(forward: Forward, case: Case, numbers: Given) -> Ready:
+def compiled_passes(forward: Forward, case: Case, numbers: Given) -> Ready:
+    """Return the same of a function under torch.compile."""
     ready = passes(torch.compile(forward, dynamic=False), case, numbers)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")

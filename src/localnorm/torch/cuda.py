@@ -1,6 +1,6 @@
-"""The GPU kernel behind the torch door: CUDA tensors in eager mode, and operators that torch's compiler sees through.
+"""The GPU kernel behind the torch door: CUDA tensors in eager mode, and what the operators do.
 
-No value of a tensor is looked at here, and memory comes from torch alone, so that CUDA graphs can capture all of it.
+No value of a tensor is looked at here, and memory comes from torch alone, so CUDA graphs can capture all of it.
 """
 
 from __future__ import annotations
@@ -57,13 +57,10 @@ def usable(x: Tensor, spec: LRNSpec, axes: tuple[int, ...], values: Values) -> b
     """Whether the kernel takes this dtype, this memory and these values; float64 it does not take."""
     if x.dtype not in _DTYPES or len(axes) != 1 or any(extent == 0 for extent in x.shape):
         return False
-    if any(value.numel() not in (1, x.shape[axes[0]]) for value in values.values()):
+    if any(value.numel() > 1 and value.shape[axes[0]] == 1 for value in values.values()):
         # One value a channel and a window within the channel.
         return False
-    found = layout(x.shape, axes[0], x.stride())
-    if any(value.numel() > 1 and value.shape[axes[0]] == 1 for value in values.values()):
-        return False
-    return takes(spec, values.keys(), found)
+    return takes(spec, values.keys(), layout(x.shape, axes[0], x.stride()))
 
 
 def run_forward(x: Tensor, spec: LRNSpec, axis: int, values: Values, wrap: Wrap = lambda kernel: kernel) -> Tensor:

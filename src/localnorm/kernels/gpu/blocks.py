@@ -1,6 +1,6 @@
 """Sums over wide windows by van Herk's idea, nothing ever subtracted and nothing passed between programs.
 
-Let B channels from b on be a block, B at most ``lo + hi``. The window of its channel i begins at ``b - lo + i`` and
+Let B channels from b on be a block, B at most ``lo + hi``. Its channel i's window begins at ``b - lo + i`` and
 ends at ``b + hi + i``: it is what is left of the block of B at ``b - lo`` from its element i on, all that lies
 between, and the block of B at ``b + hi`` up to its element i.
 """

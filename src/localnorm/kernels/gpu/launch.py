@@ -36,7 +36,7 @@ class Learned(NamedTuple):
     """A learned value: float64 in memory, one number or one a channel."""
 
     pointer: Pointer
-    count: int
+    numbers: int
 
 
 @dataclass(frozen=True)
@@ -72,7 +72,7 @@ class Pass:
     @property
     def own(self) -> bool:
         """Whether each channel has values of its own."""
-        return any(value.count > 1 for value in self.learned.values())
+        return any(value.numbers > 1 for value in self.learned.values())
 
     @property
     def window(self) -> tuple[int, int]:
@@ -157,5 +157,5 @@ def _values(spec: LRNSpec, learned: Mapping[str, Learned]) -> dict[str, Any]:
     for name in NAMES:
         value = learned.get(name)
         given[f"learned_{name}"] = None if value is None else value.pointer
-        given[f"step_{name}"] = int(value is not None and value.count > 1)
+        given[f"step_{name}"] = int(value is not None and value.numbers > 1)
     return given

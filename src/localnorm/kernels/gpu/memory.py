@@ -14,6 +14,7 @@ PART = tl.constexpr(128)
 
 @triton.jit
 def zeros(COUNT: tl.constexpr, TILE: tl.constexpr):
+    """Return COUNT columns of zeros."""
     found = ()
     for _ in tl.static_range(COUNT):
         found = found + (tl.zeros([TILE], tl.float32),)
@@ -115,7 +116,7 @@ def write(array, channel, mask, value):
 
 @triton.jit
 def beside(pointer, start, first, channels, mask, LEFT: tl.constexpr, RIGHT: tl.constexpr, COUNT: tl.constexpr):
-    """Return COUNT channels that lie side by side from `first` on, with LEFT before and RIGHT after them; 8 at most."""
+    """Return COUNT channels side by side from `first` on, with LEFT before and RIGHT after them, at most 8."""
     left: tl.constexpr = 0 if LEFT == 0 else (4 if LEFT <= 4 else 8)
     right: tl.constexpr = 0 if RIGHT == 0 else (4 if RIGHT <= 4 else 8)
     found = side_by_side(pointer, start, first, channels, mask, COUNT)

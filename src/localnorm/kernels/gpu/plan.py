@@ -1,6 +1,6 @@
 """How to cut the work up for a GPU: a pure function of layout, window, dtype and the number of multiprocessors.
 
-Nothing is tried out when a kernel first runs, so what runs depends on nothing else and can be tested without a GPU.
+Nothing is tried out when a kernel first runs, so what runs can be tested without a GPU.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Narrow windows where a row of positions is a channel: each thread goes up the channels with a window in registers.
+"""Narrow windows where a row of positions is a channel: threads go up the channels, a window in registers.
 
 So x is read once for the forward pass, x and the gradient once for the backward pass. Tiles share the channels
 around the border between them where the channels are cut into blocks.

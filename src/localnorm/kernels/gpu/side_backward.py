@@ -1,4 +1,4 @@
-"""The backward pass where channels lie side by side; what a thread needs of s beside its own, it works out itself."""
+"""The backward pass where channels lie side by side; what a thread needs beside its own, it works out."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Narrow windows where channels lie side by side: each thread has a few of them, with those beside them, at a position.
+"""Narrow windows where channels lie side by side: a thread has a few, and reads those beside them.
 
 Neighbours read the same borders, in whole vectors, from the cache of their multiprocessor; memory gives each
 element once.

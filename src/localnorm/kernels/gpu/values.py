@@ -1,4 +1,4 @@
-"""The values that a channel is normalized with, fixed or learned, and the limits of float32 that follow from them."""
+"""The values that a channel is normalized with, and the limits of float32 that follow from them."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """The backward pass with wide windows, in two kernels with float32 scratch memory between them.
 
-The first writes ``r = g s^-beta`` and ``h = 2 alpha beta r x / s``, the second ``r - x sum h``. An h that float32 won't
-do is NaN, which makes the second kernel do its tile again from the beginning.
+The first writes ``r = g s^-beta`` and ``h = 2 alpha beta r x / s``, the second ``r - x sum h``. An h that float32
+won't do is NaN, which makes the second kernel do its tile again from the beginning.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Wide windows: the channels of a program begin their windows in one block and end them in another, all whole between."""
+"""Wide windows: the channels of a program begin their windows in one block and end them in another."""
 
 from __future__ import annotations
 
