@@ -147,8 +147,12 @@ def test_gradients_far_from_1(scale: float):
 @pytest.mark.parametrize("per_channel", [False, True], ids=["shared", "a channel"])
 @pytest.mark.parametrize(
     "spec",
-    [SPECS["even"], pytest.param(LRNSpec(6, 5, 0.7, 0.6, 1.5), marks=pytest.mark.slow)],
-    ids=["narrow", "wide"],
+    [
+        SPECS["even"],
+        LRNSpec(4, 4, 0.7, 0.6, 1.5),
+        pytest.param(LRNSpec(6, 5, 0.7, 0.6, 1.5), marks=pytest.mark.slow),
+    ],
+    ids=["narrow", "size 9", "wide"],
 )
 @pytest.mark.parametrize("layout", ["contiguous", "channels_last"])
 def test_learned_values(layout: str, spec: LRNSpec, per_channel: bool, spike: float):

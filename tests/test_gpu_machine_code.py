@@ -23,6 +23,9 @@ CORE = [
     Variant(layout="NHWC", backward=True, size=65),
     Variant(shape=(256, 96, 55, 55), backward=True),
     Variant(backward=True, learned=1),
+    # Each of these has spilled.
+    Variant("bf16", backward=True, size=9, beta=0.6, learned=96),
+    Variant(backward=True, size=12),
 ]
 ALL = [
     Variant(*v)

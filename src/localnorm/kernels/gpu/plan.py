@@ -106,7 +106,7 @@ def plan(
         block = min(2 ** int(math.log2(lo + hi)), _LARGEST_BLOCK)
         tile = min(_BLOCK_ELEMENTS // block, _LONGEST_TILE)
         grid = (-(-count // tile), -(-layout.channels // block))
-        return Plan("wide", tile, block, block, grid, block * tile // (16 * _WARP), long)
+        return Plan("wide", tile, block, block, grid, max(block * tile // (16 * _WARP), _THREADS // _WARP), long)
     side_by_side = all(step == 1 for step in layout.channel_steps) and layout.channels >= _AT_A_TIME
     if side_by_side and not own and (layout.positions == 1 or layout.position_steps[0] != 1):
         groups = -(-layout.channels // _AT_A_TIME)
@@ -119,7 +119,9 @@ def plan(
     while tiles * blocks < _FEW * processors and -(-layout.channels // (2 * blocks)) >= _SMALLEST_PART:
         blocks *= 2
     block = -(-layout.channels // (blocks * _AT_A_TIME)) * _AT_A_TIME
-    chunk = _AT_A_TIME // 2 if backward and tile > _THREADS else _AT_A_TIME
+    # More at a time than there are registers for would be kept in memory.
+    crowded = backward and (tile > _THREADS or (own and lo + hi >= _SMALL))
+    chunk = _AT_A_TIME // 2 if crowded else _AT_A_TIME
     return Plan("rows", tile, chunk, block, (tiles, -(-layout.channels // block)), _THREADS // _WARP, long)
 
 
