@@ -1,4 +1,4 @@
-"""Triton's interpreter, mended where Triton 3.7.1 and NumPy 2.4 disagree and where it rounds as no GPU does."""
+"""Triton's interpreter, mended where Triton 3.6.0 and NumPy 2.4 disagree and where it rounds as no GPU does."""
 
 from __future__ import annotations
 

@@ -103,7 +103,7 @@ REFUSED = {
     "--from caffe --to onnx =5": "an argument must be NAME=VALUE, got '=5'",
     "--from caffe --to onnx alpha=": "an argument must be NAME=VALUE, got 'alpha='",
     "--from caffe --to onnx alpha=1 alpha=2": "an argument must be given once, got alpha twice; leave one out.",
-    "--from caffe --to onnx size=5": "from_caffe takes local_size, alpha, beta, k, norm_region, got size; did you mean local_size?",
+    "--from caffe --to onnx size=5": "alpha, beta, k, norm_region, got size; did you mean local_size?",
     "--from caffe --to onnx alpha=much": "alpha must be a real number, got 'much' of type str",
     "--from caffe --to onnx alpha=nan": "alpha must be a real number, got 'nan'",
     "--from torch --to onnx alpha=1": "from_torch needs size, which has no default there; pass size=5, say.",
