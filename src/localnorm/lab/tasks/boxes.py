@@ -88,7 +88,7 @@ def select(said: Tensor, *, least_score: float = 0.02, most_overlap: float = 0.6
         >>> boxes = torch.tensor([[0.0, 0.0, 9.0, 9.0], [0.0, 0.0, 9.0, 8.0], [20.0, 0.0, 29.0, 9.0]])
         >>> logits = torch.tensor([[1.0], [2.0], [0.0]])
         >>> select(torch.cat((boxes, logits), dim=1)[None]).kept
-        tensor([[ True,  True, False]])
+        tensor([[ True, False,  True]])
     """
     classes = said.shape[2] - 4
     # Stable, so that equal scores keep their order and a result repeats digit for digit.
