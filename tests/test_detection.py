@@ -48,7 +48,9 @@ def _random_labels(n: int) -> Tensor:
 
 def test_overlap_by_hand():
     box = torch.tensor([0.0, 0.0, 4.0, 4.0])
-    others = torch.tensor([[0, 0, 4, 4], [2, 0, 6, 4], [1, 1, 3, 3], [4, 0, 8, 4], [6, 0, 8, 4], [1, 1, 1, 9]]).float()
+    others = torch.tensor(
+        [[0, 0, 4, 4], [2, 0, 6, 4], [1, 1, 3, 3], [4, 0, 8, 4], [6, 0, 8, 4], [1, 1, 1, 9]]
+    ).float()
     assert area(others).tolist() == [16, 16, 4, 16, 8, 0]
     torch.testing.assert_close(iou(box, others), torch.tensor([1, 8 / 24, 4 / 16, 0, 0, 0]))
     # Minus the share of the hull that is empty: 8 of the 32 square pixels for the fifth, 20 of 36 for the last.
@@ -148,7 +150,9 @@ def test_average_precision_needs_something_to_find(capfd: pytest.CaptureFixture[
     labels = torch.tensor([[PADDING]])
     with pytest.raises(DataError, match="needs at least one true box, got none"):
         _error(_said((0, SURE, [0.0, 0.0, 9.0, 9.0])), labels)
-    nothing = Detections(*(torch.zeros(1, 0, *more) for more in ((4,), (), ())), torch.zeros(1, 0, dtype=torch.bool))
+    nothing = Detections(
+        *(torch.zeros(1, 0, *more) for more in ((4,), (), ())), torch.zeros(1, 0, dtype=torch.bool)
+    )
     assert average_precision(nothing, _random_labels(1)) == (0, 0, 0)
     _error(_said((0, SURE, [0.0, 0.0, 9.0, 9.0])), _random_labels(1))
     assert capfd.readouterr() == ("", "")
@@ -158,8 +162,8 @@ def test_cells_are_taught_the_smallest_box_that_is_near():
     # 5 x 5 cells with centres at 2, 6, 10, 14, 18.
     labels = torch.tensor([[[0, 0, 0, 20, 20], [1, 9, 9, 13, 13], [-1, 0, 0, 20, 20], [0, 3, 3, 5, 5]]]).float()
     taught = assign(labels, centres(20, 20)).view(5, 5)
-    # The large box's centre is at 10, 10: 1.5 strides of 4 pixels reach the three cells in the middle of each axis;
-    # the small box holds one of them, and the last holds none.
+    # The large box's centre is at 10, 10: 1.5 strides of 4 pixels reach the three cells in the middle of
+    # each axis; the small box holds one of them, and the last holds none.
     expected = torch.full((5, 5), -1)
     expected[1:4, 1:4] = 0
     expected[2, 2] = 1
@@ -183,11 +187,15 @@ def test_loss_by_hand():
 
 def test_padding_counts_for_nothing():
     labels = _random_labels(4)
-    said = Detector(nn.BatchNorm2d, classes=3)(torch.rand(4, 1, 64, 64, generator=torch.Generator().manual_seed(1)))
+    said = Detector(nn.BatchNorm2d, classes=3)(
+        torch.rand(4, 1, 64, 64, generator=torch.Generator().manual_seed(1))
+    )
     loss = detection_loss(said, labels, centres(64, 64))
     dirty = torch.cat((labels, torch.tensor([[[-1.0, 0.0, 0.0, 64.0, 64.0]]]).expand(4, 2, 5)), dim=1)
     torch.testing.assert_close(detection_loss(said, dirty, centres(64, 64)), loss, rtol=0, atol=0)
-    assert torch.equal(assign(labels[:, [4, 2, 1, 0, 3]], centres(64, 64)) == -1, assign(labels, centres(64, 64)) == -1)
+    assert torch.equal(
+        assign(labels[:, [4, 2, 1, 0, 3]], centres(64, 64)) == -1, assign(labels, centres(64, 64)) == -1
+    )
 
 
 def test_scenes_without_a_box_teach_the_scores_alone():

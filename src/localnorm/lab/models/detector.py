@@ -72,8 +72,8 @@ class Detector(nn.Module):
         with torch.no_grad():
             for layer in self.body:
                 if isinstance(layer, nn.Conv2d):
+                    # Keeps the size of activations from layer to layer, which matters most without a norm.
                     nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
-                    layer.bias.zero_()
             self.head.bias[4:] = math.log(_PRIOR / (1 - _PRIOR))  # type: ignore[index]
 
     def forward(self, x: Tensor) -> Tensor:

@@ -47,7 +47,8 @@ def average_precision(found: Detections, labels: Tensor) -> AveragePrecision:
         >>> import torch
         >>> box = torch.tensor([[[2.0, 2.0, 12.0, 12.0]]])
         >>> one = torch.ones(1, 1)
-        >>> average_precision(Detections(box, one, one.long(), one.bool()), torch.cat((one[..., None], box), dim=-1))
+        >>> labels = torch.cat((one[..., None], box), dim=-1)
+        >>> average_precision(Detections(box, one, one.long(), one.bool()), labels)
         AveragePrecision(ap=1.0, ap50=1.0, ap75=1.0)
     """
     truth: list[dict[str, Any]] = []
@@ -66,7 +67,9 @@ def average_precision(found: Detections, labels: Tensor) -> AveragePrecision:
                     }
                 )
     if not truth:
-        raise DataError("average precision needs at least one true box, got none; give images that show something.")
+        raise DataError(
+            "average precision needs at least one true box, got none; give images that show something."
+        )
     boxes, scores, classes = found.boxes.tolist(), found.scores.tolist(), found.classes.tolist()
     predicted = [
         {

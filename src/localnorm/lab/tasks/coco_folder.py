@@ -51,7 +51,8 @@ def _content(folder: Path) -> dict[str, Any]:
                 f"annotations must hold a list {name!r} that is not empty, got none in {path}; export them in "
                 "COCO's format for object detection."
             )
-    return content
+    checked: dict[str, Any] = content
+    return checked
 
 
 def _categories(content: dict[str, Any]) -> dict[int, str]:
@@ -90,8 +91,8 @@ def _list(folder: Path) -> tuple[list[_Listed], dict[int, str]]:
         for note in content["annotations"]:
             if note["image_id"] not in images:
                 raise DataError(
-                    f"an annotation must be of a listed image, got image_id {note['image_id']!r} in {path}; add it "
-                    "to the list of images."
+                    f"an annotation must be of a listed image, got image_id {note['image_id']!r} in {path}; add "
+                    "it to the list of images."
                 )
             if not note.get("iscrowd", 0):
                 image = images[note["image_id"]]
@@ -100,8 +101,8 @@ def _list(folder: Path) -> tuple[list[_Listed], dict[int, str]]:
         if isinstance(problem, DataError):
             raise
         raise DataError(
-            "an image must have id, file_name, width and height, an annotation image_id, category_id and bbox of 4 "
-            f"numbers, a category id and name; got {type(problem).__name__}: {problem} in {path}; export it again."
+            "an image must have id, file_name, width and height, an annotation image_id, category_id and bbox of "
+            f"4 numbers, a category id and name; got {type(problem).__name__}: {problem} in {path}; export it again."
         ) from None
     return list(images.values()), names
 
@@ -112,10 +113,12 @@ def _read(image: _Listed, side: int, channels: int) -> Tensor:
         with Image.open(image.file) as opened:
             if opened.size != image.size:
                 raise DataError(
-                    f"an image must have the size that annotations.json says, {image.size[0]}x{image.size[1]}, got "
-                    f"{opened.size[0]}x{opened.size[1]} in {image.file}; annotate the image that is there."
+                    f"an image must have the size that annotations.json says, {image.size[0]}x{image.size[1]}, "
+                    f"got {opened.size[0]}x{opened.size[1]} in {image.file}; annotate the image that is there."
                 )
-            pixels = opened.convert("L" if channels == 1 else "RGB").resize((side, side), Image.Resampling.BILINEAR)
+            pixels = opened.convert("L" if channels == 1 else "RGB").resize(
+                (side, side), Image.Resampling.BILINEAR
+            )
     except FileNotFoundError:
         raise DataError(
             f"every image that annotations.json lists must be there, got no {image.file}; add it or take it off "
@@ -123,7 +126,9 @@ def _read(image: _Listed, side: int, channels: int) -> Tensor:
         ) from None
     except (OSError, SyntaxError) as problem:
         raise DataError(f"an image must be readable, got {problem} in {image.file}; copy it again.") from None
-    return torch.from_numpy(np.array(pixels, dtype=np.float32).reshape(side, side, channels) / 255).permute(2, 0, 1)
+    return torch.from_numpy(np.array(pixels, dtype=np.float32).reshape(side, side, channels) / 255).permute(
+        2, 0, 1
+    )
 
 
 def _part(images: list[_Listed], side: int, channels: int, name: str) -> Part:
@@ -139,7 +144,9 @@ def _part(images: list[_Listed], side: int, channels: int, name: str) -> Part:
     for i, image in enumerate(images):
         if image.rows:
             width, height = (side / length for length in image.size)
-            labels[i, : len(image.rows)] = torch.tensor(image.rows) * torch.tensor([1, width, height, width, height])
+            labels[i, : len(image.rows)] = torch.tensor(image.rows) * torch.tensor(
+                [1, width, height, width, height]
+            )
     return Part(torch.stack([_read(image, side, channels) for image in images]), labels)
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import binary_cross_entropy_with_logits, one_hot
+from torch.nn.functional import binary_cross_entropy_with_logits
 
 from localnorm.lab.models.detector import STRIDE, centres
 from localnorm.lab.tasks.average_precision import average_precision
@@ -78,7 +78,7 @@ def detection_loss(said: Tensor, labels: Tensor, places: Tensor) -> Tensor:
 
 def detect(model: nn.Module, inputs: Tensor) -> Detections:
     """Return what a model finds in images, 100 of them at a time."""
-    parts = [select(model(images)) for images in inputs.split(_CHUNK)]
+    parts = [select(model(images)) for images in torch.split(inputs, _CHUNK)]
     return Detections(*(torch.cat(fields) for fields in zip(*parts, strict=True)))
 
 

@@ -70,7 +70,9 @@ def _squares(rng: np.random.Generator) -> list[list[Tensor]]:
     """Cut the textures into squares and deal them out: those of train, of validation and of test."""
     dealt: list[list[Tensor]] = [[] for _ in _SQUARES]
     for name in TEXTURES:
-        squares = [part for row in texture(name).split(_SQUARE) for part in row.split(_SQUARE, dim=1)]
+        squares = [
+            square for row in torch.split(texture(name), _SQUARE) for square in torch.split(row, _SQUARE, dim=1)
+        ]
         order = iter(rng.permutation(len(squares)))
         for part, count in zip(dealt, _SQUARES, strict=True):
             part += [squares[next(order)] for _ in range(count)]
@@ -123,8 +125,8 @@ def _scene(source: Part, squares: list[Tensor], rng: np.random.Generator) -> tup
 def compose(source: Part, squares: list[Tensor], count: int, rng: np.random.Generator) -> Part:
     """Return scenes of digits drawn from source, on squares of texture.
 
-    Each scene shows 1 to 5 digits, 12 to 28 pixels high, none of them covered by a tenth or more of its box by another; a
-    digit for which no place is found is left out. The ink is blended into the texture.
+    Each scene shows 1 to 5 digits, 12 to 28 pixels high, whose boxes share less than a tenth of the smaller one; a digit
+    for which no place is found is left out. The ink is blended into the dimmed texture.
 
     Args:
         source: digits of shape (M, 1, 8, 8) in [0, 1] and their classes.
@@ -140,7 +142,7 @@ def compose(source: Part, squares: list[Tensor], count: int, rng: np.random.Gene
     labels[..., 0] = -1
     for i in range(count):
         scenes[i, 0], shown = _scene(source, squares, rng)
-        labels[i, : len(shown)] = torch.tensor([(kind, *box) for kind, box in shown], dtype=torch.float32)
+        labels[i, : len(shown)] = torch.tensor([(kind, *box) for kind, box in shown]).float()
     return Part(scenes, labels)
 
 
