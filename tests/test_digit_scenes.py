@@ -17,15 +17,23 @@ from torch import Tensor
 from localnorm.errors import DataError
 from localnorm.lab import train
 from localnorm.lab.records import Trial
-from localnorm.lab.tasks import Part, Split, digits, find_task
-from localnorm.lab.tasks import digit_scenes as scenes
+from localnorm.lab.tasks import Part, Split, digit_scenes, digits, find_task
 from localnorm.lab.tasks.boxes import area, intersection
 from localnorm.lab.tasks.corruptions import CORRUPTIONS
+from localnorm.lab.tasks.scenes import compose
 from localnorm.lab.train import run_trial
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
-FULL = Trial("digit-scenes", "detector", "batch", 0, scenes.LEARNING_RATE, scenes.BATCH_SIZE, scenes.EPOCHS)
+FULL = Trial(
+    "digit-scenes",
+    "detector",
+    "batch",
+    0,
+    digit_scenes.LEARNING_RATE,
+    digit_scenes.BATCH_SIZE,
+    digit_scenes.EPOCHS,
+)
 PARTS = ("train", "validation", "test")
 
 
@@ -34,7 +42,7 @@ def _boxes(part: Part) -> list[Tensor]:
 
 
 def test_scenes_show_digits_of_varied_size_and_little_overlap():
-    split = scenes.load(0)
+    split = digit_scenes.load(0)
     assert [len(getattr(split, name).labels) for name in PARTS] == [600, 150, 300]
     for part in (split.train, split.validation, split.test):
         assert part.inputs.shape[1:] == (1, 64, 64)
@@ -61,7 +69,7 @@ def test_scenes_show_digits_of_varied_size_and_little_overlap():
 def test_a_box_holds_the_ink_and_nothing_else_does():
     full = Part(torch.ones(1, 1, 8, 8), torch.tensor([7]))
     black = [torch.zeros(128, 128)]
-    part = scenes.compose(full, black, 20, np.random.default_rng(0))
+    part = compose(full, black, 20, np.random.default_rng(0))
     for scene, rows in zip(part.inputs[:, 0], _boxes(part), strict=True):
         expected = torch.zeros(64, 64, dtype=torch.bool)
         for kind, left, top, right, bottom in rows.int().tolist():
@@ -75,7 +83,7 @@ def test_faint_margins_are_cut_off():
     digit = torch.zeros(1, 1, 8, 8)
     digit[0, 0, :, 2:6] = 1
     digit[0, 0, :, 6] = 0.1
-    part = scenes.compose(Part(digit, torch.tensor([1])), [torch.zeros(128, 128)], 20, np.random.default_rng(0))
+    part = compose(Part(digit, torch.tensor([1])), [torch.zeros(128, 128)], 20, np.random.default_rng(0))
     boxes = torch.cat(_boxes(part))[:, 1:]
     height, width = boxes[:, 3] - boxes[:, 1], boxes[:, 2] - boxes[:, 0]
     # Four columns of eight rows, to the next pixel.
@@ -85,19 +93,19 @@ def test_faint_margins_are_cut_off():
 def test_no_digit_and_no_texture_is_in_two_parts(monkeypatch: pytest.MonkeyPatch):
     given = []
 
-    def compose(source: Part, squares: list[Tensor], *_: object) -> Part:
+    def no_scenes(source: Part, squares: list[Tensor], *_: object) -> Part:
         given.append((source, squares))
         return source
 
-    monkeypatch.setattr(scenes, "compose", compose)
-    scenes.load.__wrapped__(3)
+    monkeypatch.setattr(digit_scenes, "compose", no_scenes)
+    digit_scenes.load.__wrapped__(3)
     images = [Counter(image.numpy().tobytes() for image in source.inputs) for source, _ in given]
     everything = digits.load(0)
     real = Counter(image.numpy().tobytes() for name in PARTS for image in getattr(everything, name).inputs)
     # Taken with repeats, so that no image can stand in two parts.
     assert sum(images, Counter()) == real
-    for name in scenes.TEXTURES:
-        texture = scenes.texture(name)
+    for name in digit_scenes.TEXTURES:
+        texture = digit_scenes.texture(name)
         dealt = torch.zeros(512, 512)
         for _, squares in given:
             for square in squares:
@@ -108,7 +116,7 @@ def test_no_digit_and_no_texture_is_in_two_parts(monkeypatch: pytest.MonkeyPatch
 
 
 def test_a_seed_decides_everything():
-    first, again, other = scenes.load.__wrapped__(0), scenes.load(0), scenes.load(1)
+    first, again, other = digit_scenes.load.__wrapped__(0), digit_scenes.load(0), digit_scenes.load(1)
     for name in PARTS:
         a, b, c = (getattr(split, name) for split in (first, again, other))
         assert torch.equal(a.inputs, b.inputs)
@@ -118,27 +126,31 @@ def test_a_seed_decides_everything():
 
 def test_textures_are_photographs_and_nothing_is_downloaded(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
     monkeypatch.setattr(socket, "socket", None)
-    for name in scenes.TEXTURES:
-        texture = scenes.texture.__wrapped__(name)
+    for name in digit_scenes.TEXTURES:
+        texture = digit_scenes.texture.__wrapped__(name)
         assert texture.shape == (512, 512)
         # A photograph has many shades; nothing drawn by a formula is among these files.
         assert len(texture.unique()) > 100
-    before = scenes.texture("brick").clone()
-    scenes.load.__wrapped__(5)
-    assert torch.equal(scenes.texture("brick"), before), "a texture was written to"
-    monkeypatch.setattr(scenes, "files", lambda package: tmp_path)  # noqa: ARG005
+    before = digit_scenes.texture("brick").clone()
+    digit_scenes.load.__wrapped__(5)
+    assert torch.equal(digit_scenes.texture("brick"), before), "a texture was written to"
+    monkeypatch.setattr(digit_scenes, "files", lambda package: tmp_path)  # noqa: ARG005
     with pytest.raises(DataError, match=r"need brick\.png .* got none at .*; install a wheel of scikit-image"):
-        scenes.texture.__wrapped__("brick")
+        digit_scenes.texture.__wrapped__("brick")
 
 
 def _few(seed: int) -> Split:
-    split = scenes.load(seed)
-    return Split(*(Part(getattr(split, name).inputs[:64], getattr(split, name).labels[:64]) for name in PARTS))
+    split = digit_scenes.load(seed)
+    sizes = {"train": 64, "validation": 16, "test": 32}
+    parts = {name: getattr(split, name) for name in PARTS}
+    return Split(
+        **{name: Part(part.inputs[: sizes[name]], part.labels[: sizes[name]]) for name, part in parts.items()}
+    )
 
 
 @pytest.fixture
 def few(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A task of 64 scenes a part."""
+    """A task of few scenes: 64 to learn from."""
     monkeypatch.setattr(train, "find_task", lambda name: replace(find_task(name), load=_few))
 
 
@@ -158,11 +170,11 @@ def test_a_trial_repeats_and_is_a_record():
 
 @pytest.mark.usefixtures("few")
 def test_a_detector_learns():
-    results = run_trial(replace(FULL, batch_size=4, epochs=10)).results
-    # Measured for two seeds: 0.56, 60 and 62, 81 and 82; untrained it finds nothing.
+    results = run_trial(replace(FULL, batch_size=4, epochs=12)).results
+    # Three seeds measured 0.54 to 0.55, 55 to 62 and 77 to 82; an untrained model finds nothing.
     assert results["train_loss"][-1] < 0.7 * results["train_loss"][0]
-    assert results["train_error"] < 75
-    assert results["test_error"] < 90
+    assert results["train_error"] < 80
+    assert results["test_error"] < 92
 
 
 @pytest.mark.slow

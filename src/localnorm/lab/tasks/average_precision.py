@@ -70,15 +70,11 @@ def average_precision(found: Detections, labels: Tensor) -> AveragePrecision:
         raise DataError(
             "average precision needs at least one true box, got none; give images that show something."
         )
-    boxes, scores, classes = found.boxes.tolist(), found.scores.tolist(), found.classes.tolist()
+    images, _ = found.kept.nonzero(as_tuple=True)
+    kept = (images, found.classes[found.kept], found.boxes[found.kept], found.scores[found.kept])
     predicted = [
-        {
-            "image_id": image,
-            "category_id": classes[image][i],
-            "bbox": _coco(boxes[image][i]),
-            "score": scores[image][i],
-        }
-        for image, i in found.kept.nonzero().tolist()
+        {"image_id": image, "category_id": kind, "bbox": _coco(box), "score": score}
+        for image, kind, box, score in zip(*(field.tolist() for field in kept), strict=True)
     ]
     if not predicted:
         return AveragePrecision(0.0, 0.0, 0.0)

@@ -23,7 +23,12 @@ def area(boxes: Tensor) -> Tensor:
 
 
 def intersection(a: Tensor, b: Tensor) -> Tensor:
-    """Return the area that boxes share, whose shapes (..., 4) broadcast."""
+    """Return the area, in square pixels, that boxes share whose shapes (..., 4) broadcast.
+
+    Example:
+        >>> intersection(torch.tensor([0.0, 0.0, 2.0, 2.0]), torch.tensor([1.0, 0.0, 3.0, 2.0]))
+        tensor(2.)
+    """
     return area(torch.cat((torch.maximum(a[..., :2], b[..., :2]), torch.minimum(a[..., 2:], b[..., 2:])), dim=-1))
 
 

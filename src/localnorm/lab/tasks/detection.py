@@ -64,6 +64,11 @@ def detection_loss(said: Tensor, labels: Tensor, places: Tensor) -> Tensor:
         said: shape (N, cells, 4 + classes).
         labels: shape (N, M, 5).
         places: the cells' centres, shape (cells, 2).
+
+    Example:
+        >>> said = torch.tensor([[[0.0, 0.0, 4.0, 4.0, 20.0]]])  # the right box, and sure of it
+        >>> detection_loss(said, torch.tensor([[[0.0, 0.0, 0.0, 4.0, 4.0]]]), centres(4, 4))
+        tensor(0.)
     """
     taught = assign(labels, places)
     image, cell = (taught >= 0).nonzero(as_tuple=True)
@@ -77,7 +82,16 @@ def detection_loss(said: Tensor, labels: Tensor, places: Tensor) -> Tensor:
 
 
 def detect(model: nn.Module, inputs: Tensor) -> Detections:
-    """Return what a model finds in images, 100 of them at a time."""
+    """Return what a model finds in images.
+
+    Args:
+        model: gives an output of shape (N, cells, 4 + classes): boxes and logits.
+        inputs: images of shape (N, C, H, W), shown to it 100 at a time.
+
+    Example:
+        >>> detect(nn.Identity(), torch.tensor([[[0.0, 0.0, 4.0, 4.0, 20.0]]])).kept
+        tensor([[True]])
+    """
     parts = [select(model(images)) for images in torch.split(inputs, _CHUNK)]
     return Detections(*(torch.cat(fields) for fields in zip(*parts, strict=True)))
 
