@@ -259,3 +259,16 @@ def test_what_is_found_in_an_image_is_independent_of_the_others(monkeypatch: pyt
         assert together.kept[i].sum() == one.kept[0].sum() > 0
     torch.testing.assert_close(in_chunks.scores, together.scores, rtol=1e-4, atol=1e-6)
     assert in_chunks.kept.shape == together.kept.shape
+
+
+def test_a_cell_sees_31_pixels():
+    model = Detector(find_norm("none").builder(2)).double()
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.abs_()  # so that no relu hides a pixel
+    image = torch.ones(1, 1, 64, 64, dtype=torch.float64, requires_grad=True)
+    # The cell of row and column 8 of 16 starts at pixel 32.
+    model(image)[0, 8 * 16 + 8, 4:].sum().backward()
+    rows, columns = image.grad[0, 0].nonzero().unbind(1)
+    for seen in (rows, columns):
+        assert (seen.min(), seen.max()) == (17, 47)

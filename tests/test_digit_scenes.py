@@ -171,14 +171,14 @@ def test_a_trial_repeats_and_is_a_record():
 @pytest.mark.usefixtures("few")
 def test_a_detector_learns():
     results = run_trial(replace(FULL, batch_size=4, epochs=12)).results
-    # Three seeds measured 0.54 to 0.55, 55 to 62 and 77 to 82; an untrained model finds nothing.
-    assert results["train_loss"][-1] < 0.7 * results["train_loss"][0]
-    assert results["train_error"] < 80
+    # Three seeds measured 0.44 to 0.47, 43 to 45 and 74 to 79; an untrained model finds nothing.
+    assert results["train_loss"][-1] < 0.6 * results["train_loss"][0]
+    assert results["train_error"] < 65
     assert results["test_error"] < 92
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("norm", "most"), [("none", 70), ("batch", 50)])
+@pytest.mark.parametrize(("norm", "most"), [("none", 55), ("batch", 45)])
 def test_the_task_can_be_learned(norm: str, most: float):
     results = run_trial(replace(FULL, norm=norm)).results
     assert results["test_error"] < most

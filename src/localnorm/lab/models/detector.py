@@ -40,9 +40,9 @@ def centres(height: int, width: int) -> Tensor:
 class Detector(nn.Module):
     """Predicts one box and a score for each class at every cell of a grid, without anchors.
 
-    Four blocks of conv 3x3, relu, norm, the first two of stride 2, then conv 1x1 to ``4 + classes`` numbers a
-    cell. A cell at (x, y) says the distances (l, t, r, b) to the four edges of its box, as multiples of the
-    stride s = 4 in logarithms:
+    Four blocks of conv 3x3, relu, norm, the first two of stride 2 and the last of dilation 2, then conv 1x1 to
+    ``4 + classes`` numbers a cell, which sees 31 x 31 pixels. A cell at (x, y) says the distances (l, t, r, b) to
+    the four edges of its box, as multiples of the stride s = 4 in logarithms:
 
         box = (x - s exp(l), y - s exp(t), x + s exp(r), y + s exp(b)).
 
@@ -64,8 +64,9 @@ class Detector(nn.Module):
         layers: list[nn.Module] = []
         before = channels
         # Multiples of 32, so that every number of groups that a study draws divides them.
-        for width, stride in ((32, 2), (64, 2), (64, 1), (64, 1)):
-            layers += [nn.Conv2d(before, width, 3, stride, padding=1), nn.ReLU(), norm_layer(width)]
+        for width, stride, dilation in ((32, 2, 1), (64, 2, 1), (64, 1, 1), (64, 1, 2)):
+            convolution = nn.Conv2d(before, width, 3, stride, padding=dilation, dilation=dilation)
+            layers += [convolution, nn.ReLU(), norm_layer(width)]
             before = width
         self.body = nn.Sequential(*layers)
         self.head = nn.Conv2d(before, 4 + classes, 1)
