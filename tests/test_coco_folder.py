@@ -24,13 +24,14 @@ Content = dict[str, Any]
 
 
 def _write(folder: Path, count: int, first: int = 0, change: Callable[[Content], object] = len) -> Path:
-    """Write images of 40x20 pixels, each with a white cat box and, in every other one, a dog box."""
+    """Write images of 40x20 pixels, each with a white cat and, in every other one, a grey dog."""
     (folder / "images").mkdir(parents=True)
     content: Content = {"info": {"year": 2024}, "licenses": [], "images": [], "annotations": []}
     content["categories"] = [dict(kind) for kind in CATEGORIES]
     for i in range(first, first + count):
         pixels = np.zeros((20, 40, 3), dtype=np.uint8)
         pixels[5:15, 10:30] = 255
+        pixels[:10, 30:] = 128 * (i % 2)
         pixels[16:, :8] = i
         name = f"{i:012}.png"
         Image.fromarray(pixels).save(folder / "images" / name)
@@ -165,6 +166,8 @@ BAD = {
     "images not a list": (_set(["images"], {}), "must hold a list 'images'"),
     "unknown category": (_set(["annotations", 0, "category_id"], 5), r"one of the ids \[3, 7\], got 5 in"),
     "unknown image": (_set(["annotations", 0, "image_id"], 5), "of a listed image, got image_id 5"),
+    "an id twice": (_set(["images", 1, "id"], 100), "the ids of images must differ"),
+    "a category twice": (_set(["categories", 1, "id"], 7), "the ids of categories must differ"),
     "no width": (_remove(["images", 0, "width"]), "must have id, file_name, width and height.*KeyError: 'width'"),
     "three numbers": (_set(["annotations", 0, "bbox"], [1, 2, 3]), "bbox of 4 numbers.*ValueError"),
     "words": (_set(["annotations", 0, "bbox"], ["a", 2, 3, 4]), "bbox of 4 numbers.*ValueError"),
@@ -197,6 +200,14 @@ def test_a_truncated_image_is_refused(kept: int, tmp_path: Path):
     path = tmp_path / "images" / "000000000003.png"
     path.write_bytes(path.read_bytes()[:kept])
     with pytest.raises(DataError, match=r"must be readable, got .*000000000003\.png; copy it again"):
+        coco_folder(tmp_path)
+
+
+def test_an_image_of_16_bits_is_refused(tmp_path: Path):
+    _write(tmp_path, 5)
+    path = tmp_path / "images" / "000000000003.png"
+    Image.fromarray(np.full((20, 40), 40000, dtype=np.uint16)).save(path)
+    with pytest.raises(DataError, match=r"must have 8 bits a channel, got mode I;16 in .*3\.png"):
         coco_folder(tmp_path)
 
 

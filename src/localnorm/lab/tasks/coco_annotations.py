@@ -96,6 +96,9 @@ def listing(folder: Path) -> tuple[list[Listed], dict[int, str]]:
             image["id"]: Listed(folder / "images" / image["file_name"], (image["width"], image["height"]), [])
             for image in content["images"]
         }
+        for name, known in (("images", images), ("categories", names)):
+            if len(known) < len(content[name]):
+                raise DataError(f"the ids of {name} must differ, got one twice in {path}; export it again.")
         for note in content["annotations"]:
             if note["image_id"] not in images:
                 raise DataError(

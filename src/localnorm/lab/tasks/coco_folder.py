@@ -31,6 +31,10 @@ def _read(image: Listed, side: int, channels: int) -> Tensor:
                     f"an image must have the size that annotations.json says, {image.size[0]}x{image.size[1]}, "
                     f"got {opened.size[0]}x{opened.size[1]} in {image.file}; annotate the image that is there."
                 )
+            if opened.mode[0] in "IF":
+                raise DataError(
+                    f"an image must have 8 bits a channel, got mode {opened.mode} in {image.file}; convert it."
+                )
             pixels = opened.convert("L" if channels == 1 else "RGB").resize(
                 (side, side), Image.Resampling.BILINEAR
             )
@@ -88,7 +92,8 @@ def coco_folder(path: str | Path, seed: int = 0, *, side: int = 64, channels: in
 
     Raises:
         DataError: a missing file, no annotations, an unknown category, a box outside its image, an image of
-            another size than said or cut short, parts that differ in their categories, or a part without a box.
+            another size than said, of more than 8 bits a channel or cut short, parts that differ in their
+            categories, or a part without a box.
 
     Source:
         https://cocodataset.org/#format-data
