@@ -17,7 +17,8 @@ Each one is also a built-in error, so code that knows nothing of localnorm can c
     └── LabError (ValueError)                a study that can't be run or read
         ├── UnknownNameError                 no norm or task of that name
         ├── StudyConflictError               the folder holds another study
-        └── RecordError                      a record is damaged or of another version
+        ├── RecordError                      a record is damaged or of another version
+        └── DataError                        data of the user's that can't be read
 
 A message states the rule, the value received and what to do next.
 """
@@ -87,3 +88,7 @@ class StudyConflictError(LabError):
 
 class RecordError(LabError):
     """A record that is damaged or was written by another record version."""
+
+
+class DataError(LabError):
+    """Data of the user's that is missing, damaged or not what its description says."""

@@ -10,13 +10,14 @@ from types import MappingProxyType
 
 from localnorm.errors import UnknownNameError
 from localnorm.lab.tasks.digit_rows import DIGIT_ROWS
+from localnorm.lab.tasks.digit_scenes import DIGIT_SCENES
 from localnorm.lab.tasks.digits import DIGITS
 from localnorm.lab.tasks.objective import Objective, classification, error
 from localnorm.lab.tasks.task import Part, Split, Task
 
 __all__ = ["TASKS", "Objective", "Part", "Split", "Task", "classification", "error", "find_task"]
 
-TASKS: Mapping[str, Task] = MappingProxyType({task.name: task for task in (DIGITS, DIGIT_ROWS)})
+TASKS: Mapping[str, Task] = MappingProxyType({task.name: task for task in (DIGITS, DIGIT_ROWS, DIGIT_SCENES)})
 
 
 def find_task(name: str) -> Task:
