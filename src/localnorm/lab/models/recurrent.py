@@ -9,7 +9,7 @@ from localnorm.lab.norms import Builder
 
 
 class Recurrent(nn.Module):
-    """Reads a sequence and classifies its last state: ``h_t = tanh(norm(W x_t + U h_{t-1}))``.
+    """Reads a sequence and answers from its last state: ``h_t = tanh(norm(W x_t + U h_{t-1}))``.
 
     This is where Ba, Kiros and Hinton ("Layer Normalization", 2016) put the norm. The cell keeps one norm
     for all steps.
@@ -18,25 +18,25 @@ class Recurrent(nn.Module):
         norm_layer: ``norm_layer(num_channels) -> Module`` for inputs of rank 2.
         inputs: features of each step.
         hidden: size of the state.
-        classes: number of classes.
+        outputs: scores of classes, or numbers to be predicted.
 
     Example:
         >>> Recurrent(nn.LayerNorm)(torch.zeros(2, 8, 8)).shape
         torch.Size([2, 10])
     """
 
-    def __init__(self, norm_layer: Builder, *, inputs: int = 8, hidden: int = 64, classes: int = 10) -> None:
+    def __init__(self, norm_layer: Builder, *, inputs: int = 8, hidden: int = 64, outputs: int = 10) -> None:
         super().__init__()
         self.hidden = hidden
         self.from_input = nn.Linear(inputs, hidden)
         self.from_state = nn.Linear(hidden, hidden, bias=False)
         self.norm = norm_layer(hidden)
-        self.classify = nn.Linear(hidden, classes)
+        self.answer = nn.Linear(hidden, outputs)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Return class scores for x of shape (N, steps, inputs)."""
+        """Return outputs of shape (N, outputs) for x of shape (N, steps, inputs); any number of steps."""
         state = x.new_zeros(x.shape[0], self.hidden)
         for step in self.from_input(x).unbind(1):
             state = torch.tanh(self.norm(step + self.from_state(state)))
-        scores: Tensor = self.classify(state)
-        return scores
+        result: Tensor = self.answer(state)
+        return result

@@ -1,0 +1,105 @@
+"""Grey photographs and textures that scikit-image carries, crops of them, and their contrast."""
+
+from __future__ import annotations
+
+import base64
+import io
+from collections.abc import Sequence
+from functools import cache
+from importlib.resources import as_file, files
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+
+from localnorm.errors import LabError
+
+_LEAST_DEVIATION = 0.08
+_LEAST_CONTRAST = 1 / 8
+
+
+@cache
+def photograph(name: str, shrink: int) -> Tensor:
+    """Return an image in scikit-image's own folder as grey values.
+
+    ``skimage.data`` is not asked for it: that would download what is not in the folder.
+
+    Args:
+        name: the file's name.
+        shrink: how many pixels by how many become one, their mean.
+
+    Returns:
+        Shape (H, W), values in [0, 1].
+
+    Raises:
+        LabError: the folder has no such file.
+
+    Example:
+        >>> photograph("gravel.png", 2).shape
+        torch.Size([256, 256])
+    """
+    source = files("skimage") / "data" / name
+    if not source.is_file():
+        raise LabError(
+            f"a photograph must be in scikit-image's data folder, got {name}, which is not there; install the "
+            "wheel of scikit-image 0.24 or later."
+        )
+    with as_file(source) as path, Image.open(path) as image:
+        return torch.from_numpy(np.asarray(image.convert("L").reduce(shrink), dtype=np.float32) / 255)
+
+
+def crops(photographs: Sequence[Tensor], count: int, side: int, rng: torch.Generator) -> Tensor:
+    """Return square crops at random places, as many from each photograph.
+
+    A crop whose standard deviation is below 0.08, of bare sky for instance, has no content and is drawn again.
+
+    Args:
+        photographs: each of shape (H, W), with H and W at least side, and not bare everywhere.
+        count: number of crops.
+        side: height and width of a crop.
+        rng: decides the places.
+
+    Returns:
+        Shape (count, 1, side, side).
+
+    Example:
+        >>> crops([torch.eye(9)], 3, 4, torch.Generator().manual_seed(0)).shape
+        torch.Size([3, 1, 4, 4])
+    """
+    found: list[Tensor] = []
+    while len(found) < count:
+        image = photographs[len(found) % len(photographs)]
+        top, left = (int(torch.randint(length - side + 1, (), generator=rng)) for length in image.shape)
+        crop = image[top : top + side, left : left + side]
+        if crop.std() >= _LEAST_DEVIATION:
+            found.append(crop)
+    return torch.stack(found).unsqueeze(1)
+
+
+def vary_contrast(images: Tensor, rng: torch.Generator) -> Tensor:
+    """Return each image with its contrast around its own mean reduced by a random factor, from 1 down to 1/8.
+
+    Args:
+        images: shape (N, C, H, W).
+        rng: decides the factors; their logarithm is uniform.
+
+    Example:
+        >>> vary_contrast(torch.ones(2, 1, 4, 4), torch.Generator().manual_seed(0)).unique()
+        tensor([1.])
+    """
+    factor = _LEAST_CONTRAST ** torch.rand(len(images), 1, 1, 1, generator=rng)
+    mean = images.mean(dim=(1, 2, 3), keepdim=True)
+    return mean + factor * (images - mean)
+
+
+def png(image: Tensor) -> str:
+    """Return a grey image of shape (H, W) in [0, 1] as the base64 text of a PNG.
+
+    Example:
+        >>> png(torch.zeros(2, 2))[:11]
+        'iVBORw0KGgo'
+    """
+    file = io.BytesIO()
+    Image.fromarray((255 * image).round().to(torch.uint8).numpy()).save(file, "PNG", optimize=True)
+    return base64.b64encode(file.getvalue()).decode("ascii")
