@@ -19,7 +19,7 @@ from localnorm.lab.tasks.corruptions import CORRUPTIONS, SEVERITIES, corrupt
 pytestmark = pytest.mark.usefixtures("one_thread")
 
 
-@pytest.mark.parametrize("name", ["digits", "digit-rows"])
+@pytest.mark.parametrize("name", ["digits", "digit-rows", "digit-tokens"])
 def test_a_seed_splits_all_the_data_anew_with_equal_shares_of_each_class(name: str):
     split = find_task(name).load(0)
     parts = (split.train, split.validation, split.test)
@@ -80,10 +80,10 @@ def test_the_textbooks_network_is_built_as_it_is_listed():
 
 
 def test_the_norm_stands_inside_the_cell():
-    model = Recurrent(find_norm("own_norms:scaled").builder(0), inputs=3, hidden=4, classes=2).double()
+    model = Recurrent(find_norm("own_norms:scaled").builder(0), inputs=3, hidden=4, outputs=2).double()
     x = torch.randn(5, 6, 3, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
     state = torch.zeros(5, 4, dtype=torch.float64)
     for step in range(6):
         state = torch.tanh((model.from_input(x[:, step]) + model.from_state(state)) / 2)
     # The same products, in another order where a matrix product runs over all steps at once.
-    torch.testing.assert_close(model(x), model.classify(state), rtol=1e-12, atol=1e-12)
+    torch.testing.assert_close(model(x), model.answer(state), rtol=1e-12, atol=1e-12)

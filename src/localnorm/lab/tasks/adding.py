@@ -83,7 +83,7 @@ def _details(model: nn.Module, part: Part) -> Mapping[str, Any]:  # noqa: ARG001
 
 ADDING = Task(
     name="adding",
-    about=f"the adding problem: sequences of {STEPS} numbers, two of them marked, whose sum is asked for; {TRAIN:,} "
+    about=f"the adding problem: {STEPS} numbers, two of them marked, whose sum is asked for: {TRAIN:,} "
     f"to train, {VALIDATION} to choose, {TEST:,} to test, drawn anew by each seed; the norm inside the cell",
     model="recurrent",
     dims=0,

@@ -122,9 +122,9 @@ def _details(model: nn.Module, part: Part) -> Mapping[str, Any]:
 
 STYLE = Task(
     name="style",
-    about=f"scikit-image's photographs in grey, crops of {SIDE}x{SIDE} pixels of varied contrast, to be turned into "
-    f"gravel: {TRAIN} of four photographs to train, {VALIDATION} of another to choose, {TEST} of two more to test, "
-    "dealt out anew by each seed",
+    about=f"scikit-image's photographs in grey, crops of {SIDE}x{SIDE} pixels of varied contrast, to be gravel: "
+    f"{TRAIN} of four photographs to train, {VALIDATION} of another to choose, {TEST} of two more to test, dealt "
+    "out anew by each seed",
     model="stylizer",
     dims=2,
     objective=Objective(
