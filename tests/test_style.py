@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from lightning_fabric import Fabric
 from PIL import Image
 from torch import Tensor, nn
 
@@ -103,19 +104,14 @@ def test_no_photograph_is_in_two_parts_and_each_seed_deals_them_anew(monkeypatch
     dealt = []
     for seed in range(4):
         split = STYLE.load(seed)
-        parts = [
-            part.labels.floor().div(10, rounding_mode="floor")
-            for part in (split.train, split.validation, split.test)
-        ]
+        labels = (split.train.labels, split.validation.labels, split.test.labels)
+        parts = [each.div(10, rounding_mode="floor") for each in labels]
         names = [set(part.unique().int().tolist()) for part in parts]
         assert [len(part) for part in names] == [4, 1, 2]
         assert set.union(*names) == set(range(7))
         # As many crops of each photograph.
-        assert [part[:, 0, 0, 0].unique(return_counts=True)[1].tolist() for part in parts] == [
-            [64] * 4,
-            [64],
-            [32] * 2,
-        ]
+        counts = [part[:, 0, 0, 0].unique(return_counts=True)[1].tolist() for part in parts]
+        assert counts == [[64] * 4, [64], [32] * 2]
         dealt.append(tuple(map(frozenset, names)))
     assert len(set(dealt)) == 4
 
@@ -135,9 +131,7 @@ def test_a_seed_gives_the_same_crops_and_nothing_is_downloaded(monkeypatch: pyte
 
 
 def test_a_photograph_that_is_not_carried_is_an_error_that_says_so():
-    with pytest.raises(
-        LabError, match=r"must be in scikit-image's data folder, got eagle\.png, .* install the wheel"
-    ):
+    with pytest.raises(LabError, match=r"in scikit-image's data folder, got eagle\.png, .* install the wheel"):
         photograph("eagle.png", 2)
 
 
@@ -199,15 +193,12 @@ def test_instance_normalization_takes_the_contrast_away():
     torch.manual_seed(0)
     x = STYLE.load(0).test.labels[:2]
     grey = 0.5 + (x - 0.5) / 2
-    model = stylizer(find_norm("instance").builder(2))
-    # eps beside the variance of the first convolution's outputs.
-    torch.testing.assert_close(model(x), model(grey), rtol=0, atol=5e-3)
-    assert (stylizer(find_norm("batch").builder(2)).eval()(x - grey).std() > 0).item()
+    model = stylizer(find_norm("instance").builder(2, (("eps", 1e-12),))).double()
+    # What the convolution's bias leaves of float64 after a division by a small deviation, and eps beside it.
+    torch.testing.assert_close(model(x.double()), model(grey.double()), rtol=0, atol=1e-6)
 
 
 def test_a_few_steps_bring_the_loss_down():
-    from lightning_fabric import Fabric
-
     torch.manual_seed(0)
     split = STYLE.load(0)
     model = STYLE.build(find_norm("instance").builder(2))
@@ -217,7 +208,7 @@ def test_a_few_steps_bring_the_loss_down():
     order = torch.Generator().manual_seed(0)
     fabric = Fabric(accelerator="cpu", devices=1)
     model, optimizer = fabric.setup(model, optimizer)
-    for _ in range(4):
+    for _ in range(3):
         train_epoch(fabric, model, optimizer, STYLE, part, 4, order)
     assert error(STYLE.objective, model, part) < min(before, 100) / 1.5
 

@@ -23,17 +23,20 @@ pytestmark = pytest.mark.usefixtures("one_thread")
 
 DIGITS = Trial("digits", "textbook_cnn", "none", 0, 3e-3, 128, 1)
 ROWS = Trial("digit-rows", "recurrent", "none", 0, 3e-3, 128, 1)
+TOKENS = Trial("digit-tokens", "transformer", "none", 0, 3e-3, 128, 1)
+ADDING = Trial("adding", "recurrent", "none", 0, 3e-3, 128, 1)
 
 
 def test_a_trial_gives_the_same_digits_in_every_process(tmp_path: Path):
     trials = [replace(DIGITS, norm="local", settings=(("n", 7),)), replace(ROWS, norm="batch")]
+    trials += [replace(TOKENS, norm="layer"), replace(ADDING, norm="rms")]
     here = [run_trial(trial).results for trial in trials]
     assert [run_trial(trial).results for trial in trials] == here
     there = {record.job: record.results for record in run(trials, Store(tmp_path), workers=2)}
     assert [there[trial] for trial in trials] == here
 
 
-@pytest.mark.parametrize("trial", [DIGITS, ROWS], ids=["digits", "rows"])
+@pytest.mark.parametrize("trial", [DIGITS, ROWS, TOKENS, ADDING], ids=lambda trial: trial.task)
 def test_seeds_pair_so_that_the_placebo_is_none(trial: Trial):
     none, placebo = (run_trial(replace(trial, norm=norm)) for norm in ("none", "own_norms:placebo"))
     assert none.status == "ok"
