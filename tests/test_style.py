@@ -226,7 +226,9 @@ def test_a_trial_gives_the_same_digits_in_another_process(tmp_path: Path):
 @pytest.mark.parametrize("seed", [0, 1])
 def test_instance_normalization_reaches_a_lower_style_loss_than_batch(seed: int):
     reached = {
-        norm: run_trial(Trial("style", "stylizer", norm, seed, 3e-3, 8, 6)).results["style_error"]
+        norm: run_trial(
+            Trial("style", "stylizer", norm, seed, style.LEARNING_RATE, style.BATCH_SIZE, style.EPOCHS)
+        ).results["style_error"]
         for norm in ("batch", "instance")
     }
     assert reached["instance"] < reached["batch"]
