@@ -34,7 +34,7 @@ HOUSE = """
     lab.records | lab.provenance | lab.statistics
     lab.store
     lab.study lab.study_folder
-    lab.search lab.norms
+    lab.search lab.norms | lab.data
     lab.models
     lab.tasks
     lab.train | lab.probes
@@ -50,7 +50,7 @@ FLOORS = [[room.split() for room in line.split("|")] for line in HOUSE.strip().s
 # A report can be made anywhere from a folder of records, and a spec converted: none of these needs torch.
 TORCHLESS = """
     errors conventions frameworks conversion spec axes learnable reference kernels numpy
-    lab.records lab.store lab.study lab.statistics lab.claims lab.measures lab.judge lab.table lab.report
+    lab.records lab.store lab.study lab.data lab.statistics lab.claims lab.measures lab.judge lab.table lab.report
 """
 TORCH = re.compile(r"(torch|torchmetrics|lightning\w*)(\.|$)")
 

@@ -11,11 +11,12 @@ Each one is also a built-in error, so code that knows nothing of localnorm can c
     ├── InplaceError (ValueError)            an input that may not be overwritten
     ├── OutputError (ValueError)             an array that can't take the result
     ├── LearnableError (ValueError)          a value that can't be learned
-    ├── ModelError (ValueError)              a model whose layers can't be swapped
+    ├── ModelError (ValueError)              a model whose layers can't be swapped, or that fits no task
     ├── BackendError (ValueError)            a backend of Keras that has no door
     ├── MissingExtraError (ImportError)      an optional dependency is not installed
     └── LabError (ValueError)                a study that can't be run or read
-        ├── UnknownNameError                 no norm or task of that name
+        ├── UnknownNameError                 no norm, model or task of that name
+        ├── DataError                        files that hold no data to learn from
         ├── StudyConflictError               the folder holds another study
         ├── RecordError                      a record is damaged or of another version
         └── DataError                        data of the user's that can't be read
@@ -63,7 +64,7 @@ class LearnableError(LocalnormError, ValueError):
 
 
 class ModelError(LocalnormError, ValueError):
-    """A model whose layers can't be swapped."""
+    """A model whose layers can't be swapped, or that can't learn the task it is given."""
 
 
 class BackendError(LocalnormError, ValueError):
@@ -79,7 +80,11 @@ class LabError(LocalnormError, ValueError):
 
 
 class UnknownNameError(LabError):
-    """A norm or a task that does not exist."""
+    """A norm, a model or a task that does not exist."""
+
+
+class DataError(LabError):
+    """Files that hold no data to learn from."""
 
 
 class StudyConflictError(LabError):

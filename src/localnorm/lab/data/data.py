@@ -1,0 +1,96 @@
+"""What a data set is: 8-bit images, integer labels, and the official splits."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from localnorm.errors import DataError
+
+
+@dataclass(frozen=True)
+class Images:
+    """Images and their labels, as the files hold them.
+
+    A part of them becomes float32 only where it is used: all of CIFAR-10 would be 700 MB in each worker.
+
+    Attributes:
+        pixels: uint8, shape (N, C, H, W).
+        labels: int64, shape (N,), from 0.
+    """
+
+    pixels: NDArray[np.uint8]
+    labels: NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Data:
+    """A data set with the splits that it came with.
+
+    Attributes:
+        name: what it is and where it was found.
+        classes: the names of the classes; a label is a place in it.
+        train: what the missing parts are split off.
+        validation: the official one, or None.
+        test: the official one, or None.
+
+    Raises:
+        DataError: no images, one class only, or images of another shape in another part.
+    """
+
+    name: str
+    classes: tuple[str, ...]
+    train: Images
+    validation: Images | None = None
+    test: Images | None = None
+
+    def __post_init__(self) -> None:
+        for part, images in self.parts.items():
+            if len(images.labels) == 0:
+                raise DataError(f"each part of the data must hold an image, got none for {part} in {self.name}.")
+            if images.pixels.shape[1:] != self.shape:
+                raise DataError(
+                    "the images of all parts must have one shape (channels, height, width), got "
+                    f"{images.pixels.shape[1:]} for {part} and {self.shape} for train in {self.name}; convert or "
+                    "resize them."
+                )
+        present = np.unique(self.train.labels)
+        if len(present) < 2:
+            raise DataError(
+                "data to classify must have at least two classes in training, got only "
+                f"{self.classes[present[0]]!r} in {self.name}; give each class a folder or label of its own."
+            )
+
+    @property
+    def parts(self) -> dict[str, Images]:
+        """The parts that there are, by name."""
+        parts = {"train": self.train, "validation": self.validation, "test": self.test}
+        return {name: images for name, images in parts.items() if images is not None}
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Channels, height and width of every image."""
+        return self.train.pixels.shape[1:]
+
+
+def labelled(pixels: NDArray[np.uint8], labels: NDArray[np.integer], classes: int, source: object) -> Images:
+    """Return images with their labels, once these are known to be in range.
+
+    Args:
+        pixels: shape (N, C, H, W).
+        labels: shape (N,).
+        classes: how many there are.
+        source: the file that the labels come from, for the message.
+
+    Raises:
+        DataError: a label below 0, or of classes or above.
+    """
+    wrong = np.flatnonzero((labels < 0) | (labels >= classes))
+    if len(wrong):
+        raise DataError(
+            f"a label must be in 0..{classes - 1}, got {labels[wrong[0]]} for example {wrong[0]} of {source}; "
+            "the file is damaged or of another data set."
+        )
+    return Images(pixels, labels.astype(np.int64))

@@ -1,0 +1,111 @@
+"""Data through Hugging Face `datasets`: a name of the hub, or a folder that `datasets` can load."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from localnorm.errors import DataError, MissingExtraError
+from localnorm.lab.data.data import Data, Images, labelled
+from localnorm.lab.data.folder import PARTS
+from localnorm.lab.data.pictures import resize, stack
+
+
+def saved(path: Path) -> bool:
+    """Whether `datasets` saved a data set there with ``save_to_disk``."""
+    return (path / "dataset_dict.json").is_file() or (path / "state.json").is_file()
+
+
+def read(name: str, side: int | None = None) -> Data:
+    """Return the data of that name, with the splits train, validation and test as far as there are such.
+
+    A test or validation split whose labels are all -1, as where they are kept secret, is left out.
+
+    Args:
+        name: ``NAME`` of the hub or a folder, ``NAME#COLUMN`` to say which column holds the labels.
+        side: resize every picture to side x side pixels.
+
+    Raises:
+        DataError: not found, no column of images, no or several columns of labels.
+        MissingExtraError: `datasets` is not installed.
+    """
+    name, _, column = name.partition("#")
+    splits = _load(name)
+    parts = {part: next((splits[n] for n in names if n in splits), None) for part, names in PARTS.items()}
+    if parts["train"] is None and len(splits) == 1:
+        parts["train"] = next(iter(splits.values()))
+    if parts["train"] is None:
+        raise DataError(f"data must have a split named train, got {', '.join(splits)} in {name}; rename one.")
+    picture, label = _columns(parts["train"], name, column)
+    classes = _classes(parts["train"], label)
+    read = {
+        part: _part(split, picture, label, classes, side) for part, split in parts.items() if split is not None
+    }
+    found = {part: images for part, images in read.items() if images is not None}
+    if "train" not in found:
+        raise DataError(f"training images must have labels, got only -1 in column {label!r} of {name}.")
+    return Data(f"hub:{name}", classes, **found)
+
+
+def _load(name: str) -> dict[str, Any]:
+    """Return the splits by name."""
+    try:
+        import datasets
+    except ImportError:
+        raise MissingExtraError(
+            f"data by hub:NAME needs Hugging Face datasets, got {name!r}: pip install 'localnorm[datasets]'"
+        ) from None
+    try:
+        loaded = datasets.load_from_disk(name) if saved(Path(name)) else datasets.load_dataset(name)
+    except Exception as problem:  # noqa: BLE001  datasets raises the errors of many libraries
+        raise DataError(
+            f"hub:NAME must be a data set that datasets can load, got {name!r}: "
+            f"{type(problem).__name__}: {problem}; check the name, and the connection where it is not a folder."
+        ) from None
+    return dict(loaded) if isinstance(loaded, Mapping) else {"train": loaded}
+
+
+def _columns(split: Any, name: str, column: str) -> tuple[str, str]:  # noqa: ANN401  a Dataset of an optional package
+    """Return the columns of the images and of the labels."""
+    features = split.features
+    kinds = {place: type(feature).__name__ for place, feature in features.items()}
+    pictures = [place for place, kind in kinds.items() if kind == "Image"]
+    if len(pictures) != 1:
+        raise DataError(f"data must have one column of images, got {len(pictures)} among {kinds} in {name}.")
+    labels = [place for place, kind in kinds.items() if kind == "ClassLabel"]
+    labels = [column] if column else labels or [place for place in kinds if place in ("label", "labels")]
+    if len(labels) != 1 or labels[0] not in kinds:
+        raise DataError(
+            f"data must have one column of labels, got {column or labels} among {', '.join(kinds)} in {name}; "
+            f"name it after a #: hub:{name}#COLUMN."
+        )
+    return pictures[0], labels[0]
+
+
+def _classes(split: Any, label: str) -> tuple[str, ...]:  # noqa: ANN401
+    """Return the names of the classes; the distinct values of a column that does not name them."""
+    names = getattr(split.features[label], "names", None)
+    return tuple(names) if names else tuple(map(str, sorted(set(split[label]))))
+
+
+def _part(split: Any, picture: str, label: str, classes: tuple[str, ...], side: int | None) -> Images | None:  # noqa: ANN401
+    """Return the images of one split, None where no label is known."""
+    labels = _labels(split, label, classes)
+    if len(labels) and (labels == -1).all():
+        return None
+    pictures = ((f"example {place}", row[picture]) for place, row in enumerate(split.select_columns(picture)))
+    return labelled(stack(pictures, resize(side)), labels, len(classes), f"column {label!r}")
+
+
+def _labels(split: Any, label: str, classes: tuple[str, ...]) -> NDArray[np.int64]:  # noqa: ANN401
+    values = list(split[label])
+    if None in values:
+        raise DataError(f"every image must have a label, got None for example {values.index(None)} in {label!r}.")
+    if getattr(split.features[label], "names", None) is None:
+        places = {name: place for place, name in enumerate(classes)}
+        values = [places.get(str(value), -1) for value in values]
+    return np.asarray(values, np.int64)
