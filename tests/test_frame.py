@@ -34,7 +34,8 @@ HOUSE = """
     lab.records | lab.provenance | lab.statistics
     lab.store
     lab.study lab.study_folder
-    lab.search lab.norms | lab.data
+    lab.own | lab.search
+    lab.norms | lab.data
     lab.models
     lab.tasks
     lab.train | lab.probes

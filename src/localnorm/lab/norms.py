@@ -5,7 +5,6 @@ To add one, add a `Norm` to ``NORMS``; to compare one of your own, name it ``pac
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
@@ -16,6 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from localnorm.errors import LabError, UnknownNameError
+from localnorm.lab.own import import_own
 from localnorm.lab.search import Choice, LogUniform, Space, Uniform
 from localnorm.spec import LRNSpec
 from localnorm.torch import LocalResponseNorm
@@ -170,18 +170,7 @@ def find_norm(name: str) -> Norm:
     """
     if name in NORMS:
         return NORMS[name]
-    module, _, attribute = name.partition(":")
-    if not attribute or module[:1] in ("", "."):
-        raise UnknownNameError(
-            f"a norm must be one of {', '.join(NORMS)}, got {name!r}; name your own package.module:attribute."
-        )
-    try:
-        found = getattr(importlib.import_module(module), attribute)
-    except (ImportError, AttributeError) as problem:
-        raise UnknownNameError(
-            f"a norm of your own must be importable as package.module:attribute, got {name!r}: {problem}; "
-            "check the spelling and that its folder is on PYTHONPATH."
-        ) from None
+    found = import_own("norm", name, NORMS)
     if isinstance(found, Norm):
         return Norm(name, found.about, found.make, found.space)
     if not callable(found):

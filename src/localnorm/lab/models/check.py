@@ -1,0 +1,96 @@
+"""The check that a user's own model passes before it is trained."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from localnorm.errors import LocalnormError, ModelError
+from localnorm.lab.norms import Builder
+
+_BATCH = 2
+
+
+def check(
+    name: str,
+    make: Callable[[Builder], nn.Module],
+    norm_layer: Builder,
+    shape: tuple[int, int, int],
+    classes: int,
+) -> None:
+    """Build the model once and pass a batch of two black images through it, in evaluation and in training.
+
+    Torch's random numbers are left as they were.
+
+    Args:
+        name: the model's name, for the messages.
+        make: ``make(norm_layer) -> Module``.
+        norm_layer: ``norm_layer(num_channels) -> Module``.
+        shape: channels, height and width of the images.
+        classes: number of classes.
+
+    Raises:
+        ModelError: see `localnorm.lab.models.find.ImageModel.build`.
+    """
+    applied: list[int] = []
+    images = torch.zeros(_BATCH, *shape)
+    with torch.random.fork_rng(devices=[]), torch.no_grad():
+        try:
+            model = make(_watched(name, norm_layer, applied))
+            outputs = {"evaluation": model.eval()(images), "training": model.train()(images)}
+        except (LocalnormError, MemoryError, torch.OutOfMemoryError):
+            raise
+        except Exception as problem:
+            raise ModelError(
+                f"a model must take images of shape {tuple(images.shape)} and give {classes} scores each, "
+                f"got {type(problem).__name__} from {name}: {problem}; docs/lab.md says what a model is given."
+            ) from problem
+    for mode, output in outputs.items():
+        got = tuple(output.shape) if isinstance(output, Tensor) else type(output).__name__
+        if got != (_BATCH, classes):
+            raise ModelError(
+                f"a model must give scores of shape {(_BATCH, classes)} for {_BATCH} images, got {got} in {mode} "
+                f"from {name}; give it an argument num_classes that decides their number, and return nothing else."
+            )
+    if not applied:
+        raise ModelError(
+            f"a model must apply the norms it gets from norm_layer, got {name}, which applied none: every norm "
+            "would train the same network; call norm_layer wherever a norm stands."
+        )
+
+
+def _watched(name: str, norm_layer: Builder, applied: list[int]) -> Builder:
+    """Return a builder of norms that look at their inputs and outputs, and note each use in applied."""
+
+    def build(num_channels: int, *more: Any, **named: Any) -> nn.Module:  # noqa: ANN401  whatever the model passes
+        if more or named:
+            raise ModelError(
+                f"norm_layer must be called with the number of channels and nothing else, got {(*more, *named)} "
+                f"more in {name}; drop what only one norm understands."
+            )
+
+        def before(module: nn.Module, inputs: tuple[Tensor, ...]) -> None:  # noqa: ARG001
+            got = tuple(inputs[0].shape)
+            if len(got) != 4 or got[1] != num_channels:
+                raise ModelError(
+                    f"a norm for {num_channels} channels must be given features of shape (N, {num_channels}, H, "
+                    f"W), got {got} in {name}; apply norm_layer to such features only, channels first."
+                )
+            applied.append(num_channels)
+
+        def after(module: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> None:  # noqa: ARG001
+            if output.shape != inputs[0].shape:
+                raise ModelError(
+                    f"a norm must keep the shape of its input, got {tuple(output.shape)} for "
+                    f"{tuple(inputs[0].shape)} in {name}; the norm is at fault, not the model."
+                )
+
+        norm = norm_layer(num_channels)
+        norm.register_forward_pre_hook(before)
+        norm.register_forward_hook(after)
+        return norm
+
+    return build

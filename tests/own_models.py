@@ -1,0 +1,115 @@
+"""Models of a user's own, in torchvision's and timm's conventions and wrong, named ``own_models:...`` in tests."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor, nn
+
+Builder = Callable[[int], nn.Module]
+
+
+class BasicBlock(nn.Module):
+    """Two convolutions with a norm each, and a way around them."""
+
+    def __init__(self, inputs: int, outputs: int, norm_layer: Builder) -> None:
+        super().__init__()
+        self.conv1 = nn.Conv2d(inputs, outputs, 3, padding=1, bias=False)
+        self.bn1 = norm_layer(outputs)
+        self.conv2 = nn.Conv2d(outputs, outputs, 3, padding=1, bias=False)
+        self.bn2 = norm_layer(outputs)
+        self.downsample = nn.Sequential(nn.Conv2d(inputs, outputs, 1, bias=False), norm_layer(outputs))
+
+    def forward(self, x: Tensor) -> Tensor:
+        y = self.bn2(self.conv2(torch.relu(self.bn1(self.conv1(x)))))
+        return torch.relu(y + self.downsample(x))
+
+
+class ResNet(nn.Module):
+    """Arguments as of torchvision's ResNet: it knows three channels only."""
+
+    def __init__(
+        self, block: type[BasicBlock], num_classes: int = 1000, norm_layer: Builder | None = None
+    ) -> None:
+        super().__init__()
+        self.layer1 = block(3, 8, norm_layer or nn.BatchNorm2d)
+        self.fc = nn.Linear(8, num_classes)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.fc(self.layer1(x).mean((2, 3)))
+
+
+def torchvision_style(*, weights: object = None, progress: bool = True, **kwargs: object) -> nn.Module:
+    """Build as torchvision's ``resnet18`` does, whose arguments all go through."""
+    assert weights is None
+    assert progress
+    return ResNet(BasicBlock, **kwargs)
+
+
+class TimmNet(nn.Module):
+    """Arguments as of timm's ResNet."""
+
+    def __init__(self, num_classes: int = 1000, in_chans: int = 3, norm_layer: Builder = nn.BatchNorm2d) -> None:
+        super().__init__()
+        self.layer1 = BasicBlock(in_chans, 8, norm_layer)
+        self.fc = nn.Linear(8, num_classes)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.fc(self.layer1(x).mean((2, 3)))
+
+
+def timm_style(pretrained: bool = False, **kwargs: object) -> nn.Module:
+    assert not pretrained
+    return TimmNet(**kwargs)
+
+
+def sized(norm_layer: Builder, in_channels: int, image_size: int, classes: int) -> nn.Module:
+    """Take every number that a model may need, under other names."""
+    return nn.Sequential(
+        norm_layer(in_channels), nn.Flatten(), nn.Dropout(), nn.Linear(in_channels * image_size**2, classes)
+    )
+
+
+def without_norm_layer(num_classes: int) -> nn.Module:
+    return nn.LazyLinear(num_classes)
+
+
+def fixed_classes(norm_layer: Builder) -> nn.Module:
+    return nn.Sequential(norm_layer(1), nn.Flatten(), nn.LazyLinear(1000))
+
+
+def ignores_the_norm(norm_layer: Builder, num_classes: int) -> nn.Module:
+    norm_layer(3)
+    return nn.Sequential(nn.Flatten(), nn.LazyLinear(num_classes))
+
+
+def norm_on_tokens(norm_layer: Builder, num_classes: int) -> nn.Module:
+    """Norm features of shape (N, tokens, channels), as a vision transformer does."""
+    return nn.Sequential(nn.Flatten(2), nn.LazyLinear(5), norm_layer(5), nn.Flatten(), nn.LazyLinear(num_classes))
+
+
+def channels_last(norm_layer: Builder, num_classes: int) -> nn.Module:
+    return nn.Sequential(nn.LazyLinear(5), norm_layer(5), nn.Flatten(), nn.LazyLinear(num_classes))
+
+
+def more_arguments(norm_layer: Callable[..., nn.Module], num_classes: int) -> nn.Module:
+    return nn.Sequential(norm_layer(1, eps=1e-3), nn.Flatten(), nn.LazyLinear(num_classes))
+
+
+class TwoHeads(nn.Module):
+    """Gives a second output in training, as GoogLeNet does."""
+
+    def __init__(self, norm_layer: Builder, num_classes: int) -> None:
+        super().__init__()
+        self.body = nn.Sequential(norm_layer(1), nn.Flatten(), nn.LazyLinear(num_classes))
+
+    def forward(self, x: Tensor) -> Tensor | tuple[Tensor, Tensor]:
+        return (self.body(x), self.body(x)) if self.training else self.body(x)
+
+
+def no_memory(norm_layer: Builder, num_classes: int) -> nn.Module:
+    raise MemoryError(f"no room for {norm_layer} and {num_classes}")
+
+
+not_a_model = 3
