@@ -90,7 +90,7 @@ def test_test_data_is_looked_at_only_after_training(monkeypatch: pytest.MonkeyPa
         events.append(f"epoch in the order of seed {arguments[-1].initial_seed()}")
         return learn(*arguments)
 
-    monkeypatch.setattr(train, "find_task", lambda name: replace(find_task(name), load=load))
+    monkeypatch.setattr(train, "find_task", lambda *names: replace(find_task(*names), load=load))
     monkeypatch.setattr(train, "train_epoch", epoch)
     record = run_trial(replace(DIGITS, seed=7, epochs=3))
     assert events[:3] == ["epoch in the order of seed 7"] * 3

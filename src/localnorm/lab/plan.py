@@ -113,7 +113,7 @@ def _pace(trial: Trial) -> tuple[int, _Pace]:
     from localnorm.lab import train
     from localnorm.lab.tasks import Part, error, find_task
 
-    task = find_task(trial.task)
+    task = find_task(trial.task, trial.model)
     split = task.load(0)
     fabric, model, optimizer = train.set_up(task, replace(trial, settings=()))
     order = torch.Generator().manual_seed(0)

@@ -62,7 +62,7 @@ def run_trial(trial: Trial) -> Record:
 
 def _train(trial: Trial, results: dict[str, Any], epoch_seconds: list[float]) -> None:
     """Fill in results as they come, so that a trial that ends early keeps its curve."""
-    task = find_task(trial.task)
+    task = find_task(trial.task, trial.model)
     split = task.load(trial.seed)
     fabric, model, optimizer = set_up(task, trial)
     results["parameters"] = sum(p.numel() for p in model.parameters())

@@ -10,8 +10,9 @@ from pathlib import Path
 from localnorm.errors import DataError
 from localnorm.lab.data import cifar, folder, hub, idx
 from localnorm.lab.data.data import Data, Images
+from localnorm.lab.data.folder import read_people
 
-__all__ = ["HUB", "Data", "Images", "load_data"]
+__all__ = ["HUB", "Data", "Images", "load_data", "read_people"]
 
 HUB = "hub:"
 _LOOKED_FOR = (

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 
 from localnorm.errors import DataError
 from localnorm.lab.data.data import Data, Images
-from localnorm.lab.data.pictures import open_picture, picture_files, resize, stack
+from localnorm.lab.data.pictures import Picture, open_picture, picture_files, resize, stack
 
 PARTS = {
     "train": ("train", "training"),
@@ -77,3 +78,30 @@ def _part(path: Path, classes: tuple[str, ...], side: int | None) -> Images:
         raise DataError(f"a folder of images must hold a folder for each class, got none in {path}; add them.")
     pixels = stack(((file, open_picture(file)) for file in files), resize(side))
     return Images(pixels, np.asarray(labels, np.int64))
+
+
+def read_people(path: Path, prepare: Callable[[Picture], Picture]) -> Data:
+    """Return the people with at least two pictures; a person is a folder that holds pictures.
+
+    Args:
+        path: holds a folder for each person, as ``lfw/Person_Name/Person_Name_0001.jpg``, or a folder ``lfw``.
+        prepare: brings every picture to one size.
+
+    Raises:
+        DataError: no folder, fewer than two people with two pictures, or a damaged picture.
+    """
+    if not path.is_dir():
+        raise DataError(f"people must be in a folder that exists, got {str(path)!r}; check the spelling.")
+    here = path / "lfw" if (path / "lfw").is_dir() else path
+    pictures = {folder.name: picture_files(folder) for folder in subfolders(here)}
+    several = {person: files for person, files in pictures.items() if len(files) > 1}
+    if len(several) < 2:
+        raise DataError(
+            "people to recognize must have two pictures each, as in lfw/Person_Name/Person_Name_0001.jpg, "
+            f"got {len(several)} such people among {len(pictures)} folders in {here}; add pictures."
+        )
+    files = [file for person in several.values() for file in person]
+    labels = np.repeat(np.arange(len(several)), [len(person) for person in several.values()])
+    return Data(
+        str(here), tuple(several), Images(stack(((file, open_picture(file)) for file in files), prepare), labels)
+    )

@@ -8,13 +8,15 @@ from localnorm.lab.norms import Builder
 
 LARGEST = 32
 """Positions along a side that the norms see at most; larger images are strided down to it by the first layer."""
+POOLED = 4
+"""Positions along a side that are left to classify by; one would say no more of where a feature is."""
 
 
 def small_cnn(norm_layer: Builder, *, channels: int = 3, side: int = 32, classes: int = 10) -> nn.Module:
-    """Return three blocks of conv 3x3, relu, norm with 32, 64 and 128 channels, mean over positions, dense.
+    """Return three blocks of conv 3x3, relu, norm with 32, 64 and 128 channels, mean to 4x4, dense.
 
-    Max-pooling halves the sides between the blocks. Convolutions are padded, and the mean takes any number of
-    positions, so the height and width need not be equal.
+    Max-pooling halves the sides between the blocks. Convolutions are padded, and the last pooling takes any number
+    of positions, so the height and width need not be equal.
 
     Args:
         norm_layer: ``norm_layer(num_channels) -> Module``.
@@ -41,7 +43,7 @@ def small_cnn(norm_layer: Builder, *, channels: int = 3, side: int = 32, classes
         nn.Conv2d(64, 128, 3, padding=1),
         nn.ReLU(),
         norm_layer(128),
-        nn.AdaptiveAvgPool2d(1),
+        nn.AdaptiveAvgPool2d(POOLED),
         nn.Flatten(),
-        nn.Linear(128, classes),
+        nn.Linear(128 * POOLED**2, classes),
     )

@@ -5,32 +5,79 @@ To add one, write a module with a `Task` and add it to ``TASKS``.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from functools import partial
 from types import MappingProxyType
 
+from torch import nn
+
 from localnorm.errors import UnknownNameError
+from localnorm.lab.norms import Builder
 from localnorm.lab.tasks.adding import ADDING
 from localnorm.lab.tasks.digit_rows import DIGIT_ROWS
 from localnorm.lab.tasks.digit_scenes import DIGIT_SCENES
 from localnorm.lab.tasks.digit_tokens import DIGIT_TOKENS
 from localnorm.lab.tasks.digits import DIGITS
+from localnorm.lab.tasks.faces import FACES, face_embedder
+from localnorm.lab.tasks.images import DATA, classifier, data_task, named_data_task
+from localnorm.lab.tasks.lfw import LFW, lfw_task, named_lfw_task
 from localnorm.lab.tasks.objective import Objective, classification, error
 from localnorm.lab.tasks.style import STYLE
 from localnorm.lab.tasks.task import Part, Split, Task
 
-__all__ = ["TASKS", "Objective", "Part", "Split", "Task", "classification", "error", "find_task"]
+__all__ = [
+    "TASKS",
+    "Objective",
+    "Part",
+    "Split",
+    "Task",
+    "classification",
+    "data_task",
+    "error",
+    "find_task",
+    "lfw_task",
+]
 
 TASKS: Mapping[str, Task] = MappingProxyType(
-    {task.name: task for task in (DIGITS, DIGIT_ROWS, DIGIT_TOKENS, DIGIT_SCENES, ADDING, STYLE)}
+    {task.name: task for task in (DIGITS, DIGIT_ROWS, DIGIT_TOKENS, DIGIT_SCENES, ADDING, FACES, STYLE)}
+)
+_NAMED: Mapping[str, Callable[[str, str], Task]] = MappingProxyType({DATA: named_data_task, LFW: named_lfw_task})
+_ANY_MODEL: Mapping[str, Callable[[str], Callable[[Builder], nn.Module]]] = MappingProxyType(
+    {"digits": partial(classifier, shape=(1, 8, 8), classes=10), "faces": face_embedder}
 )
 
 
-def find_task(name: str) -> Task:
-    """Return a task by name.
+def find_task(name: str, model: str | None = None) -> Task:
+    """Return a task by name, with its own model or another.
+
+    Args:
+        name: a name of ``TASKS``; ``data:FOLDER`` or ``data:hub:NAME`` to classify your own images, see
+            `data_task`; ``lfw:FOLDER`` to recognize the people there, see `lfw_task`.
+        model: ``textbook_cnn``, ``small_cnn`` or ``package.module:function``, see `find_model`; None is the
+            task's own.
 
     Raises:
-        UnknownNameError: no task of that name.
+        UnknownNameError: no task or model of that name, or the task has one model only.
+        ModelError: the model has no argument norm_layer.
+        DataError: no data there to learn from.
+
+    Example:
+        >>> find_task("digits").model, find_task("digits", "small_cnn").model
+        ('textbook_cnn', 'small_cnn')
     """
+    for prefix, named in _NAMED.items():
+        if name.startswith(prefix):
+            return named(name, model or "small_cnn")
     if name not in TASKS:
-        raise UnknownNameError(f"a task must be one of {', '.join(TASKS)}, got {name!r}; check the spelling.")
-    return TASKS[name]
+        names = (*TASKS, *(f"{prefix}FOLDER" for prefix in _NAMED))
+        raise UnknownNameError(f"a task must be one of {', '.join(names)}, got {name!r}; check the spelling.")
+    task = TASKS[name]
+    if model is None or model == task.model:
+        return task
+    if name not in _ANY_MODEL:
+        raise UnknownNameError(
+            f"the model of {name} must be {task.model}, got {model!r}; other models learn {', '.join(_ANY_MODEL)} "
+            "and data of your own."
+        )
+    return replace(task, model=model, build=_ANY_MODEL[name](model))
