@@ -12,7 +12,16 @@ from typing import Any
 
 import localnorm
 
-_PACKAGES = ("torch", "numpy", "numba", "scikit-learn", "lightning-fabric", "torchmetrics")
+_PACKAGES = (
+    "torch",
+    "numpy",
+    "numba",
+    "scikit-learn",
+    "scikit-image",
+    "pillow",
+    "lightning-fabric",
+    "torchmetrics",
+)
 
 
 def _processor() -> str:
