@@ -16,7 +16,6 @@ Each one is also a built-in error, so code that knows nothing of localnorm can c
     ├── MissingExtraError (ImportError)      an optional dependency is not installed
     └── LabError (ValueError)                a study that can't be run or read
         ├── UnknownNameError                 no norm, model or task of that name
-        ├── DataError                        files that hold no data to learn from
         ├── StudyConflictError               the folder holds another study
         ├── RecordError                      a record is damaged or of another version
         └── DataError                        data of the user's that can't be read
@@ -81,10 +80,6 @@ class LabError(LocalnormError, ValueError):
 
 class UnknownNameError(LabError):
     """A norm, a model or a task that does not exist."""
-
-
-class DataError(LabError):
-    """Files that hold no data to learn from."""
 
 
 class StudyConflictError(LabError):
