@@ -151,7 +151,7 @@ def _few(seed: int) -> Split:
 @pytest.fixture
 def few(monkeypatch: pytest.MonkeyPatch) -> None:
     """A task of few scenes: 64 to learn from."""
-    monkeypatch.setattr(train, "find_task", lambda name: replace(find_task(name), load=_few))
+    monkeypatch.setattr(train, "find_task", lambda *names: replace(find_task(*names), load=_few))
 
 
 @pytest.mark.usefixtures("few")
