@@ -6,8 +6,10 @@ Each one is also a built-in error, so code that knows nothing of localnorm can c
     ├── SpecError (ValueError)               a hyperparameter that defines no LRN
     ├── ConversionError (ValueError)         a framework can't express this LRN, or is not known
     ├── AxisError (ValueError, IndexError)   no such axis
-    ├── DTypeError (TypeError)               integers, booleans, complex numbers
+    ├── DTypeError (TypeError)               integers, booleans, complex and quantized numbers
+    ├── LayoutError (TypeError)              sparse, nested and MKL-DNN tensors
     ├── DeviceError (ValueError)             tensors on different devices
+    ├── DerivativeError (ValueError)         a derivative that can't be had this way
     ├── InplaceError (ValueError)            an input that may not be overwritten
     ├── OutputError (ValueError)             an array that can't take the result
     ├── LearnableError (ValueError)          a value that can't be learned
@@ -46,8 +48,16 @@ class DTypeError(LocalnormError, TypeError):
     """An input whose dtype can't be normalized."""
 
 
+class LayoutError(LocalnormError, TypeError):
+    """An input whose elements do not lie in memory one by one, at strides."""
+
+
 class DeviceError(LocalnormError, ValueError):
     """Tensors that are on different devices."""
+
+
+class DerivativeError(LocalnormError, ValueError):
+    """A derivative that can't be had this way."""
 
 
 class InplaceError(LocalnormError, ValueError):

@@ -115,6 +115,28 @@ class Arithmetic:
             *self._in_range_or_not(x, learned, lambda shifts: self._backward(x, grad, learned, shifts))
         )
 
+    def tangent(self, x: Array, dx: Array, learned: Values, dlearned: Values) -> Array:
+        """Return how the output moves along dx and, for each learned value that moves, along its part of dlearned.
+
+        That is ``dx_c s_c^-beta - beta y_c ds_c / s_c`` with ``ds_c = 2 alpha sum_{j in W(c)} x_j dx_j``.
+        """
+        where, shifts = self.operations.where, self.shifts()
+        sums = self._sums(x, learned, shifts)
+        root = self._root(sums, learned)
+        y = self._times_power(x, root, sums, learned)
+        factored, dfactored = self._factored(x), self._factored(dx)
+        products = self._window(factored * dfactored)
+        for shift, inside in sums.inside:
+            # As for the squares: no window that is scaled up holds an x of 1.
+            scaled = (factored if shift > 0 else where(factored * factored < 1.0, factored, 0.0)) * 2.0**-shift
+            products = where(inside, products, self._window(scaled * (dfactored * 2.0**-shift)))
+        factor = 2 * self._alpha(learned) * learned.get("beta", self.spec.beta)
+        moved = self._times_power(dx, root, sums, learned) - y * (products / sums.t * factor)
+        terms = self._of_values(y, sums, learned) if dlearned else {}
+        for name, value in dlearned.items():
+            moved = moved + terms[name] * value
+        return moved
+
     def _in_range_or_not(self, x: Array, learned: Values, compute: Callable[[Shifts], Any]) -> Any:  # noqa: ANN401
         """Compute without shifts where no x can need one, which one reading of x tells."""
         shifts, total = self.shifts(), self.operations.total
@@ -209,7 +231,10 @@ class Arithmetic:
         return _Sums(t, squares, tuple(found), ordinary=shifts is None and "k" not in learned)
 
     def _squares(self, x: Array) -> Array:
-        return self.operations.cheap_sum(x * x, self.spec.lo, self.spec.hi, self.axes)
+        return self._window(x * x)
+
+    def _window(self, q: Array) -> Array:
+        return self.operations.cheap_sum(q, self.spec.lo, self.spec.hi, self.axes)
 
     def _reaching(self, h: Array) -> Array:
         """Return ``sum_{c: j in W(c)} h_c``: the window of c holds j where the mirrored window of j holds c."""

@@ -57,8 +57,8 @@ def usable(x: Tensor, spec: LRNSpec, axes: tuple[int, ...], values: Values) -> b
     """Whether the kernel takes this dtype, this memory and these values; float64 it does not take."""
     if x.dtype not in _DTYPES or len(axes) != 1 or any(extent == 0 for extent in x.shape):
         return False
-    if any(value.numel() > 1 and value.shape[axes[0]] == 1 for value in values.values()):
-        # One value a channel and a window within the channel.
+    if any(value.numel() not in (1, value.shape[axes[0]]) for value in values.values()):
+        # One value a channel and a window within the channel, or values of its own for each of a batch.
         return False
     return takes(spec, values.keys(), layout(x.shape, axes[0], x.stride()))
 

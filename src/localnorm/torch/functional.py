@@ -9,13 +9,13 @@ import torch
 from torch import Tensor
 
 from localnorm.axes import channel_axis, window_axes
-from localnorm.errors import AxisError, DeviceError, DTypeError, InplaceError
+from localnorm.errors import AxisError, DeviceError, DTypeError, InplaceError, LayoutError
 from localnorm.spec import LRNSpec
-from localnorm.torch import cuda, cuda_operator, onnx_graph, operator
-from localnorm.torch.function import LocalResponseNormFunction
+from localnorm.torch import cuda, cuda_operator, function, onnx_graph, operator
 from localnorm.torch.graph import traceable, tracing, without_sum
 from localnorm.torch.kernel import forward
 from localnorm.torch.operations import wide_dtype
+from localnorm.torch.transforms import transformed
 
 _DTYPES = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
 
@@ -57,7 +57,8 @@ def local_response_norm(
     Raises:
         SpecError: a hyperparameter that defines no LRN (a ValueError).
         AxisError: `dim` is out of range (a ValueError and IndexError).
-        DTypeError: integer, boolean, complex or 8-bit input (a TypeError).
+        DTypeError: integer, boolean, complex, quantized or 8-bit input (a TypeError).
+        LayoutError: a sparse, nested or MKL-DNN tensor (a TypeError).
         InplaceError: `inplace` with an input that needs a gradient or overlaps itself (a ValueError).
 
     Source: torch/nn/functional.py; Krizhevsky, Sutskever and Hinton, NIPS 2012, section 3.3.
@@ -67,6 +68,9 @@ def local_response_norm(
         >>> local_response_norm(x, size=3, alpha=3.0, beta=0.5, k=0.0)
         tensor([[0.6000, 0.8000, 0.0000]])
     """
+    if torch.compiler.is_compiling():
+        # With dynamic shapes the compiler leaves numbers open, too, until they are hashed.
+        [size], [alpha], [beta], [k] = {size}, {alpha}, {beta}, {k}
     return apply_spec(input, _spec(size, alpha, beta, k), dim, inplace=inplace)
 
 
@@ -98,26 +102,27 @@ def apply_spec(
     axes = window_axes(spec, x.ndim, dim, "dim")
     values = {name: _along_channels(value, x, channel) for name, value in (learned or {}).items()}
     compiling = torch.compiler.is_compiling()
-    if inplace and not compiling:
+    # A program is exported to be run, and from a model whose weights still ask for gradients.
+    if inplace and not torch.compiler.is_exporting():
         _refuse_overwriting(x, values)
     y: Tensor
     if compiling and onnx_graph.exporting():
         y = onnx_graph.exported(x, spec, axes, values)
     elif not spec.alpha:
         y = without_sum(x, spec, values)
-    elif compiling and x.device.type == "cpu" and not torch.compiler.is_exporting():
+    elif compiling and x.device.type == "cpu" and not (torch.compiler.is_exporting() or transformed()):
         y = operator.apply(x, spec, axes, values)
-    elif compiling and _for_cuda(x, spec, axes, values):
+    elif compiling and not transformed() and _for_cuda(x, spec, axes, values):
         y = cuda_operator.apply(x, spec, axes, values)
     elif compiling or tracing():
         y = traceable(x, spec, axes, values)
-    elif inplace:
+    elif inplace and not transformed():
         forward(x.detach(), spec, axes, values, out=x.detach())
         return x
-    elif not _needs_gradient(x, values):
+    elif not (_needs_gradient(x, values) or transformed()):
         y = forward(x, spec, axes, values)
     else:
-        y = LocalResponseNormFunction.apply(x, spec, axes, tuple(values), *values.values())  # type: ignore[no-untyped-call]
+        y = function.apply(x, spec, axes, values)
     return x.copy_(y) if inplace else y
 
 
@@ -127,7 +132,13 @@ def checked_channel(x: Tensor, dim: int) -> int:
         raise DTypeError(f"input must be a torch.Tensor, got {type(x).__name__}; wrap it in torch.as_tensor.")
     if x.dtype not in _DTYPES:
         raise DTypeError(
-            f"input must be float16, bfloat16, float32 or float64, got {x.dtype}; convert it, e.g. x.float()."
+            f"input must be float16, bfloat16, float32 or float64, got {x.dtype}; convert it, e.g. "
+            f"{'x.dequantize()' if x.is_quantized else 'x.float()'}."
+        )
+    if x.layout is not torch.strided or x.is_nested:
+        raise LayoutError(
+            f"input must be a tensor with strides, got {'a nested one' if x.is_nested else x.layout}; convert it, "
+            f"e.g. {'x.to_padded_tensor(0.0)' if x.is_nested else 'x.to_dense()'}."
         )
     return channel_axis(x.ndim, dim, "dim")
 
@@ -165,7 +176,8 @@ def _refuse_overwriting(x: Tensor, values: Mapping[str, Tensor]) -> None:
             f"inplace=True overwrites the input that the gradient needs, got {what} "
             "requires_grad=True; use inplace=False, or call under torch.no_grad()."
         )
-    if _overlaps_itself(x):
+    # A graph writes to such an input in torch's own way, which refuses it.
+    if not torch.compiler.is_compiling() and _overlaps_itself(x):
         raise InplaceError(
             f"inplace=True needs an input whose elements do not share memory, got strides {x.stride()} for "
             f"shape {tuple(x.shape)}; use inplace=False, or pass x.clone()."

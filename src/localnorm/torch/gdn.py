@@ -13,6 +13,7 @@ from localnorm.learnable import checked_count
 from localnorm.spec import LRNSpec
 from localnorm.torch.functional import checked_channel
 from localnorm.torch.operations import wide_dtype
+from localnorm.torch.transforms import native_only, transformed
 
 
 class GDN(nn.Module):
@@ -106,10 +107,10 @@ class GDN(nn.Module):
             )
         wide = wide_dtype(input)
         x = input.to(wide).movedim(channel, -1)
-        beta = _LowerBound.apply(self.beta, self.beta_min).to(wide)  # type: ignore[no-untyped-call]
-        gamma = _LowerBound.apply(self.gamma, 0.0).to(wide)  # type: ignore[no-untyped-call]
-        y = _scaled(x, beta, gamma, self._exponent)
-        return torch.empty_like(input).copy_(y.movedim(-1, channel))
+        beta, gamma = _bounded(self.beta, self.beta_min).to(wide), _bounded(self.gamma, 0.0).to(wide)
+        y = _scaled(x, beta, gamma, self._exponent).movedim(-1, channel)
+        # Under vmap there is no copying into what is not batched.
+        return y.to(input.dtype) if transformed() else torch.empty_like(input).copy_(y)
 
     def extra_repr(self) -> str:
         """Return the arguments that rebuild the module, but for initial values."""
@@ -146,6 +147,13 @@ _HUGE = 2.0**60
 """Its square is in range, and that of all that is smaller, by a wide margin also in float32."""
 
 
+def _bounded(x: Tensor, bound: float) -> Tensor:
+    if transformed() and native_only():
+        return x.clamp(min=bound)
+    bounded: Tensor = (_TransformedBound if transformed() else _LowerBound).apply(x, bound)  # type: ignore[no-untyped-call]
+    return bounded
+
+
 class _LowerBound(torch.autograd.Function):
     """``max(x, bound)``, whose gradient passes where a step along it raises x."""
 
@@ -157,11 +165,23 @@ class _LowerBound(torch.autograd.Function):
     def setup_context(ctx: Any, inputs: tuple[Tensor, float], output: Tensor) -> None:  # noqa: ARG004, ANN401
         x, ctx.bound = inputs
         ctx.save_for_backward(x)
+        ctx.save_for_forward(x)
 
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None]:  # noqa: ANN401
         (x,) = ctx.saved_tensors
         return torch.where((x >= ctx.bound) | (grad < 0), grad, 0.0), None
+
+
+class _TransformedBound(_LowerBound):
+    """The same for torch.func and forward mode, by themselves: torch.compile takes no function that knows them."""
+
+    generate_vmap_rule = True
+
+    @staticmethod
+    def jvp(ctx: Any, dx: Tensor, _: None) -> Tensor:  # noqa: ANN401
+        (x,) = ctx.saved_tensors
+        return torch.where(x >= ctx.bound, dx, 0.0)
 
 
 def _at_least_zero(name: str, value: object) -> float:

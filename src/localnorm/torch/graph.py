@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import torch
@@ -10,6 +10,7 @@ from torch import Tensor
 
 from localnorm.spec import LRNSpec
 from localnorm.torch.operations import arithmetic, wide_dtype, widened
+from localnorm.torch.transforms import transformed
 
 Values = Mapping[str, Tensor]
 """Learned values by name, in the dtype of the arithmetic and the rank of x, of extent 1 where they are shared."""
@@ -55,8 +56,9 @@ def tracing() -> bool:
 def traceable(x: Tensor, spec: LRNSpec, axes: tuple[int, ...], values: Values) -> Tensor:
     """Return the normalized x in operations that ``torch.compile`` and ``torch.export`` can trace."""
     differentiated = torch.is_grad_enabled() and any(tensor.requires_grad for tensor in (x, *values.values()))
-    # What torch.jit.trace records can be saved without a function written in Python, and has derivatives anyway.
-    if tracing() or not differentiated:
+    # What torch.jit.trace records can be saved without a function written in Python, and has derivatives anyway;
+    # the compiler sees through torch.func, but not through such a function under it.
+    if tracing() or transformed() or not differentiated:
         return anywhere(x, spec, axes, values)
     y: Tensor = TraceableFunction.apply(x, spec, axes, tuple(values), *values.values())  # type: ignore[no-untyped-call]
     return y
@@ -77,8 +79,8 @@ def without_sum(x: Tensor, spec: LRNSpec, values: Values) -> Tensor:
 
 def _stored(y: Tensor, x: Tensor) -> Tensor:
     """Return y in the dtype of x, and in its memory format where x is dense."""
-    if tracing():
-        # The ONNX exporter that is built on this knows no copy.
+    if tracing() or transformed():
+        # The ONNX exporter that is built on torch.jit.trace knows no copy, and vmap none into what is not batched.
         return y.to(x.dtype)
     return torch.empty_like(x).copy_(y)
 
@@ -89,6 +91,31 @@ def differentiable(x: Tensor, grad: Tensor, spec: LRNSpec, axes: tuple[int, ...]
     return Gradients(
         found.x.to(x.dtype), {name: shared(found.values[name], value) for name, value in values.items()}
     )
+
+
+def tangent(
+    x: Tensor, dx: Tensor | None, spec: LRNSpec, axes: tuple[int, ...], values: Values, dvalues: Values
+) -> Tensor:
+    """How the output moves along dx and the dvalues there are, in operations whose derivatives torch knows."""
+    dx = torch.zeros_like(x) if dx is None else dx
+    return _stored(arithmetic(x, spec, axes).tangent(widened(x), widened(dx), values, dvalues), x)
+
+
+def through_gradients(
+    x: Tensor, grad: Tensor, spec: LRNSpec, axes: tuple[int, ...], values: Values, received: Sequence[Tensor]
+) -> Gradients:
+    """The gradients of what `differentiable` returns, for what its results receive; "grad" names that for grad.
+
+    By ``torch.func.vjp``, which has derivatives itself and works under each of its own kind.
+    """
+
+    def gradients(x: Tensor, grad: Tensor, *values_: Tensor) -> tuple[Tensor, ...]:
+        found = differentiable(x, grad, spec, axes, dict(zip(values, values_, strict=True)))
+        return found.x, *found.values.values()
+
+    pull = torch.func.vjp(gradients, x, grad, *values.values())[1]
+    for_x, for_grad, *rest = pull(tuple(received))
+    return Gradients(for_x, {"grad": for_grad, **dict(zip(values, rest, strict=True))})
 
 
 def shared(term: Tensor, value: Tensor) -> Tensor:

@@ -13,16 +13,16 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
-from torch.utils._python_dispatch import _get_current_dispatch_mode
 
 from localnorm.kernels.choice import cpu_kernel
 from localnorm.kernels.layout import Layout
 from localnorm.learnable import NAMES
 from localnorm.spec import LRNSpec
 from localnorm.torch import cuda, portable
-from localnorm.torch.graph import Gradients, Values
+from localnorm.torch.graph import Gradients, Values, anywhere, differentiable
 from localnorm.torch.openmp import parallel
 from localnorm.torch.pages import empty_like
+from localnorm.torch.transforms import dispatch_mode, watched
 
 _DTYPES = {
     torch.float16: "float16",
@@ -47,6 +47,8 @@ def forward(x: Tensor, spec: LRNSpec, axes: tuple[int, ...], values: Values, out
     out = empty_like(x) if out is None else out
     kernel = _kernel(x, spec, axes, values)
     if kernel is None:
+        if watched(x) and not x.is_meta:
+            return out.copy_(anywhere(x, spec, axes, values))
         return portable.forward(x, spec, axes, values, out)
     done = _run("forward", (x, out), spec, axes, kernel)
     # Autograd learns of what torch itself has not written.
@@ -65,13 +67,15 @@ def backward(x: Tensor, grad: Tensor, spec: LRNSpec, axes: tuple[int, ...], valu
     if _in_memory(grad) and (grad.dtype, grad.shape) == (x.dtype, x.shape):
         kernel = _kernel(x, spec, axes, values)
     if kernel is None:
-        return portable.backward(x, grad, spec, axes, values)
+        return (differentiable if watched(x) and not x.is_meta else portable.backward)(x, grad, spec, axes, values)
     out = empty_like(x)
     done = _run("backward", (x, out, grad), spec, axes, kernel, learned=bool(values))
     found = {}
     for name, value in values.items():
         sums = torch.from_numpy(done.sums[:, NAMES.index(name)])
-        found[name] = (sums if value.numel() == len(sums) else sums.sum()).reshape(value.shape).to(value)
+        sums = (sums if value.numel() == len(sums) else sums.sum()).reshape(value.shape)
+        # The strides are those that the operator promises a compiled graph.
+        found[name] = torch.empty_like(value).copy_(sums)
     for x_part, out_part, grad_part in _left(done, x, out, grad):
         rest = portable.backward(x_part, grad_part, spec, (0,), _of_channels(values))
         out_part.copy_(rest.x)
@@ -81,11 +85,11 @@ def backward(x: Tensor, grad: Tensor, spec: LRNSpec, axes: tuple[int, ...], valu
 
 def _kernel(x: Tensor, spec: LRNSpec, axes: tuple[int, ...], values: Values) -> _Kernel | None:
     """Return the compiled kernel, or None where it can't be used."""
-    if len(axes) != 1 or not _in_memory(x) or _get_current_dispatch_mode() is not None:
+    if len(axes) != 1 or not _in_memory(x) or dispatch_mode():
         return None
     channels = x.shape[axes[0]]
-    if any(value.numel() > 1 and value.shape[axes[0]] == 1 for value in values.values()):
-        # One value a channel and a window within the channel.
+    if any(value.numel() not in (1, value.shape[axes[0]]) for value in values.values()):
+        # One value a channel and a window within the channel, or values of its own for each of a batch.
         return None
     cpu = cpu_kernel()
     if cpu is None:

@@ -41,6 +41,7 @@ class LocalResponseNorm(LearnedValues):
         SpecError: a hyperparameter that defines no LRN (a ValueError).
         AxisError: `dim` is not a whole number (a ValueError).
         LearnableError: a misspelt name, an initial value of 0, a bad `num_channels` (a ValueError).
+        DeviceError: at the call, if values are learned on another device than the input's (a ValueError).
 
     Source: torch/nn/modules/normalization.py.
 
