@@ -8,6 +8,7 @@ once more.
 
 from __future__ import annotations
 
+import math
 import tempfile
 from dataclasses import replace
 from pathlib import Path
@@ -17,19 +18,19 @@ from typing import NamedTuple
 import torch
 
 from localnorm.lab.engine import run
-from localnorm.lab.measures.generalization import ROW
-from localnorm.lab.measures.select import chosen_rate, chosen_runs, of_trials
+from localnorm.lab.measures.select import chosen_runs, chosen_setting, of_trials
 from localnorm.lab.provenance import provenance
 from localnorm.lab.records import Record, Trial
 from localnorm.lab.statistics import LEVEL, estimate, evidence
 from localnorm.lab.store import Store
 from localnorm.lab.study import Study
-from localnorm.lab.tasks import find_task
+from localnorm.lab.tasks import find_task, task_studies
 from localnorm.lab.train import set_up, test, train_epoch
 from localnorm.torch import LocalResponseNorm
 
 FIXED, LEARNED = NORMS = ("local", "local-learned")
 SEEDS = tuple(range(20))
+EFFECT = find_task("digits").objective.smallest_effect
 CLAIM = "learning k, alpha and beta lowers the test error of the textbook's fixed values"
 
 
@@ -43,8 +44,9 @@ class Values(NamedTuple):
 
 def trials() -> list[Trial]:
     """Return the lab's own grid of the two norms, without the corrupted tests."""
-    study = Study(norms=("none", *NORMS), seeds=SEEDS)
-    return [replace(trial, corrupted=False) for trial in study.grid_trials() if trial.norm in NORMS]
+    study = Study(task_studies(["digits"]), norms=("none", *NORMS), seeds=SEEDS)
+    grid = study.grid_trials(study.tasks[0])
+    return [replace(trial, corrupted=False) for trial in grid if trial.norm in NORMS]
 
 
 def learned_values(record: Record) -> list[Values]:
@@ -66,7 +68,7 @@ def learned_values(record: Record) -> list[Values]:
 
 def verdict(differences: list[float]) -> str:
     """Judge fixed minus learned, as the lab judges a claim that stands alone."""
-    found = evidence(differences, ROW.smallest_effect)
+    found = evidence(differences, EFFECT)
     said = "supported" if found.at_least < found.less else "not supported"
     p_value = min(found.at_least, found.less)
     return f"{said if p_value <= 1 - LEVEL else 'undecided'} (p = {p_value:.4f})"
@@ -86,16 +88,16 @@ def main() -> None:
     print(f"{first.task}, {first.model}: {len(SEEDS)} seeds, {first.epochs} epochs, batches of {first.batch_size}")
     for norm in NORMS:
         errors = [runs[norm, seed].results["test_error"] for seed in SEEDS]
-        middle = estimate(errors)
+        middle, setting = estimate(errors), chosen_setting(found, norm)
         print(
             f"{norm}: test error {middle.value:.2f} % [{middle.low:.2f}, {middle.high:.2f}] "
-            f"at learning rate {chosen_rate(found, norm):g}"
+            f"at learning rate {setting.learning_rate if setting else math.nan:g}"
         )
     pairs = [[runs[norm, seed].results["test_error"] for norm in NORMS] for seed in SEEDS]
     differences = [fixed - learned for fixed, learned in pairs]
     gain = estimate(differences)
     print(f"{FIXED} minus {LEARNED}, by seed: {gain.value:.2f} points [{gain.low:.2f}, {gain.high:.2f}]")
-    print(f"smallest effect that matters: {ROW.smallest_effect} points")
+    print(f"smallest effect that matters: {EFFECT} points")
     print(f"'{CLAIM}': {verdict(differences)}")
     layers = zip(*(learned_values(runs[LEARNED, seed]) for seed in SEEDS), strict=True)
     for number, values in enumerate(layers, start=1):

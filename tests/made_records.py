@@ -3,26 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from localnorm.lab.jobs import jobs
+from localnorm.lab.measures import Measure, Row, Samples, TaskMeasure
 from localnorm.lab.probes.flexibility import ITEMS
 from localnorm.lab.records import Probe, Record, Status, Trial
-from localnorm.lab.study import Study
+from localnorm.lab.schedule import Schedule
+from localnorm.lab.study import Study, TaskStudy
+from localnorm.lab.tasks import task_studies
 from localnorm.lab.tasks.corruptions import CORRUPTIONS, SEVERITIES
 
-STUDY = Study(
-    norms=("none", "local", "batch", "layer", "instance"),
-    learning_rates=(1e-3, 3e-3, 1e-2),
-    default_learning_rate=3e-3,
-    epochs=2,
-    row_epochs=3,
-    row_learning_rates=(3e-3, 1e-2),
-    draws=2,
-    batch_sizes=(8, 128),
-    batch_epochs=1,
+_DIGITS, _ROWS = task_studies(["digits", "digit-rows"])
+DIGITS = replace(
+    _DIGITS,
+    schedule=Schedule(learning_rates=(1e-3, 3e-3, 1e-2), epochs=2, draws=2, batch_sizes=(8, 128), batch_epochs=1),
 )
+ROWS = replace(_ROWS, schedule=Schedule(learning_rates=(3e-3, 1e-2), epochs=3))
+STUDY = Study((DIGITS, ROWS), norms=("none", "local", "batch", "layer", "instance"))
+
+
+def like(task: TaskStudy, name: str, **changes: Any) -> TaskStudy:
+    """Return a task like another one under a name of its own."""
+    return replace(task, name=name, model=f"{name} model", **changes)
 
 
 @dataclass(frozen=True)
@@ -101,10 +105,23 @@ def records(
     return made
 
 
+def measured_in(
+    measure: Measure | TaskMeasure, study: Study, made: list[Record] | None = None
+) -> tuple[Row | None, Samples]:
+    """Return the row that a measure has in a study, which has at most one task for it, and what it measures."""
+    if isinstance(measure, Measure):
+        return measure.row, measure.measure(study, made or [])
+    for task in study.tasks:
+        if row := measure.row(task):
+            return row, measure.measure(study, task, made or [])
+    return None, {}
+
+
 def part_of(study: Study, trial: Trial) -> str:
     """Return which part of the study a trial is: grid, draw, rows or batch."""
-    if trial.task == "digit-rows":
+    task = study.task(trial.task)
+    if task.kind != "images":
         return "rows"
-    if trial.corrupted:
+    if trial.corrupted or (not task.corrupted and trial in set(study.grid_trials(task))):
         return "grid"
-    return "batch" if trial in set(study.batch_trials()) else "draw"
+    return "batch" if trial in set(study.batch_trials(task)) else "draw"

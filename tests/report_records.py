@@ -8,14 +8,26 @@ from pathlib import Path
 from typing import Any
 
 from localnorm.lab.records import Job, Probe, Record, Trial, key
+from localnorm.lab.schedule import Schedule
 from localnorm.lab.store import Store
 from localnorm.lab.study import DEFAULT_NORMS, Study
 from localnorm.lab.study_folder import write_study
+from localnorm.lab.tasks import task_studies
 
-STUDY = Study(
-    seeds=(0, 1, 2), learning_rates=(1e-3, 1e-2), default_learning_rate=1e-2, epochs=2, row_epochs=3,
-    row_learning_rates=(1e-3,), draws=1, batch_sizes=(8, 128), batch_epochs=1,
-)  # fmt: skip
+_DIGITS, _ROWS = task_studies(["digits", "digit-rows"])
+DIGITS = replace(
+    _DIGITS,
+    schedule=Schedule(
+        learning_rates=(1e-3, 1e-2),
+        default_learning_rate=1e-2,
+        epochs=2,
+        draws=1,
+        batch_sizes=(8, 128),
+        batch_epochs=1,
+    ),
+)
+ROWS = replace(_ROWS, schedule=Schedule(learning_rates=(1e-3,), default_learning_rate=1e-3, epochs=3))
+STUDY = Study((DIGITS, ROWS), seeds=(0, 1, 2))
 SHAPE, OUTPUT = (2, 4, 1, 5), (1, 2, 0, 3)
 CORRUPTIONS = ("noise", "blur")
 WHERE = {"versions": {"python": "3.11", "localnorm": "0.1.0"}, "commit": "abc123", "cores": 4, "threads": 1}
@@ -30,12 +42,12 @@ def error(trial: Trial) -> float:
 
 
 def trials(study: Study) -> Iterator[Trial]:
-    yield from (*study.grid_trials(), *study.row_trials(), *study.batch_trials())
-    for norm in study.norms:
-        for seed in study.seeds:
-            yield Trial(
-                "digits", "textbook_cnn", norm, seed, 5e-3, study.batch_size, study.epochs, (("eps", 0.1),)
-            )
+    for task in study.tasks:
+        yield from (*study.grid_trials(task), *study.batch_trials(task))
+        for norm in study.norms if task.schedule.draws else ():
+            for seed in study.seeds:
+                size, epochs = task.schedule.batch_size, task.schedule.epochs
+                yield Trial(task.name, task.model, norm, seed, 5e-3, size, epochs, (("eps", 0.1),))
 
 
 def trained(trial: Trial) -> Record:
@@ -45,9 +57,9 @@ def trained(trial: Trial) -> Record:
         "validation_error": [last + trial.epochs - epoch for epoch in range(1, trial.epochs + 1)],
         "train_error": last - 1,
         "test_error": last + 1,
-        "corrupted_error": {}
-        if trial.task == "digit-rows"
-        else {name: [last + 2 * severity for severity in range(1, 6)] for name in CORRUPTIONS},
+        "corrupted_error": {name: [last + 2 * severity for severity in range(1, 6)] for name in CORRUPTIONS}
+        if trial.corrupted
+        else {},
     }
     timing = {"wall_seconds": 1.0, "processor_seconds": 1.0, "epoch_seconds": [0.5] * trial.epochs}
     return Record(trial, "ok", "", results, timing, WHERE)

@@ -14,6 +14,7 @@ from localnorm.commands import app, compare, doctor
 from localnorm.lab.store import Store
 from localnorm.lab.study import Study
 from localnorm.lab.study_folder import write_study
+from localnorm.lab.tasks import task_studies
 from made_records import STUDY, records
 
 
@@ -74,7 +75,8 @@ def test_none_is_added_and_said_so(options: str, norms: tuple, added: bool, monk
     monkeypatch.setattr(sys.modules[compare.__module__], "show", lambda folder, as_json: None)  # noqa: ARG005
     result = _run("compare", *options.split(), "--workers", 3, "--seeds", 2)
     assert result.exit_code == 0
-    assert seen == [Study(norms=norms, seeds=(0, 1)), Path("compare"), 3]
+    study = Study(task_studies(["digits", "digit-rows"]), norms=norms, seeds=(0, 1))
+    assert seen == [study, Path("compare"), 3, None]
     assert ("none is added to the norms: every other norm is compared with it" in result.stderr) == added
 
 
@@ -130,24 +132,26 @@ def test_plan_counts_the_trials_and_runs_none(tmp_path: Path):
     assert result.exit_code == 0
     plan = json.loads(result.stdout)
     # Each norm with two seeds: two learning rates, a draw and two batch sizes; rows at one learning rate.
-    assert plan.pop("seconds") > 0
+    by_task = plan.pop("seconds_by_task")
+    assert plan.pop("seconds") > sum(by_task.values())
     assert plan == {
         "trials": {"digits": 2 * 2 * (2 + 1 + 2), "digit-rows": 2 * 2},
         "probes": 1 + 2 * 2,
         "trials_per_norm": 12,
         "workers": 1,
     }
+    assert all(seconds > 0 for seconds in by_task.values())
     assert not (tmp_path / "out").exists()
 
 
 def test_plan_in_words(monkeypatch: pytest.MonkeyPatch):
     from localnorm.lab import plan
 
-    made = plan.Plan({"digits": 20, "digit-rows": 4}, 5, 12, 2, 90.0)
+    made = plan.Plan({"digits": 20, "digit-rows": 4}, 5, 12, 2, 90.0, {"digits": 60.0, "digit-rows": 18.0})
     monkeypatch.setattr(plan, "make_plan", lambda study, workers: made)  # noqa: ARG005
     result = _run("compare", "--plan", "--norms", "none,local")
     assert result.stdout.splitlines() == [
-        "24 trials: 20 on digits, 4 on digit-rows; 12 for each of 2 norms.",
+        "24 trials: 20 on digits (1.0 minutes), 4 on digit-rows (0.3 minutes); 12 for each of 2 norms.",
         "5 probes of cost, scope and flexibility.",
         "About 1.5 minutes with 2 workers, if nothing of it is done yet.",
     ]

@@ -33,15 +33,16 @@ HOUSE = """
     lab
     lab.records | lab.provenance | lab.statistics
     lab.store
-    lab.study lab.study_folder
+    lab.schedule
+    lab.study lab.study_layouts lab.study_folder
     lab.own | lab.search
     lab.norms | lab.data
     lab.models
     lab.tasks
     lab.train | lab.probes
-    lab.worker lab.pool lab.jobs lab.engine lab.plan lab.compare
+    lab.worker lab.pool lab.jobs lab.settings lab.engine lab.plan lab.compare
     lab.claims | lab.measures
-    lab.judge lab.table
+    lab.judge lab.overall lab.table lab.changes
     lab.report
     commands
     cli __main__
@@ -51,7 +52,8 @@ FLOORS = [[room.split() for room in line.split("|")] for line in HOUSE.strip().s
 # A report can be made anywhere from a folder of records, and a spec converted: none of these needs torch.
 TORCHLESS = """
     errors conventions frameworks conversion spec axes learnable reference kernels numpy
-    lab.records lab.store lab.study lab.data lab.statistics lab.claims lab.measures lab.judge lab.table lab.report
+    lab.records lab.store lab.schedule lab.study lab.study_layouts lab.study_folder lab.data lab.statistics
+    lab.claims lab.measures lab.judge lab.overall lab.table lab.changes lab.report
 """
 TORCH = re.compile(r"(torch|torchmetrics|lightning\w*)(\.|$)")
 

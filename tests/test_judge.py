@@ -8,17 +8,21 @@ from dataclasses import replace
 import pytest
 
 from localnorm.lab.claims import CLAIMS, QUESTIONS, SELF, claim_of
-from localnorm.lab.judge import Judgement, _claim_evidence, judge
+from localnorm.lab.judge import Judgement, _weigh_claim, judge
 from localnorm.lab.measures import MEASURES, Row, Sample
 from localnorm.lab.records import Record, Trial
 from localnorm.lab.statistics import LEVEL, evidence
 from localnorm.lab.study import Study
 from localnorm.lab.table import make_table
-from made_records import STUDY, Ended, Fate, Run, part_of, records
+from made_records import DIGITS, STUDY, Ended, Fate, Run, measured_in, part_of, records
 
-ROWS = {measure.row.name: measure.row for measure in MEASURES}
+ROWS = {row.name: row for row in (measured_in(measure, STUDY)[0] for measure in MEASURES) if row}
 # Of instance the textbook says nothing: there the plain questions are judged.
-JUDGED = [key for key in [*CLAIMS, *((row, "instance") for row in QUESTIONS)] if claim_of(*key).contrasts]
+JUDGED = [
+    key
+    for key in [*CLAIMS, *((row, "instance") for row in QUESTIONS)]
+    if key[0] in ROWS and claim_of(*key).contrasts
+]
 MEASURED = [key for key in JUDGED if not ROWS[key[0]].exact]
 Levels = Mapping[str, float]
 
@@ -35,7 +39,7 @@ def _records(row: str, levels: Levels, spread: float = 0.0, study: Study = STUDY
 
     def fate(t: Trial) -> Fate:
         level, part = value(t.norm, t.seed), part_of(study, t)
-        default = part == "grid" and t.learning_rate == study.default_learning_rate
+        default = part == "grid" and t.learning_rate == DIGITS.schedule.default_learning_rate
         if row == "hyperparameter sensitivity":
             return Run(test=20.0 + level, validation=11.0) if default else Run(test=20.0)
         if row == "robustness to noise":
@@ -67,8 +71,9 @@ def _levels(row: str, norm: str, gap: float) -> Levels:
 
 
 def _judged(row: str, levels: Levels, spread: float = 0.0, study: Study = STUDY) -> dict[str, Judgement]:
-    measure = next(measure for measure in MEASURES if measure.row.name == row)
-    return judge(measure.row, measure.measure(study, _records(row, levels, spread, study)))
+    measure = next(measure for measure in MEASURES if measure.name == row)
+    found, samples = measured_in(measure, study, _records(row, levels, spread, study))
+    return judge(found, samples)
 
 
 @pytest.mark.parametrize(("row", "norm"), JUDGED)
@@ -198,5 +203,5 @@ def test_a_claim_of_two_differences_pays_for_both():
     above = (0.2, 0.5, 0.9, 1.05, 0.6)
     samples = {"local": Sample((9.0,) * 5), "batch": Sample(above), "layer": Sample((0.0,) * 5)}
     # The difference from layer refutes it: one of two that could have.
-    found, why = _claim_evidence(row, samples, "batch")
-    assert (found.less, why) == (2 * evidence(above, 1.0).less, "")
+    weighed = _weigh_claim(row, [samples], "batch")
+    assert (weighed.evidence.less, weighed.why) == (2 * evidence(above, 1.0).less, "")

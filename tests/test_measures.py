@@ -10,14 +10,14 @@ import pytest
 
 from localnorm.lab.measures import MEASURES, Sample
 from localnorm.lab.records import Probe, Record, Trial
-from made_records import STUDY, Ended, Fate, Run, of_probe, part_of, records
+from made_records import DIGITS, STUDY, Ended, Fate, Run, measured_in, of_probe, part_of, records
 
 ONE = replace(STUDY, norms=("none", "local"), seeds=(0, 1, 2))
 
 
 def _measured(row: str, made: list[Record], norm: str = "local", study=ONE) -> Sample:
-    measure = next(m for m in MEASURES if m.row.name == row)
-    return measure.measure(study, made)[norm]
+    measure = next(m for m in MEASURES if m.name == row)
+    return measured_in(measure, study, made)[1][norm]
 
 
 def _trials() -> list[Trial]:
@@ -95,6 +95,8 @@ def test_recurrent_networks_are_compared_at_equal_steps_and_equal_time(
     assert found.values == (4.0, 5.0, 6.0)
     assert found.details == {
         "learning_rate": 3e-3,
+        "batch_size": 32,
+        "epochs": 3,
         "validation_error_at_equal_steps": 10.0,
         "timed": {"validation_error_at_equal_time": at_equal_time, "seconds_of_none": 3.0},
     }
@@ -126,7 +128,7 @@ SENSITIVITY = {
 @pytest.mark.parametrize("name", SENSITIVITY)
 def test_sensitivity_is_what_the_defaults_lose(name: str):
     default, others, draws, loss = SENSITIVITY[name]
-    grid = dict(zip(ONE.learning_rates, (others[0], default, others[1]), strict=True))
+    grid = dict(zip(DIGITS.schedule.learning_rates, (others[0], default, others[1]), strict=True))
     settings = [t.settings for t in _trials() if (t.norm, t.seed, part_of(ONE, t)) == ("local", 1, "draw")]
     drawn = dict(zip(settings, draws, strict=True))
 
@@ -151,7 +153,7 @@ def test_sensitivity_is_what_the_defaults_lose(name: str):
     ],
 )
 def test_good_decades_lie_between_neighbours_near_the_best(errors: tuple, decades: float | None):
-    rates = dict(zip(ONE.learning_rates, errors, strict=True))
+    rates = dict(zip(DIGITS.schedule.learning_rates, errors, strict=True))
 
     def fate(t: Trial) -> Fate:
         error = rates[t.learning_rate]

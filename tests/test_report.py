@@ -72,7 +72,7 @@ def test_page_says_why_there_is_no_result(example: Written) -> None:
     _, page = example
     assert "suitability for RNNs (instance): failed: needs positions" in page.text
     assert ["training on digit-rows", "instance", "failed", "3", "needs positions"] in page.tables[-1]
-    assert "digits as rows: no line for instance" in page.text
+    assert "digit-rows: no line for instance" in page.text
 
 
 def test_hostile_names_and_messages_are_text(hostile: Written) -> None:
@@ -127,9 +127,13 @@ def test_csv_has_a_line_for_every_cell(hostile: Written) -> None:
     report, _ = hostile
     with report.paths[1].open(encoding="utf-8", newline="") as file:
         lines = list(csv.DictReader(file))
-    cells = [(row.row, cell) for row in report.table.rows for cell in row.cells]
-    assert [(line["criterion"], line["norm"]) for line in lines] == [(row.name, cell.norm) for row, cell in cells]
-    for line, (row, cell) in zip(lines, cells, strict=True):
+    sections = [("overall" if row.tasks else "", row) for row in report.table.rows]
+    sections += [(section.task, row) for section in report.table.sections for row in section.rows]
+    cells = [(task, row.row, cell) for task, row in sections for cell in row.cells]
+    assert [(line["task"], line["criterion"], line["norm"]) for line in lines] == [
+        (task, row.name, cell.norm) for task, row, cell in cells
+    ]
+    for line, (_, row, cell) in zip(lines, cells, strict=True):
         assert (line["textbook says"], line["judged as"], line["unit"]) == (cell.claim, cell.judged_as, row.unit)
         assert line["verdict"] == (cell.verdict or "")
         assert line["value"] == ("" if cell.estimate is None else str(cell.estimate.value))

@@ -21,9 +21,8 @@ from localnorm.lab.report.palette import MARKERS, styles
 from localnorm.lab.report.scope_picture import scope_picture
 from localnorm.lab.report.series import Chart, Curve
 from localnorm.lab.study import DEFAULT_NORMS
-from localnorm.lab.tasks.digits import DIGITS
 from report_readers import written
-from report_records import CORRUPTIONS, OUTPUT, SHAPE, STUDY, ended, error, mask, write_records
+from report_records import CORRUPTIONS, DIGITS, OUTPUT, ROWS, SHAPE, STUDY, ended, error, mask, write_records
 
 Cell = tuple[int, int, int]
 
@@ -81,13 +80,14 @@ def test_scope_without_layout_has_no_picture() -> None:
 
 
 def at(norm: str, rate: float, task: str = "digits") -> list[float]:
-    model, epochs = ("textbook_cnn", STUDY.epochs) if task == "digits" else ("recurrent", STUDY.row_epochs)
-    return [error(Trial(task, model, norm, seed, rate, STUDY.batch_size, epochs)) for seed in STUDY.seeds]
+    of = STUDY.task(task)
+    size, epochs = of.schedule.batch_size, of.schedule.epochs
+    return [error(Trial(task, of.model, norm, seed, rate, size, epochs)) for seed in STUDY.seeds]
 
 
 def test_learning_curves_are_the_means_at_the_chosen_rate(tmp_path: Path) -> None:
     report = read_report(write_records(tmp_path))
-    images, rows = series.learning_curves(STUDY, report.records)
+    images, rows = (series.learning_curve(STUDY, task, report.records) for task in STUDY.tasks)
     assert (images.x, rows.x) == ((1, 2), (1, 2, 3))
     assert [curve.norm for curve in images.curves] == list(STUDY.norms)
     for chart, task in ((images, "digits"), (rows, "digit-rows")):
@@ -105,10 +105,10 @@ def test_accuracy_by_learning_rate_has_its_range_and_no_survivors(tmp_path: Path
         return None if isinstance(job, Trial) and job.norm == "rms" else record
 
     report = read_report(write_records(tmp_path, change=change))
-    chart = series.by_learning_rate(STUDY, report.records)
+    chart = series.by_learning_rate(STUDY, DIGITS, report.records)
     curves = {curve.norm: curve for curve in chart.curves}
     assert list(curves) == [norm for norm in STUDY.norms if norm != "rms"]
-    accuracies = [[100 - e for e in at("local", rate)] for rate in STUDY.learning_rates]
+    accuracies = [[100 - e for e in at("local", rate)] for rate in DIGITS.schedule.learning_rates]
     assert curves["local"].y == pytest.approx([fmean(own) for own in accuracies])
     assert curves["local"].low == pytest.approx([min(own) for own in accuracies])
     assert curves["local"].high == pytest.approx([max(own) for own in accuracies])
@@ -118,7 +118,7 @@ def test_accuracy_by_learning_rate_has_its_range_and_no_survivors(tmp_path: Path
 
 def test_accuracy_by_severity_starts_clean(tmp_path: Path) -> None:
     report = read_report(write_records(tmp_path))
-    charts = series.by_severity(report.table)
+    charts = series.by_severity(DIGITS, report.table.section("digits"))
     assert tuple(chart.name for chart in charts) == CORRUPTIONS
     local = fmean(at("local", 1e-3))
     for chart in charts:
@@ -127,8 +127,9 @@ def test_accuracy_by_severity_starts_clean(tmp_path: Path) -> None:
 
 
 def test_error_by_batch_size_is_in_order_of_size(tmp_path: Path) -> None:
-    report = read_report(write_records(tmp_path, replace(STUDY, batch_sizes=(128, 8))))
-    chart = series.by_batch_size(report.table)
+    task = replace(DIGITS, schedule=replace(DIGITS.schedule, batch_sizes=(128, 8)))
+    report = read_report(write_records(tmp_path, replace(STUDY, tasks=(task, ROWS))))
+    chart = series.by_batch_size(task, report.table.section("digits"))
     assert chart.x == (8, 128)
     for curve in chart.curves:
         small, large = (value or 0.0 for value in curve.y)
@@ -190,8 +191,7 @@ def test_norms_differ_in_colour_and_in_shape_or_dash() -> None:
 
 def test_page_says_of_norms_and_data_what_they_say_of_themselves(tmp_path: Path) -> None:
     assert dict(wording.NORMS) == {name: norm.about for name, norm in NORMS.items()}
-    assert DIGITS.about == wording.DATA
     assert list(wording.SEVERITIES) == list(DIGITS.corruptions)
     _, page = written(write_records(tmp_path))
-    for about in (*(wording.NORMS[norm] for norm in DEFAULT_NORMS), wording.DATA):
+    for about in (*(wording.NORMS[norm] for norm in DEFAULT_NORMS), DIGITS.about, ROWS.about):
         assert about in page.text

@@ -14,7 +14,7 @@ from localnorm.lab.records import Record, Trial
 from localnorm.lab.report import write_report
 from localnorm.lab.store import Store
 from report_readers import opinions, printed, written
-from report_records import STUDY, ended, write_records
+from report_records import DIGITS, ROWS, STUDY, ended, write_records
 
 
 @pytest.mark.parametrize("width", [80, 120])
@@ -76,7 +76,8 @@ def test_diverged_norm_has_no_number_and_no_line(tmp_path: Path) -> None:
     figures = json.loads(page.scripts[0])
     assert "layer" not in {trace.get("meta") for trace in figures["learning-0"]["data"]}
     notes = [note["text"] for figure in figures.values() for note in figure["layout"].get("annotations", [])]
-    assert notes == ["diverged in 3 of 3"] * len(STUDY.learning_rates)
+    tried = len(DIGITS.schedule.learning_rates) + len(ROWS.schedule.learning_rates)
+    assert notes == ["diverged in 3 of 3"] * tried
     assert "diverged: not finite in epoch 1" in page.text
     assert "18 diverged" in printed(report, 80)
 

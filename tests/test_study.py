@@ -7,6 +7,7 @@ import re
 import shutil
 import signal
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from localnorm.lab.store import Store
 from localnorm.lab.study import Study
 from localnorm.lab.study_folder import read_study
 from localnorm.lab.table import make_table
+from localnorm.lab.tasks import task_studies
 from own_runners import alive, localnorm, until
 
 NORMS = ("none", "local", "own_norms:placebo", "own_norms:harm")
@@ -165,15 +167,14 @@ def test_extended_by_a_norm_it_runs_only_what_is_new(copied: Path):
 
 @pytest.mark.slow
 def test_the_placebo_is_undecided_and_the_harm_is_found(tmp_path: Path):
+    digits, rows = task_studies(["digits", "digit-rows"])
+    images = replace(
+        digits.schedule, learning_rates=(3e-3, 1e-2), epochs=2, draws=1, batch_sizes=(32, 128), batch_epochs=1
+    )
+    few = replace(rows.schedule, learning_rates=(3e-3,), epochs=2)
     study = Study(
+        (replace(digits, schedule=images), replace(rows, schedule=few)),
         norms=("none", "own_norms:placebo", "own_norms:harm"),
-        learning_rates=(3e-3, 1e-2),
-        row_learning_rates=(3e-3,),
-        epochs=2,
-        row_epochs=2,
-        draws=1,
-        batch_sizes=(32, 128),
-        batch_epochs=1,
     )
     table = make_table(study, list(compare(study, tmp_path, 2, lambda _: None)))
     for row in table.rows:

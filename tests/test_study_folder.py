@@ -13,8 +13,14 @@ from localnorm.lab.records import Probe, Record
 from localnorm.lab.store import Store
 from localnorm.lab.study import Study
 from localnorm.lab.study_folder import open_study, read_study
+from localnorm.lab.tasks import task_studies
 
-STUDY = Study(norms=("none", "local"), seeds=(0, 1), epochs=5, draws=3, batch_size=32)
+DIGITS, ROWS = task_studies(["digits", "digit-rows"])
+STUDY = Study((DIGITS,), norms=("none", "local"), seeds=(0, 1))
+
+
+def _scheduled(**changes: int) -> Study:
+    return replace(STUDY, tasks=(replace(DIGITS, schedule=replace(DIGITS.schedule, **changes)),))
 
 
 def _bytes(folder: Path) -> dict[str, bytes]:
@@ -35,6 +41,8 @@ EXTENDED = {
     "same": STUDY,
     "norm": replace(STUDY, norms=("none", "batch", "local")),
     "seed": replace(STUDY, seeds=(0, 1, 2)),
+    "task": replace(STUDY, tasks=(ROWS, DIGITS)),
+    "words": replace(STUDY, tasks=(replace(DIGITS, about="put better"),)),
     "both": replace(STUDY, norms=("none", "local", "rms"), seeds=(2, 1, 0)),
 }
 
@@ -52,8 +60,13 @@ REFUSED = {
     "fewer norms": (replace(STUDY, norms=("none",)), "norms: .*'none', 'local'.* there, .*'none',.* asked for"),
     "another norm": (replace(STUDY, norms=("none", "rms", "batch")), "norms: .*'local'.* there, .*'rms'"),
     "fewer seeds": (replace(STUDY, seeds=(1, 2)), r"seeds: \(0, 1\) there, \(1, 2\) asked for"),
-    "other epochs": (replace(STUDY, epochs=7), "epochs: 5 there, 7 asked for"),
-    "two others": (replace(STUDY, draws=1, batch_size=8), "batch_size: 32 there, 8 .*draws: 3 there, 1"),
+    "other epochs": (_scheduled(epochs=7), "digits.epochs: 4 there, 7 asked for"),
+    "two others": (_scheduled(draws=1, batch_size=8), "batch_size: 32 there, 8 .*draws: 3 there, 1"),
+    "another task": (replace(STUDY, tasks=(ROWS,)), r"tasks: \('digits',\) there, \('digit-rows',\) asked for"),
+    "another effect": (
+        replace(STUDY, tasks=(replace(DIGITS, smallest_effect=2.0),)),
+        r"digits.smallest_effect: 0.5 there, 2.0 asked for",
+    ),
 }
 
 
@@ -101,8 +114,16 @@ SETTINGS = {
         '{"record_version": 7}',
         "of record version 1, got version 7; .* use another folder",
     ),
-    "unknown setting": ('{"record_version": 1, "depth": 3}', "got TypeError: .*'depth'"),
-    "no norms": ('{"record_version": 1, "norms": []}', "got LabError: norms must be at least one"),
+    "unknown setting": ('{"record_version": 1, "depth": 3}', "got KeyError: 'norms'"),
+    "a later layout": ('{"record_version": 1, "layout": 3}', "layout 3, written by a newer localnorm; install"),
+    "unknown part": (
+        '{"record_version": 1, "layout": 2, "norms": [], "seeds": [], "tasks": [{"schedule": {"depth": 3}}]}',
+        "got TypeError: .*'depth'",
+    ),
+    "no tasks": (
+        '{"record_version": 1, "layout": 2, "norms": ["none"], "seeds": [0], "tasks": []}',
+        "got LabError: tasks must be at least one",
+    ),
 }
 
 
@@ -131,4 +152,4 @@ def test_a_folder_without_a_study(tmp_path: Path):
 )
 def test_a_study_that_compares_nothing(given: dict, text: str):
     with pytest.raises(LabError, match=text):
-        Study(**given)
+        replace(STUDY, **given)

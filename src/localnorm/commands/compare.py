@@ -1,4 +1,4 @@
-"""localnorm compare: run a study and print its table."""
+"""localnorm compare: run a study and print its table, or put two finished ones side by side."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import os
 from collections import Counter
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.progress import (
@@ -19,10 +19,15 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
+from localnorm.commands.changes import show_changes
 from localnorm.commands.console import INTERRUPTED, err, errors_end_the_command, out, say
 from localnorm.commands.report import show
 from localnorm.errors import LabError
-from localnorm.lab.study import DEFAULT_NORMS, Study, smoke
+from localnorm.lab.store import write_atomically
+from localnorm.lab.study import DEFAULT_NORMS, DEFAULT_TASKS, Study
+
+if TYPE_CHECKING:
+    from localnorm.lab.settings import Settings
 
 
 def _cores() -> int:
@@ -31,17 +36,40 @@ def _cores() -> int:
 
 
 def compare(
+    studies: Annotated[
+        list[Path] | None,
+        typer.Argument(
+            help="Two finished studies, to be compared with each other; else none.", show_default=False
+        ),
+    ] = None,
+    task: Annotated[
+        str | None, typer.Option(help=f"Tasks, separated by commas, or all. Default: {','.join(DEFAULT_TASKS)}.")
+    ] = None,
     norms: Annotated[
-        str, typer.Option(help="Norms to compare, separated by commas; your own as package.module:attribute.")
-    ] = ",".join(DEFAULT_NORMS),
-    seeds: Annotated[int, typer.Option(help="Number of seeds; every norm is trained with each.")] = 5,
+        str | None,
+        typer.Option(
+            help="Norms, separated by commas; your own as package.module:attribute. "
+            f"Default: {','.join(DEFAULT_NORMS)}."
+        ),
+    ] = None,
+    seeds: Annotated[
+        int | None, typer.Option(help="Number of seeds; every norm is trained with each. Default: 5.")
+    ] = None,
+    epochs: Annotated[
+        str | None, typer.Option(help="Epochs, for every task; of several each is tried. Default: the task's own.")
+    ] = None,
+    batch_size: Annotated[
+        str | None, typer.Option(help="Batch size, for every task; of several each is tried.")
+    ] = None,
+    lr: Annotated[str | None, typer.Option(help="Learning rates tried, for every task.")] = None,
+    study_file: Annotated[
+        Path | None, typer.Option("--study", help="A TOML file of these settings; the command line overrides it.")
+    ] = None,
     out_folder: Annotated[
-        Path | None,
-        typer.Option("--out", help="Folder of the study. Default: compare, or compare-smoke.", show_default=False),
+        str | None,
+        typer.Option("--out", help="Folder of the study. Default: compare, or compare-smoke."),
     ] = None,
-    workers: Annotated[
-        int | None, typer.Option(help="Worker processes. Default: one a core.", show_default=False)
-    ] = None,
+    workers: Annotated[int | None, typer.Option(help="Worker processes. Default: one a core.")] = None,
     plan: Annotated[
         bool, typer.Option("--plan", help="Print the trials and an estimate of time; run none.")
     ] = False,
@@ -50,33 +78,65 @@ def compare(
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the table, or the plan, as JSON.")] = False,
 ) -> None:
-    """Measure norms on real handwritten digits; print the table and write the report.
+    """Measure norms on real data; print the table and write the report.
 
-    Interrupted and started again, it runs only what is missing. With more norms or seeds, only what is new.
+    Interrupted and started again, it runs only what is missing. With more tasks, norms or seeds, only what is new.
+    With two finished studies it trains nothing and prints what they say differently; exit code 1 if a verdict
+    differs.
     """
+    told: dict[str, object] = {
+        "task": task,
+        "norms": norms,
+        "seeds": seeds,
+        "epochs": epochs,
+        "batch-size": batch_size,
+        "lr": lr,
+        "workers": workers,
+        "out": out_folder,
+        "smoke": smoke_run or None,
+    }
+    given = {name: value for name, value in told.items() if value is not None}
     with errors_end_the_command():
-        workers = _cores() if workers is None else workers
-        study = _study(norms, seeds)
-        if workers < 1:
-            raise LabError(f"--workers must be at least 1, got {workers}; leave it out for one a core.")
-        if smoke_run:
-            study = smoke(study)
-        folder = out_folder or Path("compare-smoke" if smoke_run else "compare")
+        if studies:
+            others = [*given, *(["study"] if study_file else []), *(["plan"] if plan else [])]
+            raise typer.Exit(_compare_two(studies, [*others, *(["json"] if as_json else [])]))
+        from localnorm.lab.settings import make_study
+
+        settings = _settings(given, study_file)
+        study = make_study(settings)
+        processes = settings.workers or _cores()
+        folder = Path(settings.out or ("compare-smoke" if settings.smoke else "compare"))
         if plan:
-            _print_plan(study, workers, as_json=as_json)
+            _print_plan(study, processes, as_json=as_json)
         else:
-            _run(study, folder, workers)
+            _run(study, folder, processes, study_file)
             show(folder, as_json=as_json)
 
 
-def _study(norms: str, seeds: int) -> Study:
-    names = tuple(name.strip() for name in norms.split(",") if name.strip())
-    if "none" not in names:
+def _compare_two(studies: list[Path], others: list[str]) -> int:
+    if len(studies) != 2:
+        raise LabError(
+            f"compare takes two finished studies, or none to run one, got {len(studies)}: "
+            f"{', '.join(map(str, studies))}; name the folder of a study to run with --out."
+        )
+    if others:
+        raise LabError(
+            f"two studies are compared as they are, got also --{', --'.join(others)}; drop that, or the folders."
+        )
+    return show_changes(*studies)
+
+
+def _settings(given: dict[str, object], file: Path | None) -> Settings:
+    """Return what was given on the command line, over what the file says, over the defaults."""
+    from localnorm.lab.settings import Settings, checked, read_settings
+
+    in_file = read_settings(file) if file else {}
+    on_line = {name.replace("-", "_"): checked(name, value) for name, value in given.items()}
+    settings = Settings(**{**in_file, **on_line})
+    if "none" not in settings.norms:
         say("none is added to the norms: every other norm is compared with it")
-        names = ("none", *names)
-    if seeds < 1:
-        raise LabError(f"--seeds must be at least 1, got {seeds}; five or more can decide something.")
-    return replace(Study(), norms=names, seeds=tuple(range(seeds)))
+        settings = replace(settings, norms=("none", *settings.norms))
+    return settings
 
 
 def _print_plan(study: Study, workers: int, *, as_json: bool) -> None:
@@ -86,7 +146,9 @@ def _print_plan(study: Study, workers: int, *, as_json: bool) -> None:
     if as_json:
         print(json.dumps(asdict(made)))  # noqa: T201  what was asked for
         return
-    tasks = ", ".join(f"{count} on {task}" for task, count in made.trials.items())
+    tasks = ", ".join(
+        f"{count} on {task} ({made.seconds_by_task[task] / 60:.1f} minutes)" for task, count in made.trials.items()
+    )
     trials = sum(made.trials.values())
     out.print(
         f"{trials} trials: {tasks}; {made.trials_per_norm} for each of {len(study.norms)} norms.\n"
@@ -97,7 +159,7 @@ def _print_plan(study: Study, workers: int, *, as_json: bool) -> None:
     )
 
 
-def _run(study: Study, folder: Path, workers: int) -> None:
+def _run(study: Study, folder: Path, workers: int, study_file: Path | None) -> None:
     """Run what is missing, with a progress bar where stderr is a terminal."""
     from localnorm.lab import compare as lab
 
@@ -124,6 +186,8 @@ def _run(study: Study, folder: Path, workers: int) -> None:
         else:
             say(f"running {start.total} jobs into {folder} with {workers} workers")
         progress.update(bar, total=start.total, completed=start.kept)
+        if study_file:
+            write_atomically(folder / "study.toml", study_file.read_text(encoding="utf-8"))
 
     records = lab.compare(study, folder, workers, on_start)
     try:

@@ -1,6 +1,7 @@
 """What is claimed of each norm, as differences that can be judged.
 
-The textbook's comparison (local, batch and layer) and its claims about LRN are `CLAIMS`. Its words high,
+The textbook's comparison (local, batch and layer) and its claims about LRN, and of what layer and instance
+normalization suit, are `CLAIMS`. Its words high,
 moderate and low rank the three norms, so they are judged as a ranking. Of a norm that the textbook says
 nothing about, each row asks the same plain question, in `QUESTIONS`.
 """
@@ -85,6 +86,12 @@ CLAIMS: Mapping[tuple[str, str], Claim] = MappingProxyType(
         ),
         ("suitability for RNNs", "batch"): Claim("yes", "lowers the error of none", (Contrast("none", "batch"),)),
         ("suitability for RNNs", "layer"): Claim("yes", "lowers the error of none", (Contrast("none", "layer"),)),
+        ("suitability for transformers", "layer"): Claim(
+            "yes", "lowers the error of none", (Contrast("none", "layer"),)
+        ),
+        ("suitability for style transfer", "instance"): Claim(
+            "yes", "lowers the error of none", (Contrast("none", "instance"),)
+        ),
         ("generalization", "local"): Claim("improved", "lowers the error of none", (Contrast("none", "local"),)),
         ("robustness to noise", "local"): Claim(
             "robust", "lowers the error of none", (Contrast("none", "local"),)
@@ -101,6 +108,8 @@ QUESTIONS: Mapping[str, Claim] = MappingProxyType(
         "hyperparameter sensitivity": Claim("", "loses more by its defaults than none", (Contrast(SELF, "none"),)),
         "flexibility": Claim("", "passes fewer items than none", (Contrast("none", SELF),)),
         "suitability for RNNs": _LOWERS,
+        "suitability for transformers": _LOWERS,
+        "suitability for style transfer": _LOWERS,
         "generalization": _LOWERS,
         "robustness to noise": _LOWERS,
         "batch-size dependence": Claim("", "depends more on the batch size than none", (Contrast(SELF, "none"),)),

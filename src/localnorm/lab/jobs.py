@@ -7,22 +7,26 @@ from collections.abc import Iterator
 from localnorm.lab.norms import find_norm
 from localnorm.lab.records import Job, Probe, Trial, key
 from localnorm.lab.search import LogUniform, draw
-from localnorm.lab.study import Study
+from localnorm.lab.study import Study, TaskStudy
 
 
-def draw_trials(study: Study) -> Iterator[Trial]:
-    """Every norm, seed and draw on the digits: a learning rate and the norm's own hyperparameters.
+def draw_trials(study: Study, task: TaskStudy) -> Iterator[Trial]:
+    """Every norm, seed and draw on a task: a learning rate and the norm's own hyperparameters.
 
     The learning rates of a seed are the same for every norm, so what a norm loses beyond `none` is due to
     its own hyperparameters.
     """
-    rates = LogUniform(min(study.learning_rates), max(study.learning_rates))
+    schedule = task.schedule
+    rates = LogUniform(min(schedule.learning_rates), max(schedule.learning_rates))
     for norm in study.norms:
+        space = find_norm(norm).space
         for seed in study.seeds:
-            for number in range(study.draws):
+            for number in range(schedule.draws):
                 ((_, rate),) = draw({"learning_rate": rates}, seed, number)
-                settings = draw(find_norm(norm).space, norm, seed, number)
-                yield Trial("digits", "textbook_cnn", norm, seed, rate, study.batch_size, study.epochs, settings)
+                settings = draw(space, norm, seed, number)
+                yield Trial(
+                    task.name, task.model, norm, seed, rate, schedule.batch_size, schedule.epochs, settings
+                )
 
 
 def jobs(study: Study) -> list[Job]:
@@ -32,15 +36,13 @@ def jobs(study: Study) -> list[Job]:
         UnknownNameError: a norm of the study that does not exist.
 
     Example:
-        >>> jobs(Study())[0].name
+        >>> from localnorm.lab.tasks import task_studies
+        >>> jobs(Study(task_studies(["digit-rows"])))[0].name
         'cost'
     """
-    trials: list[Trial] = [
-        *study.grid_trials(),
-        *draw_trials(study),
-        *study.row_trials(),
-        *study.batch_trials(),
-    ]
+    trials: list[Trial] = []
+    for task in study.tasks:
+        trials += [*study.grid_trials(task), *draw_trials(study, task), *study.batch_trials(task)]
     # Steps decide how long a trial takes; the longest first lets all workers end together.
     trials.sort(key=lambda trial: -trial.epochs / trial.batch_size)
     everything: list[Job] = [*study.probes(), *trials]

@@ -32,6 +32,7 @@ class Plan:
         trials_per_norm: the same for every norm.
         workers: number of worker processes.
         seconds: estimated time with that many workers, when nothing of the study is done yet.
+        seconds_by_task: what of that time each task's trials take.
     """
 
     trials: dict[str, int]
@@ -39,6 +40,7 @@ class Plan:
     trials_per_norm: int
     workers: int
     seconds: float
+    seconds_by_task: dict[str, float]
 
 
 @dataclass(frozen=True)
@@ -63,16 +65,18 @@ def make_plan(study: Study, workers: int) -> Plan:
         measured = [_value(finished) for finished in pool.results()]
         pool.submit("cost", partial(_time_cost_probe, study))
         (probing,) = (_value(finished) for finished in pool.results())
-    training = sum(_seconds(trial, measured) for trial in trials)
-    by_task: dict[str, int] = {}
+    by_task = dict.fromkeys((task.name for task in study.tasks), 0)
+    seconds = dict.fromkeys(by_task, 0.0)
     for trial in trials:
-        by_task[trial.task] = by_task.get(trial.task, 0) + 1
+        by_task[trial.task] += 1
+        seconds[trial.task] += _seconds(trial, measured) / workers
     return Plan(
         by_task,
         sum(isinstance(job, Probe) for job in everything),
         len(trials) // len(study.norms),
         workers,
-        2 * _STARTING + probing + training / workers,
+        2 * _STARTING + probing + sum(seconds.values()),
+        seconds,
     )
 
 

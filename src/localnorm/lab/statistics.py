@@ -1,12 +1,14 @@
-"""The statistics of the table: interquartile means, paired bootstrap intervals and p-values, Holm.
+"""The statistics of the table: interquartile means, paired bootstrap intervals and p-values, Holm, power.
 
 Small on purpose, and tested against SciPy.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from statistics import NormalDist, fmean, variance
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -14,6 +16,10 @@ from numpy.typing import ArrayLike, NDArray
 LEVEL = 0.95
 """Level of every interval; a verdict needs a p-value below ``1 - LEVEL`` after Holm's correction."""
 RESAMPLES = 10_000
+POWER = 0.8
+"""Chance that the number of seeds that is named decides, if the difference is as observed."""
+MOST_PAIRS = 100
+"""Beyond this, how many seeds would decide is not told: nobody would run them."""
 _SEED = 0
 
 
@@ -56,10 +62,16 @@ def interquartile_mean(values: ArrayLike, axis: int = -1) -> NDArray[np.float64]
     return mean
 
 
-def _resampled(values: Sequence[float]) -> NDArray[np.float64]:
-    """Return the interquartile mean of each bootstrap resample; the same on every call."""
-    picks = np.random.default_rng(_SEED).integers(0, len(values), (RESAMPLES, len(values)))
+def _resampled(values: Sequence[float], place: int = 0) -> NDArray[np.float64]:
+    """Return the interquartile mean of each bootstrap resample; the same on every call for the same place."""
+    picks = np.random.default_rng(_SEED + place).integers(0, len(values), (RESAMPLES, len(values)))
     return interquartile_mean(np.asarray(values, np.float64)[picks], axis=1)
+
+
+def _mean_resampled(strata: Sequence[Sequence[float]]) -> NDArray[np.float64]:
+    """Return the mean over the strata of their interquartile means, each resampled within itself."""
+    mean: NDArray[np.float64] = np.mean([_resampled(values, i) for i, values in enumerate(strata)], axis=0)
+    return mean
 
 
 def estimate(values: Sequence[float]) -> Estimate:
@@ -69,8 +81,31 @@ def estimate(values: Sequence[float]) -> Estimate:
         >>> estimate([2.0, 2.0, 2.0])
         Estimate(value=2.0, low=2.0, high=2.0)
     """
-    low, high = np.quantile(_resampled(values), [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
-    return Estimate(float(interquartile_mean(values)), float(low), float(high))
+    return estimate_over([values])
+
+
+def estimate_over(strata: Sequence[Sequence[float]]) -> Estimate:
+    """Return the mean over strata of their interquartile means, with the stratified bootstrap's interval.
+
+    Args:
+        strata: a sample each, of a task; each is resampled within itself.
+
+    Example:
+        >>> estimate_over([[2.0, 2.0, 2.0], [5.0, 5.0]])
+        Estimate(value=3.5, low=3.5, high=3.5)
+    """
+    low, high = np.quantile(_mean_resampled(strata), [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
+    return Estimate(middle_over(strata), float(low), float(high))
+
+
+def middle_over(strata: Sequence[Sequence[float]]) -> float:
+    """Return the mean over strata of their interquartile means.
+
+    Example:
+        >>> middle_over([[1.0, 2.0, 3.0, 4.0, 100.0], [5.0]])
+        4.0
+    """
+    return fmean(float(interquartile_mean(values)) for values in strata)
 
 
 def evidence(differences: Sequence[float], effect: float) -> Evidence:
@@ -87,10 +122,57 @@ def evidence(differences: Sequence[float], effect: float) -> Evidence:
         >>> evidence([3.0, 4.0, 3.5, 3.2, 3.8], effect=1.0).at_least < 0.001
         True
     """
-    resampled = _resampled(differences)
+    return evidence_over([differences], effect)
+
+
+def evidence_over(strata: Sequence[Sequence[float]], effect: float) -> Evidence:
+    """Weigh the mean over strata of paired differences against an effect, as `evidence` does for one.
+
+    Args:
+        strata: paired differences of a task each; each is resampled within itself.
+        effect: the smallest effect of the row, or its negative.
+
+    Example:
+        >>> evidence_over([[3.0, 4.0, 3.5], [-1.0, -1.0, -1.0]], effect=0.5).at_least < 0.001
+        True
+    """
+    resampled = _mean_resampled(strata)
     below = (1 + int(np.sum(resampled < effect))) / (1 + RESAMPLES)
     above = (1 + int(np.sum(resampled >= effect))) / (1 + RESAMPLES)
     return Evidence(min(1.0, 2 * below), min(1.0, 2 * above))
+
+
+def pairs_to_decide(strata: Sequence[Sequence[float]], effect: float, comparisons: int) -> int | None:
+    """Return how many pairs a stratum would decide on which side of the effect the mean difference lies.
+
+    By the normal approximation, if the difference and the spread are as observed:
+    ``((z_level + z_power) * spread / distance) ** 2`` with the level divided by the comparisons. It is more
+    than there are pairs, since those did not decide.
+
+    Args:
+        strata: paired differences, at least two in each stratum.
+        effect: the smallest effect.
+        comparisons: p-values that Holm's method corrects together.
+
+    Returns:
+        The number, at most ``MOST_PAIRS + 1``, which stands for more than `MOST_PAIRS`; None where a stratum
+        has too few pairs for a spread.
+
+    Example:
+        >>> pairs_to_decide([[0.0, 1.0, 2.0]], effect=0.0, comparisons=1)
+        8
+    """
+    if not strata or min(map(len, strata)) < 2:
+        return None
+    distance = abs(middle_over(strata) - effect)
+    spread = math.sqrt(sum(variance(values) for values in strata)) / len(strata)
+    normal = NormalDist()
+    wanted = normal.inv_cdf(1 - (1 - LEVEL) / 2 / comparisons) + normal.inv_cdf(POWER)
+    # So near the effect that no number worth running decides.
+    if distance * math.sqrt(MOST_PAIRS) < wanted * spread:
+        return MOST_PAIRS + 1
+    needed = math.ceil((wanted * spread / distance) ** 2) if distance else MOST_PAIRS + 1
+    return min(MOST_PAIRS + 1, max(needed, 1 + max(map(len, strata))))
 
 
 def holm(p_values: Mapping[str, float]) -> dict[str, float]:

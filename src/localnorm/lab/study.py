@@ -4,12 +4,63 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from typing import Literal, get_args
 
-from localnorm.errors import LabError
+from localnorm.errors import LabError, UnknownNameError
 from localnorm.lab.records import Probe, Trial
+from localnorm.lab.schedule import Schedule, cut_down
 
 DEFAULT_NORMS = ("none", "local", "batch", "layer", "instance", "group", "rms")
+DEFAULT_TASKS = ("digits", "digit-rows")
+
+Kind = Literal["images", "recurrent", "transformer", "style"]
+"""What a task stands for: which rows of the table it feeds."""
+KINDS: tuple[Kind, ...] = get_args(Kind)
+
+
+@dataclass(frozen=True)
+class TaskStudy:
+    """One task as a study sees it: plain values, so that table and report need neither the task nor torch.
+
+    Attributes:
+        name: the name of the task, as in records.
+        kind: which rows it feeds.
+        model: the name of its model, as in records.
+        about: the data and their split, in words.
+        measured_as: what its error is, in words.
+        unit: of the error, which is lower where it is better.
+        smallest_effect: the smallest difference of the error that matters, in that unit.
+        corruptions: the corruptions its test is repeated under.
+        schedule: how its models are trained.
+    """
+
+    name: str
+    kind: Kind
+    model: str
+    about: str
+    measured_as: str
+    unit: str
+    smallest_effect: float
+    corruptions: tuple[str, ...] = ()
+    schedule: Schedule = field(default_factory=Schedule)
+
+    def __post_init__(self) -> None:
+        if self.kind not in KINDS:
+            raise LabError(
+                f"a task's kind must be one of {', '.join(KINDS)}, got {self.kind!r} for {self.name}; "
+                "choose the rows that it is to feed."
+            )
+        if not 0 < self.smallest_effect < math.inf:
+            raise LabError(
+                f"a task's smallest effect must be above 0 and finite, got {self.smallest_effect} for "
+                f"{self.name}; say which difference of its error would matter."
+            )
+
+    @property
+    def corrupted(self) -> bool:
+        """Whether its test is repeated under corruptions."""
+        return bool(self.corruptions) and self.schedule.corrupted
 
 
 @dataclass(frozen=True)
@@ -17,34 +68,18 @@ class Study:
     """Everything that decides what is trained. Every norm gets the same trials.
 
     Attributes:
+        tasks: what is learned, in the order of the report.
         norms: the norms compared, `none` among them.
         seeds: each seed is one pair: same data split, initial weights, batch order and noise for every norm.
-        learning_rates: of Adam; the one with the least validation error is chosen for each norm.
-        default_learning_rate: what a user who tunes nothing would take.
-        batch_size: examples a training step.
-        epochs: passes over the training images.
-        row_epochs: passes over the digits read as rows.
-        row_learning_rates: as `learning_rates`, for the digits read as rows.
-        draws: settings drawn for each seed, of learning rate and the norm's own hyperparameters.
-        batch_sizes: trained on for the batch-size row; Adam's learning rate goes with the square root.
-        batch_epochs: passes over the training images there.
     """
 
+    tasks: tuple[TaskStudy, ...]
     norms: tuple[str, ...] = DEFAULT_NORMS
     seeds: tuple[int, ...] = (0, 1, 2, 3, 4)
-    learning_rates: tuple[float, ...] = (3e-4, 1e-3, 3e-3, 1e-2, 3e-2)
-    default_learning_rate: float = 3e-3
-    batch_size: int = 32
-    epochs: int = 4
-    row_epochs: int = 8
-    row_learning_rates: tuple[float, ...] = (3e-4, 3e-3, 3e-2)
-    draws: int = 3
-    batch_sizes: tuple[int, ...] = (1, 16, 128)
-    batch_epochs: int = 2
 
     def __post_init__(self) -> None:
-        for name in ("norms", "seeds"):
-            given = getattr(self, name)
+        names = tuple(task.name for task in self.tasks)
+        for name, given in (("tasks", names), ("norms", self.norms), ("seeds", self.seeds)):
             if not given or len(set(given)) != len(given):
                 raise LabError(f"{name} must be at least one and no two the same, got {given}; drop the repeats.")
         if "none" not in self.norms:
@@ -53,36 +88,33 @@ class Study:
                 "add none."
             )
 
-    def grid_trials(self) -> Iterator[Trial]:
-        """Every norm, seed and learning rate on the digits, clean and corrupted, at the norm's defaults."""
-        for norm in self.norms:
-            for seed in self.seeds:
-                for rate in self.learning_rates:
-                    yield Trial(
-                        "digits",
-                        "textbook_cnn",
-                        norm,
-                        seed,
-                        rate,
-                        self.batch_size,
-                        self.epochs,
-                        corrupted=True,
-                    )
+    def task(self, name: str) -> TaskStudy:
+        """Return a task of the study by name.
 
-    def row_trials(self) -> Iterator[Trial]:
-        """Every norm, seed and learning rate on the digits read as rows."""
-        for norm in self.norms:
-            for seed in self.seeds:
-                for rate in self.row_learning_rates:
-                    yield Trial("digit-rows", "recurrent", norm, seed, rate, self.batch_size, self.row_epochs)
+        Raises:
+            UnknownNameError: the study has no such task.
+        """
+        for task in self.tasks:
+            if task.name == name:
+                return task
+        names = ", ".join(task.name for task in self.tasks)
+        raise UnknownNameError(f"a task of this study must be one of {names}, got {name!r}; check the spelling.")
 
-    def batch_trials(self) -> Iterator[Trial]:
-        """Every norm, seed and batch size on the digits, at the norm's defaults."""
+    def grid_trials(self, task: TaskStudy) -> Iterator[Trial]:
+        """Every norm, seed and setting of a task's grid at the norm's defaults, clean and corrupted."""
         for norm in self.norms:
             for seed in self.seeds:
-                for size in self.batch_sizes:
-                    rate = self.default_learning_rate * math.sqrt(size / self.batch_size)
-                    yield Trial("digits", "textbook_cnn", norm, seed, rate, size, self.batch_epochs)
+                for rate, size, epochs in task.schedule.grid:
+                    yield Trial(task.name, task.model, norm, seed, rate, size, epochs, corrupted=task.corrupted)
+
+    def batch_trials(self, task: TaskStudy) -> Iterator[Trial]:
+        """Every norm, seed and batch size of a task's batch-size row, at the norm's defaults."""
+        schedule = task.schedule
+        for norm in self.norms:
+            for seed in self.seeds:
+                for size in schedule.batch_sizes:
+                    rate = schedule.default_learning_rate * math.sqrt(size / schedule.batch_size)
+                    yield Trial(task.name, task.model, norm, seed, rate, size, schedule.batch_epochs)
 
     def probes(self) -> Iterator[Probe]:
         """Cost of all norms side by side, scope and flexibility of each."""
@@ -94,14 +126,5 @@ class Study:
 
 def smoke(study: Study) -> Study:
     """Return the study cut down to run in seconds: the same parts, too little of each to conclude from."""
-    return replace(
-        study,
-        seeds=study.seeds[:2],
-        learning_rates=(3e-3, 1e-2),
-        row_learning_rates=(3e-3,),
-        epochs=1,
-        row_epochs=1,
-        draws=1,
-        batch_sizes=(8, 128),
-        batch_epochs=1,
-    )
+    tasks = tuple(replace(task, schedule=cut_down(task.schedule)) for task in study.tasks)
+    return replace(study, seeds=study.seeds[:2], tasks=tasks)

@@ -11,13 +11,14 @@ from localnorm.errors import RecordError, StudyConflictError
 from localnorm.lab.records import RECORD_VERSION
 from localnorm.lab.store import Store, write_atomically
 from localnorm.lab.study import Study
+from localnorm.lab.study_layouts import from_values, to_values
 
 STUDY_FILE = "study.json"
-_EXTENDABLE = ("norms", "seeds")
+_EXTENDABLE = ("tasks", "norms", "seeds")
 
 
 def read_study(folder: Path) -> Study:
-    """Return the study that a folder holds.
+    """Return the study that a folder holds, also where an older localnorm has laid it out otherwise.
 
     Raises:
         RecordError: no study there, or one that can't be read.
@@ -26,9 +27,8 @@ def read_study(folder: Path) -> Study:
     try:
         content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
         version = content.pop("record_version")
-        settings: dict[str, Any] = {name: tuple(v) if isinstance(v, list) else v for name, v in content.items()}
         if version == RECORD_VERSION:
-            return Study(**settings)
+            return from_values(content)
     except FileNotFoundError:
         raise RecordError(
             f"a study's folder must hold {STUDY_FILE}, got {folder}, which does not; "
@@ -48,7 +48,7 @@ def read_study(folder: Path) -> Study:
 def open_study(folder: Path, study: Study) -> tuple[Store, bool]:
     """Claim a folder for a study.
 
-    An empty or new folder is claimed; the folder of the same study is opened; a study with fewer norms or
+    An empty or new folder is claimed; the folder of the same study is opened; a study with fewer tasks, norms or
     seeds and otherwise the same is extended.
 
     Returns:
@@ -71,13 +71,14 @@ def open_study(folder: Path, study: Study) -> tuple[Store, bool]:
         write_study(folder, study)
         return Store(folder), False
     held = read_study(folder)
+    there, wanted = _settings(held), _settings(study)
     different = [
         name
-        for name, value in asdict(study).items()
-        if (set(asdict(held)[name]) - set(value) if name in _EXTENDABLE else asdict(held)[name] != value)
+        for name, value in there.items()
+        if (set(value) - set(wanted[name]) if name in _EXTENDABLE else wanted.get(name, value) != value)
     ]
     if different:
-        values = "; ".join(f"{n}: {asdict(held)[n]} there, {asdict(study)[n]} asked for" for n in different)
+        values = "; ".join(f"{name}: {there[name]} there, {wanted[name]} asked for" for name in different)
         raise StudyConflictError(
             f"an output folder must hold this study or part of it, got {folder}, which holds another one "
             f"({values}); nothing was changed: pass another --out, or the settings it was made with."
@@ -88,8 +89,25 @@ def open_study(folder: Path, study: Study) -> tuple[Store, bool]:
     return Store(folder), True
 
 
+def _settings(study: Study) -> dict[str, Any]:
+    """Return all that decides what is trained and how it is judged, by name."""
+    settings: dict[str, Any] = {
+        "tasks": tuple(task.name for task in study.tasks),
+        "norms": study.norms,
+        "seeds": study.seeds,
+    }
+    for task in study.tasks:
+        parts = asdict(task)
+        # Words about a task may be put better without making it another one.
+        for words in ("name", "about", "measured_as"):
+            del parts[words]
+        for name, value in {**parts.pop("schedule"), **parts}.items():
+            settings[f"{task.name}.{name}"] = value
+    return settings
+
+
 def write_study(folder: Path, study: Study) -> None:
     """Write the study's settings."""
     folder.mkdir(parents=True, exist_ok=True)
-    content = {"record_version": RECORD_VERSION, **asdict(study)}
+    content = {"record_version": RECORD_VERSION, **to_values(study)}
     write_atomically(folder / STUDY_FILE, json.dumps(content, indent=1) + "\n")

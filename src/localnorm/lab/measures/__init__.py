@@ -1,6 +1,8 @@
 """What the table's rows measure; each file reads records and returns one paired sample a norm.
 
-To add a row, write a module with a ``ROW`` and a ``measure(study, records)``, and add it to ``MEASURES``.
+To add a row that needs no task, write a module with a ``ROW`` and a ``measure(study, records)``; to add one that
+tasks feed, a module with a ``NAME``, a ``row(task)`` and a ``measure(study, task, records)``. Add it to
+``MEASURES``.
 """
 
 from __future__ import annotations
@@ -10,25 +12,24 @@ from localnorm.lab.measures import (
     cost,
     flexibility,
     generalization,
-    recurrence,
     robustness,
     scope,
     sensitivity,
+    suitability,
 )
-from localnorm.lab.measures.row import Measure, Row, Sample
+from localnorm.lab.measures.row import Measure, Row, Sample, Samples, TaskMeasure, difference_unit
 
-__all__ = ["MEASURES", "Measure", "Row", "Sample"]
+__all__ = ["MEASURES", "Measure", "Row", "Sample", "Samples", "TaskMeasure", "difference_unit"]
 
-MEASURES: tuple[Measure, ...] = tuple(
-    Measure(module.ROW, module.measure)
-    for module in (
-        scope,
-        cost,
-        sensitivity,
-        flexibility,
-        recurrence,
-        generalization,
-        robustness,
-        batch_dependence,
-    )
+MEASURES: tuple[Measure | TaskMeasure, ...] = (
+    Measure(scope.ROW, scope.measure),
+    Measure(cost.ROW, cost.measure),
+    TaskMeasure(sensitivity.NAME, sensitivity.row, sensitivity.measure),
+    Measure(flexibility.ROW, flexibility.measure),
+    *suitability.MEASURES,
+    *(
+        TaskMeasure(module.NAME, module.row, module.measure)
+        for module in (generalization, robustness, batch_dependence)
+    ),
 )
+"""In the order of the table."""

@@ -6,23 +6,26 @@ from collections.abc import Collection, Mapping
 from statistics import fmean
 from typing import Any
 
-from localnorm.lab.measures.row import Row, Samples
+from localnorm.lab.measures.row import Row, Samples, error_row
 from localnorm.lab.measures.select import Runs, by_seed, of_trials
 from localnorm.lab.records import Record
-from localnorm.lab.study import Study
+from localnorm.lab.study import Study, TaskStudy
 
-ROW = Row(
-    name="generalization",
-    measured_as="test error on the digits at the learning rate chosen on validation data",
-    unit="% error",
-    smallest_effect=0.5,
-    decimals=2,
-)
+NAME = "generalization"
 
 
-def measure(study: Study, records: Collection[Record]) -> Samples:
+def row(task: TaskStudy) -> Row | None:
+    """Return the row of a task of images."""
+    if task.kind != "images":
+        return None
+    return error_row(
+        task, NAME, f"test error on {task.name}, {task.measured_as}, at the setting chosen on validation data"
+    )
+
+
+def measure(study: Study, task: TaskStudy, records: Collection[Record]) -> Samples:
     """Return each norm's test error by seed."""
-    found = of_trials(records, study.grid_trials())
+    found = of_trials(records, study.grid_trials(task))
 
     def details(norm: str, runs: Runs) -> Mapping[str, Any]:
         own = [record.results for (name, _), record in runs.items() if name == norm]

@@ -1,4 +1,4 @@
-"""Robustness: error under corruptions at five severities."""
+"""Robustness: error under corruptions at five severities, absolute and relative to none."""
 
 from __future__ import annotations
 
@@ -6,24 +6,35 @@ from collections.abc import Collection, Mapping
 from statistics import fmean
 from typing import Any
 
-from localnorm.lab.measures.row import Row, Samples
+from localnorm.lab.measures.row import Row, Samples, error_row
 from localnorm.lab.measures.select import Runs, by_seed, of_trials
 from localnorm.lab.records import Record
-from localnorm.lab.study import Study
+from localnorm.lab.study import Study, TaskStudy
 
-ROW = Row(
-    name="robustness to noise",
-    measured_as="test error on corrupted digits, mean over noise, salt and pepper, blur and contrast at five "
-    "severities; the noise of a seed is the same for every norm",
-    unit="% error",
-    smallest_effect=1.0,
-    decimals=2,
-)
+NAME = "robustness to noise"
 
 
-def measure(study: Study, records: Collection[Record]) -> Samples:
-    """Return each norm's mean corrupted error by seed; in the details, the error by corruption and severity."""
-    found = of_trials(records, study.grid_trials())
+def row(task: TaskStudy) -> Row | None:
+    """Return the row of a task of images that is tested under corruptions."""
+    if task.kind != "images" or not task.corrupted:
+        return None
+    return error_row(
+        task,
+        NAME,
+        f"test error on {task.name}, mean over {', '.join(task.corruptions)} at five severities; the noise of a "
+        "seed is the same for every norm",
+        effects=2.0,
+    )
+
+
+def measure(study: Study, task: TaskStudy, records: Collection[Record]) -> Samples:
+    """Return each norm's mean corrupted error by seed.
+
+    In the details, the error by corruption and severity, and ``relative_to_none``: for each corruption the sum
+    of the errors over the severities divided by that of `none` with the same seeds, and under "mean" their
+    mean: the mean corruption error of Hendrycks and Dietterich, 2019, with `none` as what it is relative to.
+    """
+    found = of_trials(records, study.grid_trials(task))
 
     def details(norm: str, runs: Runs) -> Mapping[str, Any]:
         own = [record.results["corrupted_error"] for (name, _), record in runs.items() if name == norm]
@@ -32,9 +43,24 @@ def measure(study: Study, records: Collection[Record]) -> Samples:
             for name in own[0]
         }
         clean = fmean(record.results["test_error"] for (name, _), record in runs.items() if name == norm)
-        return {"by_severity": curves, "clean": clean}
+        return {"by_severity": curves, "clean": clean, "relative_to_none": _relative(norm, runs)}
 
     def mean_error(results: Mapping[str, Any]) -> float:
         return fmean(error for errors in results["corrupted_error"].values() for error in errors)
 
     return by_seed(study, found, mean_error, details)
+
+
+def _relative(norm: str, runs: Runs) -> dict[str, float | None]:
+    """Return each corruption's error as a multiple of that of none; None where that is nothing or unknown."""
+    pairs = [
+        (record.results["corrupted_error"], runs["none", seed].results["corrupted_error"])
+        for (name, seed), record in runs.items()
+        if name == norm and ("none", seed) in runs
+    ]
+    ratios: dict[str, float | None] = {}
+    for corruption in pairs[0][0] if pairs else ():
+        own, reference = (sum(sum(errors[corruption]) for errors in side) for side in zip(*pairs, strict=True))
+        ratios[corruption] = own / reference if reference else None
+    known = [ratio for ratio in ratios.values() if ratio is not None]
+    return {**ratios, "mean": fmean(known) if known and len(known) == len(ratios) else None}

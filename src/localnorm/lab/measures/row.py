@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from localnorm.lab.records import Record
-from localnorm.lab.study import Study
+from localnorm.lab.study import Study, TaskStudy
 
 Samples = Mapping[str, "Sample"]
 
@@ -57,7 +58,58 @@ class Sample:
 
 @dataclass(frozen=True)
 class Measure:
-    """A row and the function that fills it."""
+    """A row that needs no task, and the function that fills it."""
 
     row: Row
     measure: Callable[[Study, Collection[Record]], Samples]
+
+    @property
+    def name(self) -> str:
+        """The criterion."""
+        return self.row.name
+
+
+@dataclass(frozen=True)
+class TaskMeasure:
+    """A criterion that each task of some kind has a row for, and the function that fills it.
+
+    Attributes:
+        name: the criterion.
+        row: a task's row; None where the task does not feed this criterion.
+        measure: a sample a norm, of one task.
+    """
+
+    name: str
+    row: Callable[[TaskStudy], Row | None]
+    measure: Callable[[Study, TaskStudy, Collection[Record]], Samples]
+
+
+def error_row(task: TaskStudy, name: str, measured_as: str, *, effects: float = 1.0, apart: bool = False) -> Row:
+    """Return the row of a task whose number is an error or a difference of errors.
+
+    Args:
+        task: its unit and smallest effect are the row's.
+        name: the criterion.
+        measured_as: what the number is, in a sentence.
+        effects: how many of the task's smallest effects the row's is.
+        apart: whether the number is a difference of errors.
+    """
+    effect = effects * task.smallest_effect
+    return Row(
+        name, measured_as, difference_unit(task.unit) if apart else task.unit, effect, decimals=_decimals(effect)
+    )
+
+
+def difference_unit(unit: str) -> str:
+    """Return the unit of a difference: percentages differ by points.
+
+    Example:
+        >>> difference_unit("% error"), difference_unit("copies")
+        ('points of error', 'copies')
+    """
+    return f"points of {unit[1:].strip()}" if unit.startswith("% ") else unit
+
+
+def _decimals(effect: float) -> int:
+    """Two, and more where the smallest effect would not show a digit of its own behind them."""
+    return max(2, 1 - math.floor(math.log10(effect)))

@@ -1,18 +1,26 @@
-"""Picking records: by what their trial is, and the learning rate by validation error."""
+"""Picking records: by what their trial is, and the setting by validation error."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from statistics import fmean
-from typing import Any
+from typing import Any, NamedTuple
 
 from localnorm.lab.measures.row import Sample, Samples
 from localnorm.lab.records import Probe, Record, Trial
-from localnorm.lab.study import Study
+from localnorm.lab.study import Study, TaskStudy
 
 Runs = Mapping[tuple[str, int], Record]
 """The chosen record of each norm and seed."""
+
+
+class Setting(NamedTuple):
+    """What is chosen on validation data, once for each norm."""
+
+    learning_rate: float
+    batch_size: int
+    epochs: int
 
 
 def of_trials(records: Collection[Record], wanted: Iterable[Trial]) -> dict[Trial, Record]:
@@ -32,18 +40,18 @@ def of_probe(records: Collection[Record], name: str, norms: Sequence[str]) -> di
     }
 
 
-def drawn(study: Study, records: Collection[Record]) -> list[Record]:
-    """Return the records of the settings drawn on the digits."""
-    grid = set(study.grid_trials()) | set(study.batch_trials())
+def drawn(study: Study, task: TaskStudy, records: Collection[Record]) -> list[Record]:
+    """Return the records of the settings drawn on a task."""
+    others = set(study.grid_trials(task)) | set(study.batch_trials(task))
     return [
         record
         for record in records
         if isinstance(record.job, Trial)
-        and record.job.task == "digits"
+        and record.job.task == task.name
         and record.job.norm in study.norms
         and record.job.seed in study.seeds
-        and record.job.batch_size == study.batch_size
-        and record.job not in grid
+        and (record.job.batch_size, record.job.epochs) == (task.schedule.batch_size, task.schedule.epochs)
+        and record.job not in others
     ]
 
 
@@ -52,25 +60,29 @@ def validation_error(record: Record) -> float:
     return float(record.results["validation_error"][-1]) if record.status == "ok" else math.inf
 
 
-def chosen_rate(found: Mapping[Trial, Record], norm: str) -> float | None:
-    """Return the learning rate with the least mean validation error over the seeds.
+def chosen_setting(found: Mapping[Trial, Record], norm: str) -> Setting | None:
+    """Return the setting with the least mean validation error over the seeds.
 
-    A rate at which any seed failed or diverged is not chosen; of equals, the lower one is. None where no
-    rate is left.
+    A setting at which any seed failed or diverged is not chosen; of equals, the one with the lower learning
+    rate, then batch size, then epochs is. None where no setting is left.
     """
-    errors: dict[float, list[float]] = {}
+    errors: dict[Setting, list[float]] = {}
     for trial, record in found.items():
         if trial.norm == norm:
-            errors.setdefault(trial.learning_rate, []).append(validation_error(record))
-    means = {rate: fmean(seen) for rate, seen in sorted(errors.items())}
-    best = min(means, key=lambda rate: means[rate], default=None)
+            errors.setdefault(_setting(trial), []).append(validation_error(record))
+    means = {setting: fmean(seen) for setting, seen in sorted(errors.items())}
+    best = min(means, key=lambda setting: means[setting], default=None)
     return None if best is None or math.isinf(means[best]) else best
 
 
+def _setting(trial: Trial) -> Setting:
+    return Setting(trial.learning_rate, trial.batch_size, trial.epochs)
+
+
 def chosen_runs(found: Mapping[Trial, Record], norms: Sequence[str]) -> Runs:
-    """Return each norm's records at its chosen learning rate."""
-    rates = {norm: chosen_rate(found, norm) for norm in norms}
-    return {(t.norm, t.seed): r for t, r in found.items() if t.learning_rate == rates[t.norm]}
+    """Return each norm's records at its chosen setting."""
+    settings = {norm: chosen_setting(found, norm) for norm in norms}
+    return {(t.norm, t.seed): r for t, r in found.items() if _setting(t) == settings[t.norm]}
 
 
 def why_missing(found: Mapping[Trial, Record], norm: str) -> str:
@@ -90,14 +102,14 @@ def by_seed(
     value: Callable[[Mapping[str, Any]], float],
     details: Callable[[str, Runs], Mapping[str, Any]],
 ) -> Samples:
-    """Return a sample a norm: a value of each seed's results at the chosen learning rate."""
+    """Return a sample a norm: a value of each seed's results at the chosen setting."""
     runs = chosen_runs(found, study.norms)
     samples = {}
     for norm in study.norms:
         values = tuple(value(runs[norm, seed].results) if (norm, seed) in runs else None for seed in study.seeds)
-        if all(v is None for v in values):
+        setting = chosen_setting(found, norm)
+        if setting is None or all(v is None for v in values):
             samples[norm] = Sample(missing=why_missing(found, norm))
         else:
-            more = {"learning_rate": chosen_rate(found, norm), **details(norm, runs)}
-            samples[norm] = Sample(values, details=more)
+            samples[norm] = Sample(values, details={**setting._asdict(), **details(norm, runs)})
     return samples

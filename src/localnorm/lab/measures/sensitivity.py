@@ -9,45 +9,62 @@ from typing import Any
 
 import numpy as np
 
-from localnorm.lab.measures.row import Row, Sample, Samples
+from localnorm.lab.measures.row import Row, Sample, Samples, error_row
 from localnorm.lab.measures.select import drawn, of_trials, validation_error, why_missing
 from localnorm.lab.records import Record, Trial
-from localnorm.lab.study import Study
+from localnorm.lab.study import Study, TaskStudy
 
-NEAR = 1.0
-"""Points of validation error within which a learning rate counts as good."""
-
-ROW = Row(
-    name="hyperparameter sensitivity",
-    measured_as="tunability: test error at the default learning rate and the norm's defaults, minus that of the "
-    "setting best on validation data among the drawn ones and the learning rates tried",
-    unit="points of error",
-    smallest_effect=0.5,
-    decimals=2,
-)
+NAME = "hyperparameter sensitivity"
+_NEAR = 2.0
+"""Smallest effects of validation error within which a learning rate counts as good."""
 
 
-def measure(study: Study, records: Collection[Record]) -> Samples:
+def row(task: TaskStudy) -> Row | None:
+    """Return the row of a task of images."""
+    if task.kind != "images":
+        return None
+    return error_row(
+        task,
+        NAME,
+        f"tunability: test error on {task.name} at the default learning rate and the norm's defaults, minus that "
+        "of the setting best on validation data among the drawn ones and those of the grid",
+        apart=True,
+    )
+
+
+def near(task: TaskStudy) -> float:
+    """Return the validation error within which of the best a learning rate counts as good."""
+    return _NEAR * task.smallest_effect
+
+
+def measure(study: Study, task: TaskStudy, records: Collection[Record]) -> Samples:
     """Return each norm's loss by its defaults, by seed.
 
-    In the details: ``good_decades`` of learning rate, and ``importance`` of each hyperparameter as the
-    magnitude of the rank correlation with the validation error over the draws.
+    In the details: ``good_decades``, the width in decades of the learning rates near the best, and
+    ``importance`` of each hyperparameter as the magnitude of the rank correlation with the validation error
+    over the draws.
     """
-    grid = of_trials(records, study.grid_trials())
-    draws = drawn(study, records)
+    grid = of_trials(records, study.grid_trials(task))
+    draws = drawn(study, task, records)
     samples = {}
     for norm in study.norms:
         own = [record for record in (*grid.values(), *draws) if _trial(record).norm == norm]
-        losses = tuple(_loss(study, own, seed) for seed in study.seeds)
+        losses = tuple(_loss(task, own, seed) for seed in study.seeds)
         if all(loss is None for loss in losses):
             samples[norm] = Sample(missing=why_missing(grid, norm))
             continue
+        usual = {t: r for t, r in grid.items() if t.norm == norm and _usual(task, t)}
         details = {
-            "good_decades": _good_decades({t: r for t, r in grid.items() if t.norm == norm}),
+            "good_decades": _good_decades(usual, near(task)),
             "importance": _importance([record for record in draws if _trial(record).norm == norm]),
         }
         samples[norm] = Sample(losses, details=details)
     return samples
+
+
+def _usual(task: TaskStudy, trial: Trial) -> bool:
+    """Whether a trial has the task's own batch size and number of epochs."""
+    return (trial.batch_size, trial.epochs) == (task.schedule.batch_size, task.schedule.epochs)
 
 
 def _trial(record: Record) -> Trial:
@@ -56,23 +73,29 @@ def _trial(record: Record) -> Trial:
     return record.job
 
 
-def _loss(study: Study, own: Collection[Record], seed: int) -> float | None:
+def _loss(task: TaskStudy, own: Collection[Record], seed: int) -> float | None:
     """Return the test error at the defaults minus that at the setting best on validation data."""
     here = [record for record in own if _trial(record).seed == seed and record.status == "ok"]
     defaults = [
         record
         for record in here
-        if _trial(record).learning_rate == study.default_learning_rate and not _trial(record).settings
+        if _trial(record).learning_rate == task.schedule.default_learning_rate
+        and not _trial(record).settings
+        and _usual(task, _trial(record))
     ]
     if not defaults:
         return None
     # Of equals the defaults come first, since a tie is no reason to tune; then the lowest learning rate.
-    others = sorted(here, key=lambda record: (_trial(record).learning_rate, _trial(record).settings))
+    others = sorted(here, key=lambda record: _order(_trial(record)))
     best = min([*defaults, *others], key=validation_error)
     return float(defaults[0].results["test_error"] - best.results["test_error"])
 
 
-def _good_decades(grid: Mapping[Trial, Record]) -> float | None:
+def _order(trial: Trial) -> tuple[float, tuple[tuple[str, float], ...], int, int]:
+    return trial.learning_rate, trial.settings, trial.batch_size, trial.epochs
+
+
+def _good_decades(grid: Mapping[Trial, Record], within: float) -> float | None:
     """Return the decades of learning rate, between neighbours tried, that are near the best."""
     errors: dict[float, list[float]] = {}
     for trial, record in grid.items():
@@ -86,7 +109,7 @@ def _good_decades(grid: Mapping[Trial, Record]) -> float | None:
         for (low, low_error), (high, high_error) in zip(
             list(means.items())[:-1], list(means.items())[1:], strict=True
         )
-        if max(low_error, high_error) <= best + NEAR
+        if max(low_error, high_error) <= best + within
     )
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from localnorm.lab.measures.select import drawn
-from localnorm.lab.records import STATUSES, Record, Status, Trial
+from localnorm.lab.records import STATUSES, Job, Record, Status, Trial
 from localnorm.lab.store import Damaged, Store
 from localnorm.lab.study import Study
 from localnorm.lab.study_folder import read_study
@@ -67,8 +67,12 @@ def read_report(folder: Path) -> Report:
 
 def _progress(study: Study, records: Collection[Record]) -> tuple[int, int]:
     """Return how many of the study's jobs have a record, and how many jobs there are."""
-    known = {*study.grid_trials(), *study.row_trials(), *study.batch_trials(), *study.probes()}
-    # Which settings are drawn is known only where torch is, so the drawn ones are counted.
-    draws = len(study.norms) * len(study.seeds) * study.draws
-    done = sum(record.job in known for record in records) + min(draws, len(drawn(study, records)))
-    return done, len(known) + draws
+    done, wanted = 0, 0
+    known: set[Job] = set(study.probes())
+    for task in study.tasks:
+        known |= {*study.grid_trials(task), *study.batch_trials(task)}
+        # Which settings are drawn is known only where torch is, so the drawn ones are counted.
+        draws = len(study.norms) * len(study.seeds) * task.schedule.draws
+        wanted += draws
+        done += min(draws, len(drawn(study, task, records)))
+    return done + sum(record.job in known for record in records), wanted + len(known)

@@ -1,4 +1,4 @@
-"""The table as CSV: one line for each row and norm."""
+"""The table as CSV: one line for each row and norm, overall and of each task."""
 
 from __future__ import annotations
 
@@ -6,12 +6,15 @@ import csv
 import io
 from collections.abc import Iterator
 
+from localnorm.lab.report import wording
 from localnorm.lab.statistics import Estimate
 from localnorm.lab.table import Cell, Table, TableRow
 
 Value = str | float | int | None
 
+OVERALL = "overall"
 COLUMNS = (
+    "task",
     "criterion",
     "norm",
     "textbook says",
@@ -29,6 +32,7 @@ COLUMNS = (
     "difference high",
     "standing",
     "why",
+    "seeds to decide",
 )
 
 
@@ -44,12 +48,17 @@ def to_csv(table: Table) -> str:
 def _lines(table: Table) -> Iterator[tuple[Value, ...]]:
     for row in table.rows:
         for cell in row.cells:
-            yield _line(row, cell)
+            yield _line(OVERALL if row.tasks else "", row, cell)
+    for section in table.sections:
+        for row in section.rows:
+            for cell in row.cells:
+                yield _line(section.task, row, cell)
 
 
-def _line(row: TableRow, cell: Cell) -> tuple[Value, ...]:
+def _line(task: str, row: TableRow, cell: Cell) -> tuple[Value, ...]:
     judged = cell.judgement
     return (
+        task,
         row.row.name,
         cell.norm,
         cell.claim,
@@ -63,6 +72,7 @@ def _line(row: TableRow, cell: Cell) -> tuple[Value, ...]:
         *_numbers(judged.difference if judged else None),
         judged.standing if judged else None,
         judged.why if judged else None,
+        wording.seeds(judged.seeds) if judged and judged.seeds else None,
     )
 
 

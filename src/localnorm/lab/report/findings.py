@@ -12,23 +12,40 @@ from localnorm.lab.measures.select import of_probe
 from localnorm.lab.records import Record, Status, Trial
 from localnorm.lab.report.wording import VERDICTS
 from localnorm.lab.study import Study
-from localnorm.lab.table import Table
+from localnorm.lab.table import Table, TableRow
 
 
 def verdict_counts(table: Table) -> dict[Verdict, int]:
-    """Return how many of the textbook's opinions got each verdict."""
+    """Return how many of the textbook's opinions got each verdict overall."""
     judged = [cell.verdict for row in table.rows for cell in row.cells if cell.claim]
     return {verdict: judged.count(verdict) for verdict in VERDICTS}
 
 
 def without_result(table: Table) -> dict[str, list[tuple[str, list[str]]]]:
-    """Return the cells without a finding: by reason, each row with its norms."""
+    """Return the cells without a finding: by reason, each row with its norms, overall and then of each task."""
     found: dict[str, dict[str, list[str]]] = {}
-    for row in table.rows:
+    overall = [(row.row.name, row) for row in table.rows]
+    for name, row in (*overall, *((f"{row.row.name} on {row.tasks[0]}", row) for row in shared_rows(table))):
         for cell in row.cells:
             if cell.estimate is None:
-                found.setdefault(cell.measured, {}).setdefault(row.row.name, []).append(cell.norm)
+                found.setdefault(cell.measured, {}).setdefault(name, []).append(cell.norm)
     return {why: list(rows.items()) for why, rows in found.items()}
+
+
+def shared_rows(table: Table) -> list[TableRow]:
+    """Return the tasks' rows that are not what stands overall: those of criteria that several tasks have."""
+    several = {row.row.name for row in table.rows if len(row.tasks) > 1}
+    return [row for section in table.sections for row in section.rows if row.row.name in several]
+
+
+def undecided(table: Table) -> list[tuple[str, str, int]]:
+    """Return row, norm and the seeds that would decide, of the textbook's opinions that are undecided."""
+    return [
+        (row.row.name, cell.norm, cell.judgement.seeds)
+        for row in table.rows
+        for cell in row.cells
+        if cell.claim and cell.judgement and cell.judgement.seeds
+    ]
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
@@ -9,14 +10,17 @@ from markupsafe import Markup
 from plotly.offline import get_plotlyjs
 
 from localnorm.lab.judge import FEWEST_PAIRS
-from localnorm.lab.measures.sensitivity import NEAR
+from localnorm.lab.measures.sensitivity import near
+from localnorm.lab.measures.suitability import ROWS as SUITABILITY
 from localnorm.lab.report import findings, series, wording
 from localnorm.lab.report.contents import Report
 from localnorm.lab.report.figures import Figure, line_figure, range_figure
 from localnorm.lab.report.palette import MARKERS, Style, styles
 from localnorm.lab.report.scope_picture import scope_picture
 from localnorm.lab.report.series import Chart
-from localnorm.lab.statistics import LEVEL, RESAMPLES
+from localnorm.lab.statistics import LEVEL, POWER, RESAMPLES
+from localnorm.lab.study import TaskStudy
+from localnorm.lab.table import Section, TableRow
 
 
 @dataclass(frozen=True)
@@ -51,6 +55,39 @@ class PlotGroup:
     absent: tuple[tuple[Chart, tuple[str, ...]], ...]
 
 
+@dataclass(frozen=True)
+class TaskSection:
+    """What the page says of one task.
+
+    Attributes:
+        number: its place in the study, which names its anchor.
+        task: as the study sees it.
+        section: its rows.
+        near: validation error within which a learning rate counts as good.
+        suitability: its row of suitability, None where its kind has none.
+        learning: validation error by epoch.
+        by_severity: test results under corruptions.
+        by_rate: validation results by learning rate.
+        by_batch_size: test error by batch size.
+    """
+
+    number: int
+    task: TaskStudy
+    section: Section
+    near: float
+    suitability: TableRow | None
+    learning: PlotGroup
+    by_severity: PlotGroup
+    by_rate: PlotGroup
+    by_batch_size: PlotGroup
+
+    @property
+    def plots(self) -> tuple[Plot, ...]:
+        """All its plots."""
+        groups = (self.learning, self.by_severity, self.by_rate, self.by_batch_size)
+        return tuple(plot for group in groups for plot in group.plots)
+
+
 def to_html(report: Report) -> str:
     """Return the page."""
     environment = Environment(
@@ -60,15 +97,20 @@ def to_html(report: Report) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    for function in (wording.number, wording.plain, wording.interval, wording.listed, wording.counted):
+    words: tuple[Callable[..., str], ...] = (
+        wording.number,
+        wording.plain,
+        wording.interval,
+        wording.listed,
+        wording.counted,
+        wording.seeds,
+        wording.smallest_effect,
+    )
+    for function in words:
         environment.filters[function.__name__] = function
     table, study = report.table, report.table.study
     look = styles(study.norms)
-    learning = _lines("learning", series.learning_curves(study, report.records), look)
-    by_severity = _lines("severity", series.by_severity(table), look)
-    by_rate = _ranges("rate", series.by_learning_rate(study, report.records), look, study.default_learning_rate)
-    by_batch_size = _lines("batch-size", (series.by_batch_size(table),), look)
-    groups = (learning, by_severity, by_rate, by_batch_size)
+    sections = [_section(report, number, task, look) for number, task in enumerate(study.tasks)]
     return environment.get_template("report.html.jinja").render(
         report=report,
         table=table,
@@ -79,14 +121,9 @@ def to_html(report: Report) -> str:
         standings=wording.STANDINGS,
         verdict_counts=findings.verdict_counts(table),
         abouts={norm: wording.NORMS.get(norm, "your own") for norm in study.norms},
-        data=wording.DATA,
         severities=wording.SEVERITIES,
-        smallest_effect=wording.smallest_effect,
-        learning=learning,
-        by_severity=by_severity,
-        by_rate=by_rate,
-        by_batch_size=by_batch_size,
-        figures={plot.name: plot.figure for group in groups for plot in group.plots},
+        sections=sections,
+        figures={plot.name: plot.figure for section in sections for plot in section.plots},
         scopes=[scope_picture(cell.norm, cell.details) for cell in table.row("normalization scope").cells],
         problems=findings.problems(report.records),
         without_result=findings.without_result(table),
@@ -94,18 +131,36 @@ def to_html(report: Report) -> str:
         cost_shape=findings.cost_shape(study, report.records),
         processor_seconds=sum(record.timing.get("processor_seconds", 0.0) for record in report.records),
         level=LEVEL,
+        power=POWER,
         resamples=RESAMPLES,
         fewest_pairs=FEWEST_PAIRS,
-        near=NEAR,
         # plotly.js is our own part of the page; everything else is escaped.
         plotly_js=Markup(get_plotlyjs()),  # noqa: S704
+    )
+
+
+def _section(report: Report, number: int, task: TaskStudy, look: dict[str, Style]) -> TaskSection:
+    study, section = report.table.study, report.table.section(task.name)
+    rates = series.by_learning_rate(study, task, report.records)
+    suitability = next((row for row in section.rows if row.row.name in SUITABILITY.values()), None)
+    return TaskSection(
+        number,
+        task,
+        section,
+        near(task),
+        suitability,
+        _lines(f"learning-{number}", (series.learning_curve(study, task, report.records),), look),
+        _lines(f"severity-{number}", series.by_severity(task, section), look),
+        _ranges(f"rate-{number}", rates, look, task.schedule.default_learning_rate),
+        _lines(f"batch-size-{number}", (series.by_batch_size(task, section),), look),
     )
 
 
 def _lines(name: str, charts: tuple[Chart, ...], look: dict[str, Style]) -> PlotGroup:
     drawn = tuple(chart for chart in charts if chart.curves)
     plots = tuple(
-        Plot(f"{name}-{i}", chart.name, _alt(chart), line_figure(chart, look)) for i, chart in enumerate(drawn)
+        Plot(name if len(drawn) == 1 else f"{name}-{i}", chart.name, _alt(chart), line_figure(chart, look))
+        for i, chart in enumerate(drawn)
     )
     return PlotGroup(plots, drawn, _absent(drawn, look))
 

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean
 
+from localnorm.lab.measures import batch_dependence, robustness
 from localnorm.lab.measures.select import chosen_runs, of_trials, validation_error
 from localnorm.lab.records import Record, Trial
-from localnorm.lab.study import Study
-from localnorm.lab.table import Table
+from localnorm.lab.report.wording import accuracy_or_error, error_axis, plotted
+from localnorm.lab.study import Study, TaskStudy
+from localnorm.lab.table import Section
 
 Values = tuple[float | None, ...]
 _FAR_APART = 4
@@ -64,35 +67,38 @@ class Chart:
         return "error" in self.y_name and bool(values) and 0 < _FAR_APART * min(values) <= max(values)
 
 
-def learning_curves(study: Study, records: Collection[Record]) -> tuple[Chart, ...]:
-    """Return validation error by epoch at each norm's chosen learning rate, for both tasks."""
-    return (
-        _learning("digits as images", list(study.grid_trials()), study.epochs, study, records),
-        _learning("digits as rows", list(study.row_trials()), study.row_epochs, study, records),
-    )
-
-
-def _learning(name: str, trials: Sequence[Trial], epochs: int, study: Study, records: Collection[Record]) -> Chart:
-    runs = chosen_runs(of_trials(records, trials), study.norms)
+def learning_curve(study: Study, task: TaskStudy, records: Collection[Record]) -> Chart:
+    """Return validation error by epoch at each norm's chosen setting."""
+    runs = chosen_runs(of_trials(records, study.grid_trials(task)), study.norms)
+    last = max(task.schedule.epochs, *task.schedule.more_epochs, 0)
     curves = []
     for norm in study.norms:
         seeds = [record.results["validation_error"] for (own, _), record in runs.items() if own == norm]
         if seeds:
-            curves.append(Curve(norm, tuple(fmean(errors) for errors in zip(*seeds, strict=True))))
-    return Chart(name, "epoch", "validation error, %", tuple(range(1, epochs + 1)), tuple(curves))
+            means: Values = tuple(fmean(errors) for errors in zip(*seeds, strict=True))
+            curves.append(Curve(norm, means + (None,) * (last - len(means))))
+    epochs = tuple(range(1, last + 1))
+    y_name = error_axis("validation", task.unit)
+    return Chart(task.name, "epoch", y_name, epochs, tuple(curves), decimals=_decimals(task))
 
 
-def by_learning_rate(study: Study, records: Collection[Record]) -> Chart:
-    """Return validation accuracy by learning rate, with its range over the seeds.
+def by_learning_rate(study: Study, task: TaskStudy, records: Collection[Record]) -> Chart:
+    """Return what is reached on validation data by learning rate, with its range over the seeds.
 
-    A rate at which a seed did not end well has no value: the seeds left over would flatter it.
+    At the task's own batch size and epochs. A rate at which a seed did not end well has no value: the seeds left
+    over would flatter it.
     """
-    found = of_trials(records, study.grid_trials())
-    rates = tuple(sorted(study.learning_rates))
+    schedule = task.schedule
+    found = {
+        trial: record
+        for trial, record in of_trials(records, study.grid_trials(task)).items()
+        if (trial.batch_size, trial.epochs) == (schedule.batch_size, schedule.epochs)
+    }
+    rates = tuple(sorted(schedule.learning_rates))
     curves = []
     for norm in study.norms:
-        points = [_at_rate(found, norm, rate) for rate in rates]
-        if any(accuracies or note for accuracies, note in points):
+        points = [_at_rate(found, norm, rate, task.unit) for rate in rates]
+        if any(reached or note for reached, note in points):
             curves.append(
                 Curve(
                     norm,
@@ -103,47 +109,60 @@ def by_learning_rate(study: Study, records: Collection[Record]) -> Chart:
                 )
             )
     return Chart(
-        "accuracy by learning rate",
+        f"{task.name} by learning rate",
         "learning rate",
-        "validation accuracy, %",
+        plotted("validation", task.unit),
         rates,
         tuple(curves),
         log_x=True,
+        decimals=_decimals(task),
     )
 
 
-def _at_rate(found: Mapping[Trial, Record], norm: str, rate: float) -> tuple[list[float], str]:
-    """Return the accuracies of the seeds at a learning rate, or why there are none."""
+def _at_rate(found: Mapping[Trial, Record], norm: str, rate: float, unit: str) -> tuple[list[float], str]:
+    """Return what the seeds reached at a learning rate, or why there is nothing."""
     records = [r for trial, r in found.items() if trial.norm == norm and trial.learning_rate == rate]
     problems = [record for record in records if record.status != "ok"]
     if problems:
         return [], f"{problems[0].status} in {len(problems)} of {len(records)}"
-    return [100 - validation_error(record) for record in records], ""
+    return [accuracy_or_error(unit, validation_error(record)) for record in records], ""
 
 
 def _each(points: Sequence[tuple[list[float], str]], take: Callable[[list[float]], float]) -> Values:
-    return tuple(take(accuracies) if accuracies else None for accuracies, _ in points)
+    return tuple(take(reached) if reached else None for reached, _ in points)
 
 
-def by_severity(table: Table) -> tuple[Chart, ...]:
-    """Return test accuracy by severity, clean at 0, one chart for each corruption."""
-    cells = [cell for cell in table.row("robustness to noise").cells if cell.estimate]
+def by_severity(task: TaskStudy, section: Section) -> tuple[Chart, ...]:
+    """Return what is reached on test data by severity, clean at 0, one chart for each corruption."""
+    row = section.find(robustness.NAME)
+    cells = [cell for cell in row.cells if cell.estimate] if row else []
     corruptions = list(cells[0].details["by_severity"]) if cells else []
     charts = []
     for corruption in corruptions:
         errors = {cell.norm: [cell.details["clean"], *cell.details["by_severity"][corruption]] for cell in cells}
-        curves = tuple(Curve(norm, tuple(100 - e for e in own)) for norm, own in errors.items())
+        curves = tuple(
+            Curve(norm, tuple(accuracy_or_error(task.unit, error) for error in own))
+            for norm, own in errors.items()
+        )
         steps = tuple(range(len(curves[0].y)))
-        charts.append(Chart(corruption, "severity (0: clean)", "test accuracy, %", steps, curves))
+        y_name = plotted("test", task.unit)
+        charts.append(Chart(corruption, "severity (0: clean)", y_name, steps, curves, decimals=_decimals(task)))
     return tuple(charts)
 
 
-def by_batch_size(table: Table) -> Chart:
+def by_batch_size(task: TaskStudy, section: Section) -> Chart:
     """Return test error by the batch size trained with."""
-    sizes = tuple(sorted(table.study.batch_sizes))
+    sizes = tuple(sorted(task.schedule.batch_sizes))
+    row = section.find(batch_dependence.NAME)
     curves = tuple(
         Curve(cell.norm, tuple(cell.details["test_error_by_batch_size"][str(size)] for size in sizes))
-        for cell in table.row("batch-size dependence").cells
+        for cell in (row.cells if row else ())
         if cell.estimate
     )
-    return Chart("digits as images", "batch size", "test error, %", sizes, curves, log_x=True)
+    y_name = error_axis("test", task.unit)
+    return Chart(task.name, "batch size", y_name, sizes, curves, log_x=True, decimals=_decimals(task))
+
+
+def _decimals(task: TaskStudy) -> int:
+    """One, and more where the smallest effect is smaller than that shows."""
+    return max(1, -math.floor(math.log10(task.smallest_effect)))

@@ -13,8 +13,8 @@ from rich.text import Text
 
 from localnorm.lab.judge import Standing, Verdict
 from localnorm.lab.report.contents import Report
-from localnorm.lab.report.findings import verdict_counts, without_result
-from localnorm.lab.report.wording import counted, listed, smallest_effect
+from localnorm.lab.report.findings import shared_rows, undecided, verdict_counts, without_result
+from localnorm.lab.report.wording import counted, listed, seeds, smallest_effect
 from localnorm.lab.statistics import LEVEL
 from localnorm.lab.table import Cell, Table, TableRow
 
@@ -33,8 +33,17 @@ _MOST = 8
 
 
 def render(report: Report) -> RenderableType:
-    """Return the textbook's opinions judged, every norm by every row, and notes."""
-    return Group(_Opinions(report.table), Text(), _Matrix(report.table), Text(), _notes(report))
+    """Return the textbook's opinions judged, every norm by every row, overall and of each task, and notes."""
+    table = report.table
+    parts: list[RenderableType] = [_Opinions(table), Text()]
+    parts += [_Matrix(table.study.norms, table.rows, "Every norm by every criterion"), Text()]
+    # What only one task has stands above already.
+    several = {row.row.name for row in table.rows if len(row.tasks) > 1}
+    for section in table.sections:
+        rows = tuple(row for row in section.rows if row.row.name in several)
+        if rows:
+            parts += [_Matrix(table.study.norms, rows, f"On {section.task}"), Text()]
+    return Group(*parts, _notes(report))
 
 
 def _text(words: str, style: str = "") -> Text:
@@ -100,12 +109,14 @@ def _verdict(verdict: Verdict | None) -> Text:
 class _Matrix:
     """Every norm by every row, cut into blocks of norms that fit the width."""
 
-    table: Table
+    norms: tuple[str, ...]
+    rows: tuple[TableRow, ...]
+    title: str
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[RenderableType]:
-        yield _heading("Every norm by every criterion")
+        yield _text(self.title, "bold underline")
         fitting = max(1, (options.max_width - _NAME) // _NORM)
-        norms = self.table.study.norms
+        norms = self.norms
         for start in range(0, len(norms), fitting):
             yield Text()
             yield self._block(norms[start : start + fitting])
@@ -118,7 +129,7 @@ class _Matrix:
         for _ in norms:
             grid.add_column(width=_NORM - 1, overflow="fold", justify="right")
         grid.add_row("", *(_text(norm, "bold") for norm in norms))
-        for row in self.table.rows:
+        for row in self.rows:
             name = Text.assemble(_text(row.row.name), "\n", _text(row.row.unit, "dim"))
             grid.add_row(name, *(_entry(row, row.cell(norm)) for norm in norms))
         return grid
@@ -149,6 +160,9 @@ def _each_note(report: Report) -> Iterator[str]:
         yield f"not ended well: {listed(failed)}, of {counted(len(report.records), 'record')}"
     for why, rows in list(without_result(report.table).items())[:_MOST]:
         yield f"no result: {_places(rows, report.table)}: {why}"
+    if open_ones := undecided(report.table):
+        told = "; ".join(f"{row} ({norm}) {seeds(count)}" for row, norm, count in open_ones)
+        yield f"seeds that would decide what is undecided, if all is as it looks: {told}"
     if report.damaged:
         names = [damaged.path.name for damaged in report.damaged]
         more = f" and {len(names) - _MOST} more" if len(names) > _MOST else ""
@@ -158,7 +172,7 @@ def _each_note(report: Report) -> Iterator[str]:
 
 def _places(rows: list[tuple[str, list[str]]], table: Table) -> str:
     everyone = len(table.study.norms)
-    if len(rows) == len(table.rows) and all(len(norms) == everyone for _, norms in rows):
+    if len(rows) == len(table.rows) + len(shared_rows(table)) and all(len(norms) == everyone for _, norms in rows):
         return "everything"
     told = ((row, "every norm" if len(norms) == everyone else ", ".join(norms)) for row, norms in rows)
     return "; ".join(f"{row} ({norms})" for row, norms in told)

@@ -6,13 +6,15 @@ from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 
 from localnorm.lab.judge import Standing, Verdict
-from localnorm.lab.measures import Row
-from localnorm.lab.statistics import Estimate
+from localnorm.lab.measures import Row, difference_unit
+from localnorm.lab.statistics import MOST_PAIRS, Estimate
 
+SHARE = "% error"
+"""The unit of a task that has an accuracy."""
 NOTHING = "\N{EN DASH}"
 """What stands where there is no number."""
 
-# The norms and the tasks say this of themselves, in modules that need torch; a test holds both alike.
+# The norms and the corruptions say this of themselves, in modules that need torch; a test holds both alike.
 NORMS: Mapping[str, str] = MappingProxyType(
     {
         "none": "nothing: the activations as they are",
@@ -26,10 +28,6 @@ NORMS: Mapping[str, str] = MappingProxyType(
         "group": "the mean and variance of each group of channels of a sample",
         "rms": "the root mean square of all activations of a sample",
     }
-)
-DATA = (
-    "scikit-learn's 1,797 handwritten digits of 8x8 pixels: 1000 to train, 297 to choose, 500 to test, "
-    "split anew by each seed"
 )
 SEVERITIES: Mapping[str, str] = MappingProxyType(
     {
@@ -114,15 +112,50 @@ def counted(count: int, one: str, several: str = "") -> str:
     return f"{count:,} {one if count == 1 else several or one + 's'}"
 
 
-def difference_unit(row: Row) -> str:
-    """Return the unit of a difference: percentages differ by points."""
-    return "points of error" if row.unit == "% error" else row.unit
-
-
 def smallest_effect(row: Row) -> str:
     """Return a row's smallest effect with its unit."""
-    unit = difference_unit(row)
+    unit = difference_unit(row.unit)
     return f"{plain(row.smallest_effect)} {_ONE.get(unit, unit) if row.smallest_effect == 1 else unit}"
+
+
+def seeds(count: int) -> str:
+    """Return how many seeds would decide.
+
+    Example:
+        >>> seeds(12), seeds(MOST_PAIRS + 1)
+        ('12', 'more than 100')
+    """
+    return f"more than {MOST_PAIRS}" if count > MOST_PAIRS else str(count)
+
+
+def accuracy_or_error(unit: str, error: float) -> float:
+    """Return what a plot shows of an error: the accuracy where there is one.
+
+    Example:
+        >>> accuracy_or_error("% error", 4.0), accuracy_or_error("squared error", 4.0)
+        (96.0, 4.0)
+    """
+    return 100 - error if unit == SHARE else error
+
+
+def plotted(part: str, unit: str) -> str:
+    """Return what an axis of `accuracy_or_error` is called.
+
+    Example:
+        >>> plotted("test", "% error"), plotted("test", "squared error")
+        ('test accuracy, %', 'test error, squared error')
+    """
+    return f"{part} accuracy, %" if unit == SHARE else error_axis(part, unit)
+
+
+def error_axis(part: str, unit: str) -> str:
+    """Return what an axis of errors is called.
+
+    Example:
+        >>> error_axis("validation", "% error")
+        'validation error, %'
+    """
+    return f"{part} error, {'%' if unit == SHARE else unit}"
 
 
 _ONE = {
@@ -130,4 +163,5 @@ _ONE = {
     "copies": "copy",
     "items passed": "item passed",
     "inputs reached": "input reached",
+    "smallest effects": "smallest effect",
 }

@@ -1,11 +1,12 @@
 """The tasks of the lab: what is learned, from which data, by which model.
 
-To add one, write a module with a `Task` and add it to ``TASKS``.
+To add one, write a module with a `Task` and add it to ``TASKS``; to study one of your own, name it
+``package.module:attribute``.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from types import MappingProxyType
@@ -14,6 +15,9 @@ from torch import nn
 
 from localnorm.errors import UnknownNameError
 from localnorm.lab.norms import Builder
+from localnorm.lab.own import import_own
+from localnorm.lab.schedule import Schedule
+from localnorm.lab.study import TaskStudy
 from localnorm.lab.tasks.adding import ADDING
 from localnorm.lab.tasks.digit_rows import DIGIT_ROWS
 from localnorm.lab.tasks.digit_scenes import DIGIT_SCENES
@@ -30,6 +34,7 @@ __all__ = [
     "TASKS",
     "Objective",
     "Part",
+    "Schedule",
     "Split",
     "Task",
     "classification",
@@ -37,6 +42,7 @@ __all__ = [
     "error",
     "find_task",
     "lfw_task",
+    "task_studies",
 ]
 
 TASKS: Mapping[str, Task] = MappingProxyType(
@@ -53,7 +59,8 @@ def find_task(name: str, model: str | None = None) -> Task:
 
     Args:
         name: a name of ``TASKS``; ``data:FOLDER`` or ``data:hub:NAME`` to classify your own images, see
-            `data_task`; ``lfw:FOLDER`` to recognize the people there, see `lfw_task`.
+            `data_task`; ``lfw:FOLDER`` to recognize the people there, see `lfw_task`; or a task of your own,
+            ``package.module:attribute``, which is then its name.
         model: ``textbook_cnn``, ``small_cnn`` or ``package.module:function``, see `find_model`; None is the
             task's own.
 
@@ -69,10 +76,7 @@ def find_task(name: str, model: str | None = None) -> Task:
     for prefix, named in _NAMED.items():
         if name.startswith(prefix):
             return named(name, model or "small_cnn")
-    if name not in TASKS:
-        names = (*TASKS, *(f"{prefix}FOLDER" for prefix in _NAMED))
-        raise UnknownNameError(f"a task must be one of {', '.join(names)}, got {name!r}; check the spelling.")
-    task = TASKS[name]
+    task = TASKS[name] if name in TASKS else _own_task(name)
     if model is None or model == task.model:
         return task
     if name not in _ANY_MODEL:
@@ -81,3 +85,23 @@ def find_task(name: str, model: str | None = None) -> Task:
             "and data of your own."
         )
     return replace(task, model=model, build=_ANY_MODEL[name](model))
+
+
+def _own_task(name: str) -> Task:
+    found = import_own("task", name, (*TASKS, *(f"{prefix}FOLDER" for prefix in _NAMED)))
+    if not isinstance(found, Task):
+        raise UnknownNameError(
+            f"a task of your own must be a Task, got {found!r} at {name}; see CONTRIBUTING.md, 'Add a task'."
+        )
+    return replace(found, name=name)
+
+
+def task_studies(names: Sequence[str]) -> tuple[TaskStudy, ...]:
+    """Return tasks as a study takes them: by name, or every registered one for ``all``.
+
+    Example:
+        >>> [task.kind for task in task_studies(["digits", "digit-rows"])]
+        ['images', 'recurrent']
+    """
+    known = [known for name in names for known in (TASKS if name == "all" else (name,))]
+    return tuple(find_task(name).in_plain_values() for name in known)

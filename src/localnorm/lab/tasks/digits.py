@@ -13,6 +13,7 @@ from sklearn.datasets import load_digits
 from sklearn.model_selection import train_test_split
 
 from localnorm.lab.models.textbook_cnn import textbook_cnn
+from localnorm.lab.schedule import Schedule
 from localnorm.lab.tasks.corruptions import CORRUPTIONS
 from localnorm.lab.tasks.objective import classification
 from localnorm.lab.tasks.task import Part, Split, Task
@@ -55,4 +56,11 @@ DIGITS = Task(
     load=load,
     build=textbook_cnn,
     corruptions=tuple(CORRUPTIONS),
+    schedule=Schedule(
+        learning_rates=(3e-4, 1e-3, 3e-3, 1e-2, 3e-2),
+        epochs=4,
+        draws=3,
+        batch_sizes=(1, 16, 128),
+        batch_epochs=2,
+    ),
 )

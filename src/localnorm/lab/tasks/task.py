@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from torch import Tensor, nn
 
 from localnorm.lab.norms import Builder
+from localnorm.lab.schedule import Schedule
+from localnorm.lab.study import Kind, TaskStudy
 from localnorm.lab.tasks.objective import Objective
 
 
@@ -46,6 +48,9 @@ class Task:
         load: the data of one seed.
         build: the model with a norm.
         corruptions: the corruptions that the test is repeated under.
+        kind: which rows of the table it feeds: "images" generalization, sensitivity, robustness and batch-size
+            dependence, the others the suitability for what they are named after.
+        schedule: how its models are trained.
     """
 
     name: str
@@ -56,3 +61,20 @@ class Task:
     load: Callable[[int], Split]
     build: Callable[[Builder], nn.Module]
     corruptions: tuple[str, ...] = ()
+    kind: Kind = "images"
+    schedule: Schedule = field(default_factory=Schedule)
+
+    def in_plain_values(self) -> TaskStudy:
+        """Return what a study and its report have to know of the task."""
+        judged = self.objective
+        return TaskStudy(
+            self.name,
+            self.kind,
+            self.model,
+            self.about,
+            judged.measured_as,
+            judged.unit,
+            judged.smallest_effect,
+            self.corruptions,
+            self.schedule,
+        )

@@ -1,33 +1,51 @@
-"""Suitability for recurrent networks: the digits read as rows, the norm inside the cell."""
+"""Suitability for a kind of network: test error at equal steps, and what is reached in equal time."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from itertools import accumulate
 from statistics import fmean
+from types import MappingProxyType
 from typing import Any
 
-from localnorm.lab.measures.row import Row, Samples
+from localnorm.lab.measures.row import Row, Samples, TaskMeasure, error_row
 from localnorm.lab.measures.select import Runs, by_seed, chosen_runs, of_trials
 from localnorm.lab.records import Record
-from localnorm.lab.study import Study
+from localnorm.lab.study import Kind, Study, TaskStudy
 
-ROW = Row(
-    name="suitability for RNNs",
-    measured_as="test error of a recurrent network reading the digits row by row, the norm inside its cell, "
-    "at equal steps and at the learning rate chosen on validation data",
-    unit="% error",
-    smallest_effect=1.0,
-    decimals=2,
+ROWS: Mapping[Kind, str] = MappingProxyType(
+    {
+        "recurrent": "suitability for RNNs",
+        "transformer": "suitability for transformers",
+        "style": "suitability for style transfer",
+    }
+)
+"""The row that each kind of task feeds."""
+_WHERE: Mapping[Kind, str] = MappingProxyType(
+    {"recurrent": "inside its cell", "transformer": "in every block", "style": "in the network that restyles"}
 )
 
 
-def measure(study: Study, records: Collection[Record]) -> Samples:
+def _row_of(kind: Kind) -> Callable[[TaskStudy], Row | None]:
+    def row(task: TaskStudy) -> Row | None:
+        if task.kind != kind:
+            return None
+        return error_row(
+            task,
+            ROWS[kind],
+            f"test error on {task.name}, {task.measured_as}, the norm {_WHERE[kind]}, at equal steps and at the "
+            "setting chosen on validation data",
+        )
+
+    return row
+
+
+def measure(study: Study, task: TaskStudy, records: Collection[Record]) -> Samples:
     """Return each norm's test error by seed; in the details, the validation error at equal time.
 
     What depends on a clock stands under "timed": it differs from run to run.
     """
-    found = of_trials(records, study.row_trials())
+    found = of_trials(records, study.grid_trials(task))
     reference = [r for (norm, _), r in chosen_runs(found, study.norms).items() if norm == "none"]
     budget = fmean(sum(r.timing["epoch_seconds"]) for r in reference) if reference else 0.0
 
@@ -55,3 +73,6 @@ def _within(record: Record, seconds: float) -> float | None:
 def _mean(values: list[float | None]) -> float | None:
     known = [value for value in values if value is not None]
     return fmean(known) if known else None
+
+
+MEASURES = tuple(TaskMeasure(name, _row_of(kind), measure) for kind, name in ROWS.items())
