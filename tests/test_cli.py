@@ -43,6 +43,12 @@ REFUSED = {
     "--seeds -2": "--seeds must be at least 1, got -2",
     "--workers 0": "--workers must be at least 1, got 0; leave it out for one a core",
     "--plan --norms lokal": "got 'lokal'",
+    "--task digits,faecs": "a task must be one of digits, digit-rows",
+    "--task digits,digits": "tasks must be at least one and no two the same",
+    "--epochs 1.5": "epochs must be whole numbers above 0, got '1.5'",
+    "--lr fast": "lr must be numbers above 0, got 'fast'",
+    "--batch-size 0": "batch-size must be whole numbers above 0",
+    "--study absent.toml": "a study file must be TOML that can be read, got absent.toml",
 }
 
 
@@ -78,6 +84,22 @@ def test_none_is_added_and_said_so(options: str, norms: tuple, added: bool, monk
     study = Study(task_studies(["digits", "digit-rows"]), norms=norms, seeds=(0, 1))
     assert seen == [study, Path("compare"), 3, None]
     assert ("none is added to the norms: every other norm is compared with it" in result.stderr) == added
+
+
+def test_the_command_line_overrides_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    seen = []
+    monkeypatch.setattr(sys.modules[compare.__module__], "_run", lambda *given: seen.extend(given))
+    monkeypatch.setattr(sys.modules[compare.__module__], "show", lambda folder, as_json: None)  # noqa: ARG005
+    file = tmp_path / "mine.toml"
+    file.write_text('task = "digit-rows"\nnorms = ["none", "rms"]\nseeds = 7\nepochs = [2, 3]\nout = "there"\n')
+    result = _run("compare", "--study", file, "--seeds", 2, "--epochs", "5", "--workers", 1, "--lr", "0.001,0.01")
+    assert result.exit_code == 0, result.stderr
+    study, folder, workers, copied = seen
+    assert (folder, workers, copied) == (Path("there"), 1, file)
+    assert ([task.name for task in study.tasks], study.norms, study.seeds) == (
+        ["digit-rows"], ("none", "rms"), (0, 1)
+    )  # fmt: skip
+    assert study.tasks[0].schedule.grid == ((0.001, 32, 5), (0.01, 32, 5))
 
 
 def test_report_prints_the_table_and_writes_it(tmp_path: Path):

@@ -82,6 +82,54 @@ def test_robustness_is_the_mean_over_corruptions_and_severities():
     }
 
 
+def test_robustness_relative_to_none_is_the_ratio_of_sums_with_the_same_seeds():
+    def fate(t: Trial) -> Fate:
+        if part_of(ONE, t) != "grid" or t.learning_rate != 1e-3:
+            return Run(validation=11.0)
+        if t.norm == "none":
+            return Run(corrupted=20.0) if t.seed else Run(corrupted=40.0)
+        # Its chosen rate has no result for seed 0, where none is bad.
+        return Run(corrupted=11.5) if t.seed else None
+
+    found = _measured("robustness to noise", records(ONE, fate)).details["relative_to_none"]
+    # Means over the severities: 10, 11, 12 and 13 beside 18.5, 19.5, 20.5 and 21.5.
+    ratios = {"noise": 10 / 18.5, "salt and pepper": 11 / 19.5, "blur": 12 / 20.5, "contrast": 13 / 21.5}
+    assert found == pytest.approx({**ratios, "mean": sum(ratios.values()) / 4}, rel=1e-12)
+    none = _measured("robustness to noise", records(ONE, fate), "none").details["relative_to_none"]
+    assert none == dict.fromkeys([*ratios, "mean"], 1.0)
+
+
+def test_a_ratio_to_no_error_at_all_is_not_told():
+    made = records(ONE)
+    for i, record in enumerate(made):
+        if isinstance(record.job, Trial) and record.job.norm == "none" and record.job.corrupted:
+            zero = {name: [0.0] * 5 for name in ("noise", "blur")}
+            made[i] = replace(record, results={**record.results, "corrupted_error": zero})
+        elif isinstance(record.job, Trial) and record.job.corrupted:
+            one = {name: [1.0] * 5 for name in ("noise", "blur")}
+            made[i] = replace(record, results={**record.results, "corrupted_error": one})
+    found = _measured("robustness to noise", made).details["relative_to_none"]
+    assert found == {"noise": None, "blur": None, "mean": None}
+
+
+def test_batch_size_and_epochs_are_chosen_with_the_learning_rate():
+    task = replace(DIGITS, schedule=replace(DIGITS.schedule, more_batch_sizes=(64,), more_epochs=(5,)))
+    study = replace(ONE, tasks=(task, *ONE.tasks[1:]))
+
+    def fate(t: Trial) -> Fate:
+        best = (t.learning_rate, t.batch_size, t.epochs) == (1e-2, 64, 5)
+        return Run(test=1.0, validation=7.0) if best else Run(test=9.0, validation=8.0)
+
+    made = records(study, fate)
+    found = _measured("generalization", made, study=study)
+    assert found.values == (1.0, 1.0, 1.0)
+    assert (found.details["learning_rate"], found.details["batch_size"], found.details["epochs"]) == (1e-2, 64, 5)
+    sensitivity = _measured("hyperparameter sensitivity", made, study=study)
+    assert sensitivity.values == (8.0, 8.0, 8.0), "the defaults are those of the task"
+    # Of the task's own batch size and epochs, all rates are alike.
+    assert sensitivity.details["good_decades"] == pytest.approx(1.0, rel=1e-12)
+
+
 @pytest.mark.parametrize(
     ("seconds", "at_equal_time"),
     # none takes 3 epochs of 1 s; the curve of local is 30, 20, 10.

@@ -16,8 +16,8 @@ from plotly.offline import get_plotlyjs
 from localnorm.errors import RecordError
 from localnorm.lab.report import write_report
 from localnorm.lab.report.wording import VERDICTS, number
-from report_readers import Written, opinions, written
-from report_records import STUDY, ended, write_records
+from report_readers import Written, opinions, printed, written
+from report_records import DIGITS, STUDY, ended, write_records
 
 FAILED_ON_ROWS = ended("instance", "failed", "needs positions", "digit-rows")
 SCRIPT, IMAGE = "<script>alert(1)</script>", '"><img src=x onerror=alert(2)>'
@@ -73,6 +73,45 @@ def test_page_says_why_there_is_no_result(example: Written) -> None:
     assert "suitability for RNNs (instance): failed: needs positions" in page.text
     assert ["training on digit-rows", "instance", "failed", "3", "needs positions"] in page.tables[-1]
     assert "digit-rows: no line for instance" in page.text
+
+
+def test_page_and_terminal_have_a_section_for_each_task(tmp_path: Path) -> None:
+    scenes = replace(DIGITS, name='<scenes>"', model="m", unit="points", smallest_effect=0.004)
+    study = replace(STUDY, tasks=(*STUDY.tasks, scenes))
+    report, page = written(write_records(tmp_path, study))
+    ids = [attributes["id"] for tag, attributes in page.elements if tag == "h2"]
+    links = [attributes["href"] for tag, attributes in page.elements if tag == "a"]
+    for place in range(3):
+        assert f"task-{place}" in ids
+        assert f"#task-{place}" in links
+    overall, *by_task = (table for table in page.tables if table[0][0] == "criterion")
+    assert [len(table) - 1 for table in (overall, *by_task)] == [8, 4, 1, 4]
+    for table, section in zip(by_task, report.table.sections, strict=True):
+        assert [line[0].split(" % ")[0].split(" points")[0] for line in table[1:]] == [
+            row.row.name for row in section.rows
+        ]
+    assert {f"{name}-{place}" for name in ("learning", "batch-size") for place in (0, 2)} <= set(
+        json.loads(page.scripts[0])
+    )
+    # Errors that are no shares have no accuracy.
+    figures = json.loads(page.scripts[0])
+    assert figures["rate-0-0"]["layout"]["yaxis"]["title"]["text"] == "validation accuracy, %"
+    assert figures["rate-2-0"]["layout"]["yaxis"]["title"]["text"] == "validation error, points"
+    for width in (80, 120):
+        shown = printed(report, width)
+        assert 'On <scenes>"' in shown
+        assert "On digits" in shown
+        # Its one row is what stands overall.
+        assert "On digit-rows" not in shown
+        assert "smallest effects" in shown
+
+
+def test_a_study_of_one_task_has_the_rows_that_it_feeds(tmp_path: Path) -> None:
+    report, page = written(write_records(tmp_path, replace(STUDY, tasks=STUDY.tasks[1:])))
+    names = ["normalization scope", "computational cost", "flexibility", "suitability for RNNs"]
+    assert [row.row.name for row in report.table.rows] == names
+    assert "generalization" not in page.text
+    assert report.done == report.wanted
 
 
 def test_hostile_names_and_messages_are_text(hostile: Written) -> None:

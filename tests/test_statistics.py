@@ -11,7 +11,14 @@ from scipy import stats
 from localnorm.lab.judge import judge
 from localnorm.lab.measures import Row, Sample
 from localnorm.lab.measures.sensitivity import rank_correlation
-from localnorm.lab.statistics import RESAMPLES, estimate, evidence, holm, interquartile_mean
+from localnorm.lab.statistics import (
+    RESAMPLES,
+    estimate,
+    evidence,
+    holm,
+    interquartile_mean,
+    pairs_to_decide,
+)
 
 SKEWED = np.random.default_rng(0).gamma(2.0, size=20).tolist()
 P_VALUES = np.random.default_rng(1).uniform(size=(40, 5)) ** 3
@@ -125,6 +132,36 @@ def test_the_interval_covers(count: int, lowest: float, highest: float):
     rng = np.random.default_rng(count)
     found = [estimate(rng.normal(size=count).tolist()) for _ in range(1000)]
     assert lowest <= np.mean([e.low <= 0 <= e.high for e in found]) <= highest
+
+
+@pytest.mark.slow
+def test_a_placebo_on_several_tasks_is_rarely_found_better_or_worse():
+    rng = np.random.default_rng(2)
+    row = Row("generalization", "", "smallest effects", smallest_effect=1.0)
+    false = 0
+    for _ in range(300):
+        # Three tasks, one of them noisier than the others.
+        tasks = []
+        for noise in (1.0, 1.0, 3.0):
+            none, placebo = rng.normal(0, noise / np.sqrt(2), (2, 5)).tolist()
+            tasks.append({"none": Sample(tuple(none)), "placebo": Sample(tuple(placebo))})
+        found = judge(row, *tasks)["placebo"]
+        false += found.standing in ("better", "worse") or found.verdict == "supported"
+    assert false / 300 < 0.05
+
+
+# The bootstrap of few values is narrow, and the formula is a normal approximation: it names roughly what it takes.
+@pytest.mark.slow
+def test_the_seeds_that_are_named_decide_as_often_as_is_said():
+    rng = np.random.default_rng(3)
+    sample = (np.linspace(-1.5, 1.5, 5) + 1.5).tolist()
+    needed = pairs_to_decide([sample], 0.5, 1)
+    assert needed is not None
+    spread = float(np.std(sample, ddof=1))
+    decided = np.mean(
+        [evidence(rng.normal(1.5, spread, needed).tolist(), 0.5).at_least < 0.05 for _ in range(400)]
+    )
+    assert 0.65 < decided < 0.95
 
 
 # Measured over 600 studies: 0.2 %, 0.0 % and 1.0 % (standard error at most 0.4 points). With three seeds and

@@ -165,6 +165,37 @@ def test_extended_by_a_norm_it_runs_only_what_is_new(copied: Path):
         assert all(cell["estimate"] for cell in row["cells"])
 
 
+def test_a_task_of_ones_own_takes_part_and_another_is_added_later(tmp_path: Path):
+    """Nothing of the lab knows these tasks: that they can be imported is all it takes."""
+    file, folder = tmp_path / "mine.toml", tmp_path / "study"
+    file.write_text('norms = "none,own_norms:placebo"\ntask = "own_tasks:tiny"\nseeds = 3\nworkers = 1\n')
+
+    def run(*more: str) -> str:
+        process = localnorm("compare", "--study", file, "--out", folder, *more)
+        out, err = process.communicate(timeout=300)
+        assert process.returncode == 0, err
+        assert "generalization" in out
+        return err
+
+    trials = 2 * 3 * (2 + 2)  # norms x seeds x (grid, batch sizes)
+    assert f"running {5 + trials} jobs" in run()
+    assert (folder / "study.toml").read_text() == file.read_text()
+    before = _written(folder)
+    err = run("--task", "own_tasks:tiny,own_tasks:styled")
+    assert f"{5 + trials} of {11 + trials} jobs are in {folder} already; running the other 6" in err
+    assert _written(folder).items() >= before.items()
+    table = make_table(read_study(folder), list(Store(folder).read()[0].values()))
+    for row in (row for section in table.sections for row in section.rows):
+        placebo = row.cell("own_norms:placebo")
+        assert placebo.judgement.difference.value == 0
+        assert placebo.verdict in ("not supported", "undecided")
+        assert placebo.judgement.standing == "no different"
+    assert table.row("robustness to noise").cell("own_norms:placebo").details["relative_to_none"] == {
+        "noise": 1.0, "mean": 1.0
+    }  # fmt: skip
+    assert table.row("suitability for style transfer").tasks == ("own_tasks:styled",)
+
+
 @pytest.mark.slow
 def test_the_placebo_is_undecided_and_the_harm_is_found(tmp_path: Path):
     digits, rows = task_studies(["digits", "digit-rows"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -9,9 +10,10 @@ from pathlib import Path
 import pytest
 
 from localnorm.errors import LabError, RecordError, StudyConflictError
-from localnorm.lab.records import Probe, Record
+from localnorm.lab.jobs import jobs
+from localnorm.lab.records import Probe, Record, key
 from localnorm.lab.store import Store
-from localnorm.lab.study import Study
+from localnorm.lab.study import Study, smoke
 from localnorm.lab.study_folder import open_study, read_study
 from localnorm.lab.tasks import task_studies
 
@@ -134,6 +136,28 @@ def test_settings_that_cannot_be_read(tmp_path: Path, content: str, text: str):
         with pytest.raises(RecordError, match=text):
             act()
     assert _bytes(tmp_path) == {"study.json": content.encode()}
+
+
+LAYOUT_1 = """{"record_version": 1, "norms": ["none", "local"], "seeds": [0, 1], "learning_rates": [0.0003, 0.001,
+ 0.003, 0.01, 0.03], "default_learning_rate": 0.003, "batch_size": 32, "epochs": 4, "row_epochs": 8,
+ "row_learning_rates": [0.0003, 0.003, 0.03], "draws": 3, "batch_sizes": [1, 16, 128], "batch_epochs": 2}"""
+SMOKE_1 = """{"record_version": 1, "norms": ["none", "local"], "seeds": [0, 1], "learning_rates": [0.003, 0.01],
+ "default_learning_rate": 0.003, "batch_size": 32, "epochs": 1, "row_epochs": 1, "row_learning_rates": [0.003],
+ "draws": 1, "batch_sizes": [8, 128], "batch_epochs": 1}"""
+
+
+@pytest.mark.parametrize(
+    ("text", "cut"), [(LAYOUT_1, lambda study: study), (SMOKE_1, smoke)], ids=["full", "smoke"]
+)
+def test_a_folder_of_the_first_layout_goes_on(tmp_path: Path, text: str, cut: Callable[[Study], Study]):
+    """As version 0.1.0 wrote it before there were other tasks: the same jobs, so its records stay good."""
+    (tmp_path / "study.json").write_text(text)
+    wanted = cut(Study((DIGITS, ROWS), norms=("none", "local"), seeds=(0, 1)))
+    held = read_study(tmp_path)
+    assert (tmp_path / "study.json").read_text() == text
+    assert [*map(key, jobs(held))] == [*map(key, jobs(wanted))]
+    store, there = open_study(tmp_path, wanted)
+    assert (store.folder, there, read_study(tmp_path)) == (tmp_path, True, wanted)
 
 
 def test_a_folder_without_a_study(tmp_path: Path):
