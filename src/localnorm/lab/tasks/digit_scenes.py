@@ -16,6 +16,7 @@ from torch import Tensor
 
 from localnorm.errors import DataError
 from localnorm.lab.models.detector import Detector
+from localnorm.lab.schedule import Schedule
 from localnorm.lab.tasks import digits
 from localnorm.lab.tasks.corruptions import CORRUPTIONS
 from localnorm.lab.tasks.detection import detection
@@ -98,4 +99,10 @@ DIGIT_SCENES = Task(
     load=load,
     build=Detector,
     corruptions=tuple(CORRUPTIONS),
+    schedule=Schedule(
+        learning_rates=(1e-3, 3e-3, 1e-2),
+        default_learning_rate=LEARNING_RATE,
+        batch_size=BATCH_SIZE,
+        epochs=EPOCHS,
+    ),
 )
