@@ -77,7 +77,7 @@ def test_a_folder_of_another_study_is_refused_and_unchanged(tmp_path: Path):
 )
 def test_none_is_added_and_said_so(options: str, norms: tuple, added: bool, monkeypatch: pytest.MonkeyPatch):
     seen = []
-    monkeypatch.setattr(sys.modules[compare.__module__], "_run", lambda *given: seen.extend(given))
+    monkeypatch.setattr(sys.modules[compare.__module__], "run_study", lambda *given: seen.extend(given))
     monkeypatch.setattr(sys.modules[compare.__module__], "show", lambda folder, as_json: None)  # noqa: ARG005
     result = _run("compare", *options.split(), "--workers", 3, "--seeds", 2)
     assert result.exit_code == 0
@@ -88,7 +88,7 @@ def test_none_is_added_and_said_so(options: str, norms: tuple, added: bool, monk
 
 def test_the_command_line_overrides_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     seen = []
-    monkeypatch.setattr(sys.modules[compare.__module__], "_run", lambda *given: seen.extend(given))
+    monkeypatch.setattr(sys.modules[compare.__module__], "run_study", lambda *given: seen.extend(given))
     monkeypatch.setattr(sys.modules[compare.__module__], "show", lambda folder, as_json: None)  # noqa: ARG005
     file = tmp_path / "mine.toml"
     file.write_text('task = "digit-rows"\nnorms = ["none", "rms"]\nseeds = 7\nepochs = [2, 3]\nout = "there"\n')

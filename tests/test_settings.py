@@ -11,7 +11,8 @@ from localnorm.errors import LabError, UnknownNameError
 from localnorm.lab.jobs import jobs
 from localnorm.lab.records import Trial, key
 from localnorm.lab.schedule import Schedule, at_rates
-from localnorm.lab.settings import Settings, checked, make_study, read_settings
+from localnorm.lab.settings import Settings, make_study
+from localnorm.lab.settings_file import checked, read_settings
 from localnorm.lab.study import KINDS, Study, TaskStudy, smoke
 from localnorm.lab.tasks import TASKS, find_task, task_studies
 

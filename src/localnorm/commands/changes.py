@@ -58,12 +58,12 @@ def _line(cell: Change) -> str:
     decimals = cell.row.decimals
 
     def shown(found: Estimate | None) -> str:
-        return "no result" if found is None else f"{found.value:.{decimals}f}"
+        return "no result" if found is None else f"{found.value:z.{decimals}f}"
 
     parts = [f"  {cell.norm}: {shown(cell.values[0])} -> {shown(cell.values[1])}"]
     if cell.difference is not None and not cell.row.exact:
         apart = cell.difference
-        parts.append(f"{apart.value:+.{decimals}f} [{apart.low:.{decimals}f}, {apart.high:.{decimals}f}]")
+        parts.append(f"{apart.value:+z.{decimals}f} [{apart.low:z.{decimals}f}, {apart.high:z.{decimals}f}]")
     if cell.verdicts[0] is not None:
         parts.append(f"{cell.verdicts[0]} -> {cell.verdicts[1]}" if cell.differs else f"{cell.verdicts[0]}")
     return "  ".join(parts)

@@ -2,29 +2,19 @@
 
 from __future__ import annotations
 
-import json
 import os
-from collections import Counter
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    TextColumn,
-    TimeElapsedColumn,
-    TimeRemainingColumn,
-)
 
 from localnorm.commands.changes import show_changes
-from localnorm.commands.console import INTERRUPTED, err, errors_end_the_command, out, say
+from localnorm.commands.console import errors_end_the_command, say
 from localnorm.commands.report import show
+from localnorm.commands.running import print_plan, run_study
 from localnorm.errors import LabError
-from localnorm.lab.store import write_atomically
-from localnorm.lab.study import DEFAULT_NORMS, DEFAULT_TASKS, Study
+from localnorm.lab.study import DEFAULT_NORMS, DEFAULT_TASKS
 
 if TYPE_CHECKING:
     from localnorm.lab.settings import Settings
@@ -107,9 +97,9 @@ def compare(
         processes = settings.workers or _cores()
         folder = Path(settings.out or ("compare-smoke" if settings.smoke else "compare"))
         if plan:
-            _print_plan(study, processes, as_json=as_json)
+            print_plan(study, processes, as_json=as_json)
         else:
-            _run(study, folder, processes, study_file)
+            run_study(study, folder, processes, study_file)
             show(folder, as_json=as_json)
 
 
@@ -128,7 +118,8 @@ def _compare_two(studies: list[Path], others: list[str]) -> int:
 
 def _settings(given: dict[str, object], file: Path | None) -> Settings:
     """Return what was given on the command line, over what the file says, over the defaults."""
-    from localnorm.lab.settings import Settings, checked, read_settings
+    from localnorm.lab.settings import Settings
+    from localnorm.lab.settings_file import checked, read_settings
 
     in_file = read_settings(file) if file else {}
     on_line = {name.replace("-", "_"): checked(name, value) for name, value in given.items()}
@@ -137,67 +128,3 @@ def _settings(given: dict[str, object], file: Path | None) -> Settings:
         say("none is added to the norms: every other norm is compared with it")
         settings = replace(settings, norms=("none", *settings.norms))
     return settings
-
-
-def _print_plan(study: Study, workers: int, *, as_json: bool) -> None:
-    from localnorm.lab.plan import make_plan
-
-    made = make_plan(study, workers)
-    if as_json:
-        print(json.dumps(asdict(made)))  # noqa: T201  what was asked for
-        return
-    tasks = ", ".join(
-        f"{count} on {task} ({made.seconds_by_task[task] / 60:.1f} minutes)" for task, count in made.trials.items()
-    )
-    trials = sum(made.trials.values())
-    out.print(
-        f"{trials} trials: {tasks}; {made.trials_per_norm} for each of {len(study.norms)} norms.\n"
-        f"{made.probes} probes of cost, scope and flexibility.\n"
-        f"About {made.seconds / 60:.1f} minutes with {made.workers} workers, if nothing of it is done yet.",
-        soft_wrap=True,
-        highlight=False,
-    )
-
-
-def _run(study: Study, folder: Path, workers: int, study_file: Path | None) -> None:
-    """Run what is missing, with a progress bar where stderr is a terminal."""
-    from localnorm.lab import compare as lab
-
-    progress = Progress(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        TextColumn("elapsed,"),
-        TimeRemainingColumn(),
-        TextColumn("left"),
-        console=err,
-        disable=not err.is_terminal,
-    )
-    bar = progress.add_task("measuring", total=None)
-    seen: Counter[str] = Counter()
-
-    def on_start(start: lab.Start) -> None:
-        for damaged in start.damaged:
-            say(f"damaged, run again: {damaged.path}: {damaged.problem}")
-        if start.kept:
-            rest = start.total - start.kept
-            say(f"{start.kept} of {start.total} jobs are in {folder} already; running the other {rest}")
-        else:
-            say(f"running {start.total} jobs into {folder} with {workers} workers")
-        progress.update(bar, total=start.total, completed=start.kept)
-        if study_file:
-            write_atomically(folder / "study.toml", study_file.read_text(encoding="utf-8"))
-
-    records = lab.compare(study, folder, workers, on_start)
-    try:
-        with progress:
-            for record in records:
-                seen[record.status] += 1
-                progress.advance(bar)
-    except KeyboardInterrupt:
-        more = sum(seen.values())
-        say(f"interrupted; {more} more jobs are kept in {folder}: the same command goes on from there")
-        raise typer.Exit(INTERRUPTED) from None
-    finally:
-        records.close()

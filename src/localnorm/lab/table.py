@@ -189,5 +189,5 @@ def _measured(row: Row, sample: Sample, found: Estimate | None) -> str:
         return sample.missing
     if sample.text:
         return sample.text
-    value, low, high = (f"{number:.{row.decimals}f}" for number in (found.value, found.low, found.high))
+    value, low, high = (f"{number:z.{row.decimals}f}" for number in (found.value, found.low, found.high))
     return f"{value} [{low}, {high}]"

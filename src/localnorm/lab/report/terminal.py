@@ -138,7 +138,7 @@ class _Matrix:
 def _entry(row: TableRow, cell: Cell) -> Text:
     if cell.estimate is None:
         return Text("no\nresult", "dim")
-    value = f"{cell.estimate.value:.{row.row.decimals}f}"
+    value = f"{cell.estimate.value:z.{row.row.decimals}f}"
     if cell.judgement is None or row.row.lower_is_better is None:
         return Text(f"{value}  ")
     mark, style = _MARKS[cell.judgement.standing]

@@ -1,0 +1,87 @@
+"""What localnorm compare does with a study: plan it, or run what is missing of it."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from dataclasses import asdict
+from pathlib import Path
+
+import typer
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+
+from localnorm.commands.console import INTERRUPTED, err, out, say
+from localnorm.lab.store import write_atomically
+from localnorm.lab.study import Study
+
+
+def print_plan(study: Study, workers: int, *, as_json: bool) -> None:
+    """Print the trials of a study and an estimate of their time."""
+    from localnorm.lab.plan import make_plan
+
+    made = make_plan(study, workers)
+    if as_json:
+        print(json.dumps(asdict(made)))  # noqa: T201  what was asked for
+        return
+    tasks = ", ".join(
+        f"{count} on {task} ({made.seconds_by_task[task] / 60:.1f} minutes)" for task, count in made.trials.items()
+    )
+    trials = sum(made.trials.values())
+    out.print(
+        f"{trials} trials: {tasks}; {made.trials_per_norm} for each of {len(study.norms)} norms.\n"
+        f"{made.probes} probes of cost, scope and flexibility.\n"
+        f"About {made.seconds / 60:.1f} minutes with {made.workers} workers, if nothing of it is done yet.",
+        soft_wrap=True,
+        highlight=False,
+    )
+
+
+def run_study(study: Study, folder: Path, workers: int, study_file: Path | None) -> None:
+    """Run what is missing, with a progress bar where stderr is a terminal."""
+    from localnorm.lab import compare as lab
+
+    progress = Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TextColumn("elapsed,"),
+        TimeRemainingColumn(),
+        TextColumn("left"),
+        console=err,
+        disable=not err.is_terminal,
+    )
+    bar = progress.add_task("measuring", total=None)
+    seen: Counter[str] = Counter()
+
+    def on_start(start: lab.Start) -> None:
+        for damaged in start.damaged:
+            say(f"damaged, run again: {damaged.path}: {damaged.problem}")
+        if start.kept:
+            rest = start.total - start.kept
+            say(f"{start.kept} of {start.total} jobs are in {folder} already; running the other {rest}")
+        else:
+            say(f"running {start.total} jobs into {folder} with {workers} workers")
+        progress.update(bar, total=start.total, completed=start.kept)
+        if study_file:
+            write_atomically(folder / "study.toml", study_file.read_text(encoding="utf-8"))
+
+    records = lab.compare(study, folder, workers, on_start)
+    try:
+        with progress:
+            for record in records:
+                seen[record.status] += 1
+                progress.advance(bar)
+    except KeyboardInterrupt:
+        more = sum(seen.values())
+        say(f"interrupted; {more} more jobs are kept in {folder}: the same command goes on from there")
+        raise typer.Exit(INTERRUPTED) from None
+    finally:
+        records.close()
