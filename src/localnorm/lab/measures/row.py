@@ -104,10 +104,10 @@ def difference_unit(unit: str) -> str:
     """Return the unit of a difference: percentages differ by points.
 
     Example:
-        >>> difference_unit("% error"), difference_unit("copies")
-        ('points of error', 'copies')
+        >>> difference_unit("% error"), difference_unit("% of the variance"), difference_unit("copies")
+        ('points of error', 'points of the variance', 'copies')
     """
-    return f"points of {unit[1:].strip()}" if unit.startswith("% ") else unit
+    return f"points of {unit[1:].strip().removeprefix('of ')}" if unit.startswith("% ") else unit
 
 
 def _decimals(effect: float) -> int:

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from torch.nn.functional import mse_loss
 
 from localnorm.lab.models.recurrent import Recurrent
+from localnorm.lab.schedule import Schedule
 from localnorm.lab.tasks.objective import Objective
 from localnorm.lab.tasks.task import Part, Split, Task
 
@@ -99,4 +100,6 @@ ADDING = Task(
     ),
     load=load,
     build=partial(Recurrent, inputs=2, outputs=1),
+    kind="recurrent",
+    schedule=Schedule(default_learning_rate=LEARNING_RATE, batch_size=BATCH_SIZE, epochs=EPOCHS),
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from localnorm.lab.models.transformer import Transformer
+from localnorm.lab.schedule import Schedule
 from localnorm.lab.tasks import digit_rows
 from localnorm.lab.tasks.objective import classification
 from localnorm.lab.tasks.task import Task
@@ -18,4 +19,6 @@ DIGIT_TOKENS = Task(
     objective=classification(10),
     load=digit_rows.load,
     build=Transformer,
+    kind="transformer",
+    schedule=Schedule(default_learning_rate=LEARNING_RATE, batch_size=BATCH_SIZE, epochs=EPOCHS),
 )

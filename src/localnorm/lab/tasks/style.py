@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from torch.nn.functional import avg_pool2d
 
 from localnorm.lab.models.stylizer import stylizer
+from localnorm.lab.schedule import Schedule
 from localnorm.lab.tasks.objective import Objective
 from localnorm.lab.tasks.photographs import crops, photograph, png, vary_contrast
 from localnorm.lab.tasks.task import Part, Split, Task
@@ -139,4 +140,6 @@ STYLE = Task(
     ),
     load=load,
     build=stylizer,
+    kind="style",
+    schedule=Schedule(default_learning_rate=LEARNING_RATE, batch_size=BATCH_SIZE, epochs=EPOCHS),
 )
