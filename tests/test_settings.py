@@ -172,7 +172,7 @@ def test_a_task_that_feeds_no_row(changes: dict, text: str):
 @pytest.mark.parametrize(
     ("name", "text"),
     [
-        ("digit", "a task must be one of digits, digit-rows.*, got 'digit'; check the spelling"),
+        ("digit", "a task must be one of digits, digit-rows.*, got 'digit'; name your own package.module"),
         ("own_tasks:absent", "module 'own_tasks' has no attribute 'absent'"),
         ("absent:tiny", "No module named 'absent'"),
         ("own_tasks:not_a_task", "a task of your own must be a Task, got 3"),
