@@ -16,6 +16,8 @@ import pytest
 from localnorm.lab.compare import compare
 from localnorm.lab.jobs import jobs, runs_alone
 from localnorm.lab.records import Trial, key
+from localnorm.lab.settings import Settings, make_study
+from localnorm.lab.settings_file import read_settings
 from localnorm.lab.store import Store
 from localnorm.lab.study import Study
 from localnorm.lab.study_folder import read_study
@@ -170,18 +172,15 @@ def test_a_task_of_ones_own_takes_part_and_another_is_added_later(tmp_path: Path
     file, folder = tmp_path / "mine.toml", tmp_path / "study"
     file.write_text('norms = "none,own_norms:placebo"\ntask = "own_tasks:tiny"\nseeds = 3\nworkers = 1\n')
 
-    def run(*more: str) -> str:
-        process = localnorm("compare", "--study", file, "--out", folder, *more)
-        out, err = process.communicate(timeout=300)
-        assert process.returncode == 0, err
-        assert "generalization" in out
-        return err
-
     trials = 2 * 3 * (2 + 2)  # norms x seeds x (grid, batch sizes)
-    assert f"running {5 + trials} jobs" in run()
-    assert (folder / "study.toml").read_text() == file.read_text()
+    assert len(list(compare(make_study(Settings(**read_settings(file))), folder, 1, lambda _: None))) == 5 + trials
     before = _written(folder)
-    err = run("--task", "own_tasks:tiny,own_tasks:styled")
+    more = ("--task", "own_tasks:tiny,own_tasks:styled")
+    process = localnorm("compare", "--study", file, "--out", folder, *more)
+    out, err = process.communicate(timeout=300)
+    assert process.returncode == 0, err
+    assert "generalization" in out
+    assert (folder / "study.toml").read_text() == file.read_text()
     assert f"{5 + trials} of {11 + trials} jobs are in {folder} already; running the other 6" in err
     assert _written(folder).items() >= before.items()
     table = make_table(read_study(folder), list(Store(folder).read()[0].values()))

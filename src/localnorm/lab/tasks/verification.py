@@ -91,7 +91,7 @@ def _rank_1(model: nn.Module, part: Part) -> Mapping[str, float]:
 VERIFICATION = Objective(
     measured_as="100 * (1 - area under the ROC curve) of telling, by the cosine of two embeddings, whether two "
     "pictures show one identity, none of which was trained on",
-    unit="% error",
+    unit="% of the area under the curve",
     smallest_effect=0.5,
     loss=margin_loss,
     error=verification_error,
