@@ -87,11 +87,17 @@ def test_small_inputs_are_cut_into_blocks_of_channels():
 
 
 def test_values_beyond_float64_are_not_taken():
-    found = layout((2, 8, 4), 1, (32, 4, 1))
-    assert takes(LRNSpec(2, 2, 1e-4, 0.75, 0.0), (), found)
-    assert not takes(LRNSpec(2, 2, 1e-200, 0.75, 1.0), (), found)
-    assert takes(LRNSpec(2, 2, 1e-200, 0.75, 1.0), ("alpha",), found)
-    assert not takes(LRNSpec(2, 2, 1e-4, 200.0, 1.0), (), found)
+    assert takes(LRNSpec(2, 2, 1e-4, 0.75, 0.0), (), 8)
+    assert not takes(LRNSpec(2, 2, 1e-200, 0.75, 1.0), (), 8)
+    assert takes(LRNSpec(2, 2, 1e-200, 0.75, 1.0), ("alpha",), 8)
+    assert not takes(LRNSpec(2, 2, 1e-4, 200.0, 1.0), (), 8)
+    assert not takes(LRNSpec(2, 2, 1e-4, 0.75, 1.0), (), 2**19 + 1)
+
+
+def test_more_axes_than_the_kernel_counts_are_not_taken():
+    spec = LRNSpec(2, 2, 1e-4, 0.75, 1.0)
+    assert cuda.usable(torch.empty(2, 8, 2, 2, 2, 2), spec, (1,), {})
+    assert not cuda.usable(torch.empty(3, 8, 5, 5, 5, 5)[:, :, ::2, ::2, ::2, ::2], spec, (1,), {})
 
 
 def test_what_the_kernel_does_not_take():
