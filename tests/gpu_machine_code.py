@@ -71,7 +71,7 @@ class Resources(NamedTuple):
 @cache
 def resources(source: Source, capability: int) -> Resources:
     """Compile a kernel, and return what it needs."""
-    constants = {name: value for name, value in source.constants}
+    constants = dict(source.constants)
     attributes = {(i,): [["tt.divisibility", 16]] for i in source.divisible}
     made = triton.compiler.ASTSource(
         source.kernel, signature=dict(source.signature), constexprs=constants, attrs=attributes

@@ -78,7 +78,7 @@ def test_autograd(layout: str, learned: int, spec: LRNSpec):
 @pytest.mark.parametrize("spec", [SPEC, pytest.param(WIDE, marks=pytest.mark.slow)], ids=["narrow", "wide"])
 @pytest.mark.parametrize(("layout", "learned"), [("channels first", 0), ("channels last", 12)])
 def test_promises_to_the_compiler(layout: str, learned: int, spec: LRNSpec):
-    """That nothing is written but outputs, and that tensors without memory get the shapes and strides of eager mode."""
+    """Nothing is written but outputs; tensors without memory get the shapes and strides of eager mode."""
     x, grad, values = _inputs(layout, learned)
     given = [values.get(name) for name in ("k", "alpha", "beta")]
     rest = (*given, spec.lo, spec.hi, spec.alpha, spec.beta, spec.k, 1)

@@ -20,7 +20,7 @@ from localnorm.kernels.layout import layout
 from localnorm.torch import LocalResponseNorm, cuda
 from tensors import normalized, random_tensor
 
-EXAM = Path(__file__).with_name("gpu_exam.py")
+EXAMS = [Path(__file__).with_name(name) for name in ("gpu_exam.py", "gpu_operator_exam.py")]
 SHAPES = [
     (256, 96, 55, 55),
     (8, 32, 16, 16),
@@ -33,13 +33,13 @@ WINDOWS = [(0, 0), (2, 2), (0, 8), (4, 5), (32, 32), (1000, 1000)]
 
 
 def _interpreted(*options: str) -> None:
-    """Run the exam under Triton's interpreter, which must be chosen before Triton is imported."""
-    command = [sys.executable, "-m", "pytest", str(EXAM), "-q", "-p", "no:cacheprovider", *options]
+    """Run the exams under Triton's interpreter, which must be chosen before Triton is imported."""
+    command = [sys.executable, "-m", "pytest", *map(str, EXAMS), "-q", "-p", "no:cacheprovider", *options]
     environment = {**os.environ, "TRITON_INTERPRET": "1"}
     for name in ("PYTEST_XDIST_WORKER", "PYTEST_ADDOPTS"):
         environment.pop(name, None)
     done = subprocess.run(
-        command, capture_output=True, text=True, check=False, env=environment, cwd=EXAM.parents[1]
+        command, capture_output=True, text=True, check=False, env=environment, cwd=EXAMS[0].parents[1]
     )
     assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-1000:]
 

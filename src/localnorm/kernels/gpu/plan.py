@@ -114,7 +114,8 @@ def plan(
         threads = _SIDE_THREADS_BACKWARD if backward and lo + hi >= _SMALL else _SIDE_THREADS
         grid = (-(-count * groups // threads), 1)
         return Plan("side", threads, _AT_A_TIME, layout.channels, grid, threads // _WARP, long)
-    tile = _THREADS * _positions_a_thread(layout, lo + hi + 1, itemsize, backward)
+    # With values of each channel's own, two positions a thread spill registers.
+    tile = _THREADS * (1 if backward and own else _positions_a_thread(layout, lo + hi + 1, itemsize, backward))
     while tile > _THREADS and -(-count // tile) < _MANY * processors:
         tile //= 2
     tiles, blocks = -(-count // tile), 1
