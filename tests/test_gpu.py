@@ -14,7 +14,7 @@ import torch
 
 from localnorm import LRNSpec
 from localnorm.errors import DeviceError
-from localnorm.kernels import choice
+from localnorm.kernels import choice, gpu
 from localnorm.kernels.gpu.plan import plan, takes
 from localnorm.kernels.layout import layout
 from localnorm.torch import LocalResponseNorm, cuda
@@ -111,6 +111,7 @@ def test_what_the_kernel_does_not_take():
 
 def test_without_triton_the_portable_arithmetic_does_it_and_says_so_once(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setitem(sys.modules, "localnorm.kernels.gpu.launch", None)
+    monkeypatch.delattr(gpu, "launch", raising=False)
     choice.gpu_kernel.cache_clear()
     x, spec = random_tensor(2, 8, 4), LRNSpec(2, 1, 0.7, 0.75, 1.5)
     try:
