@@ -7,7 +7,7 @@ These bounds say nothing of those; `power.py` says what the documentation of PTX
 
 from __future__ import annotations
 
-from itertools import cycle
+from itertools import cycle, product
 
 import numpy as np
 import pytest
@@ -19,7 +19,7 @@ from doors import _as_array
 from hazards import HAZARDS, Hazard
 from localnorm import LRNSpec
 from localnorm.axes import window_axes
-from localnorm.kernels.gpu import plan
+from localnorm.kernels.gpu import launch, plan
 from localnorm.torch import cuda
 from localnorm.torch.graph import differentiable
 from tensors import as_tensor, bits, random_tensor
@@ -76,8 +76,20 @@ def _check(x: Array, grad: Array, dtype: str, spec: LRNSpec, axis: int, layout: 
     check_gradient(GPU, x, grad, dtype, spec, axis, layout)
 
 
-@pytest.mark.parametrize("spec", SPECS.values(), ids=SPECS)
-@pytest.mark.parametrize("name", SHAPES)
+def _param(*values: object, core: bool, name: str | None = None) -> object:
+    """Return a case that is slow unless it is of the core: interpreting takes a second and more."""
+    return pytest.param(*values, id=name, marks=[] if core else [pytest.mark.slow])
+
+
+@pytest.mark.parametrize(
+    ("name", "spec"),
+    [
+        # Every shape, and every spec with more than one shape.
+        _param(name, SPECS[spec], core=(i + j) % 3 == 0, name=f"{name}-{spec}")
+        for i, name in enumerate(SHAPES)
+        for j, spec in enumerate(SPECS)
+    ],
+)
 def test_shapes(name: str, spec: LRNSpec):
     shape, axis, layout = SHAPES[name]
     rng = np.random.default_rng(len(name))
@@ -91,7 +103,7 @@ RANDOM = [case for case in CASES if _taken(case.draw()[0], case.draw()[2], case.
 @pytest.mark.parametrize(
     ("case", "dtype"),
     [
-        pytest.param(case, dtype, id=f"{case}-{dtype}", marks=[pytest.mark.slow] if i % 24 else [])
+        _param(case, dtype, core=i % 36 == 0, name=f"{case}-{dtype}")
         for i, (case, dtype) in enumerate(zip(RANDOM, cycle(DTYPES)))
     ],
 )
@@ -100,16 +112,43 @@ def test_random_cases(case: Case, dtype: str):
     _check(x, grad, dtype, spec, case.axis, case.layout)
 
 
+CORE_HAZARDS = {
+    "even-window-low-4": "float32",
+    "even-window-high-2": "bfloat16",
+    "more-images-than-channels": "float16",
+    "one-sided-window-beyond-channels": "float32",
+    "window-65-of-192": "bfloat16",
+    "every-channel-in-the-window": "float32",
+    "half-rank-5": "float16",
+    "rank-5-transposed": "bfloat16",
+    "rank-1": "float32",
+    "one-channel": "float32",
+    "spike-1e5": "float32",
+    "fp16-300-channels-last": "float16",
+    "fp16-largest": "float16",
+    "nan": "bfloat16",
+    "fp32-1e30": "float32",
+    "fp32-1e-25": "bfloat16",
+    "fp16-subnormal-outputs": "float16",
+    "alpha-100": "float32",
+    "alpha-1e15": "float32",
+    "beta-0": "float16",
+}
+"""The dtype that a hazard is met in by default."""
+
+
 def _hazards() -> list[object]:
-    """Every hazard in one dtype or two, the others slow."""
-    found = []
-    for i, hazard in enumerate(h for h in HAZARDS if _taken(h.x(), h.spec, h.axis)):
-        dtypes = [dtype for dtype in DTYPES if dtype in hazard.dtypes]
-        for j, dtype in enumerate(dtypes):
-            slow = j != i % len(dtypes)
-            marks = [pytest.mark.slow] if slow else []
-            found.append(pytest.param(hazard, dtype, id=f"{hazard.name}-{dtype}", marks=marks))
-    return found
+    return [
+        _param(hazard, dtype, core=CORE_HAZARDS.get(hazard.name) == dtype, name=f"{hazard.name}-{dtype}")
+        for hazard in HAZARDS
+        if _taken(hazard.x(), hazard.spec, hazard.axis)
+        for dtype in DTYPES
+        if dtype in hazard.dtypes
+    ]
+
+
+def test_the_core_is_made_of_hazards():
+    assert {(hazard.name, dtype) for hazard in HAZARDS for dtype in hazard.dtypes} >= CORE_HAZARDS.items()
 
 
 @pytest.mark.parametrize(("hazard", "dtype"), _hazards())
@@ -117,15 +156,14 @@ def test_hazards(hazard: Hazard, dtype: str):
     _check(hazard.x(), hazard.grad(), dtype, hazard.spec, hazard.axis, hazard.layout)
 
 
-@pytest.mark.parametrize("value", [np.nan, np.inf, 3e30])
-@pytest.mark.parametrize("layout", ["contiguous", "channels_last"])
 @pytest.mark.parametrize(
-    "spec",
+    ("spec", "layout", "value"),
     [
-        LRNSpec(2, 1, 0.7, 0.75, 1.0),
-        pytest.param(LRNSpec(6, 5, 0.7, 0.75, 0.0), marks=pytest.mark.slow),
+        _param(spec, layout, value, core=i == 0 and (j + k) % 2 == 0, name=f"{spec.size}-{layout}-{value}")
+        for i, spec in enumerate((LRNSpec(2, 1, 0.7, 0.75, 1.0), LRNSpec(6, 5, 0.7, 0.75, 0.0)))
+        for j, layout in enumerate(("contiguous", "channels_last"))
+        for k, value in enumerate((np.nan, np.inf, 3e30))
     ],
-    ids=["narrow", "wide"],
 )
 def test_a_spike_stays_in_its_windows(spec: LRNSpec, layout: str, value: float):
     rng = np.random.default_rng(0)
@@ -143,18 +181,23 @@ def test_gradients_far_from_1(scale: float):
     check_gradient(GPU, x, grad, "float32", LRNSpec(2, 1, 0.7, 2.0, 1e-3))
 
 
-@pytest.mark.parametrize("spike", [1.0, 1e25], ids=["ordinary", "spike"])
-@pytest.mark.parametrize("per_channel", [False, True], ids=["shared", "a channel"])
+LEARNED = {"narrow": SPECS["even"], "size 9": LRNSpec(4, 4, 0.7, 0.6, 1.5), "wide": LRNSpec(6, 5, 0.7, 0.6, 1.5)}
+CORE_LEARNED = [
+    ("narrow", "contiguous", True, 1e25),
+    ("narrow", "channels_last", False, 1e25),
+    ("size 9", "contiguous", False, 1.0),
+    ("size 9", "channels_last", True, 1.0),
+    ("wide", "contiguous", True, 1.0),
+]
+
+
 @pytest.mark.parametrize(
-    "spec",
+    ("spec", "layout", "per_channel", "spike"),
     [
-        SPECS["even"],
-        LRNSpec(4, 4, 0.7, 0.6, 1.5),
-        pytest.param(LRNSpec(6, 5, 0.7, 0.6, 1.5), marks=pytest.mark.slow),
+        _param(LEARNED[name], *rest, core=(name, *rest) in CORE_LEARNED, name="-".join(map(str, (name, *rest))))
+        for name, *rest in product(LEARNED, ("contiguous", "channels_last"), (False, True), (1.0, 1e25))
     ],
-    ids=["narrow", "size 9", "wide"],
 )
-@pytest.mark.parametrize("layout", ["contiguous", "channels_last"])
 def test_learned_values(layout: str, spec: LRNSpec, per_channel: bool, spike: float):
     """Beside the same arithmetic in float64.
 
@@ -178,15 +221,26 @@ def test_learned_values(layout: str, spec: LRNSpec, per_channel: bool, spike: fl
         torch.testing.assert_close(found.values[name], want.values[name], rtol=1e-4, atol=1e-4)
 
 
-@pytest.mark.parametrize("name", ["images", "channels last"])
-@pytest.mark.parametrize("spec", [SPECS["even"], SPECS["wide"]], ids=["narrow", "wide"])
+@pytest.mark.parametrize(
+    ("name", "spec"),
+    [
+        _param("images", SPECS["even"], core=False),
+        _param("images", SPECS["wide"], core=True),
+        _param("channels last", SPECS["even"], core=True),
+        _param("channels last", SPECS["wide"], core=False),
+    ],
+)
 def test_offsets_in_64_bits(name: str, spec: LRNSpec, monkeypatch: pytest.MonkeyPatch):
     """As for tensors of more than 2^31 elements, which no test has the memory for."""
     shape, axis, layout = SHAPES[name]
     x, grad = (as_tensor(random_tensor(*shape).numpy(), "float32", layout) for _ in range(2))
     want = cuda.run_forward(x, spec, axis, {}), cuda.run_backward(x, grad, spec, axis, {}).x
     monkeypatch.setattr(plan, "_LARGEST_OFFSET", 0)
+    for kept in (launch.forward, launch.backward):
+        kept.cache_clear()
     got = cuda.run_forward(x, spec, axis, {}), cuda.run_backward(x, grad, spec, axis, {}).x
+    for kept in (launch.forward, launch.backward):
+        kept.cache_clear()
     assert [bits(y) for y in got] == [bits(y) for y in want]
 
 
@@ -196,3 +250,12 @@ def test_expanded_inputs_and_gradients():
     t = random_tensor(3, 11, 4, 5, dtype=torch.float32)
     found = cuda.run_backward(t, torch.ones(()).expand(t.shape), SPECS["even"], 1, {}).x
     assert torch.equal(found, cuda.run_backward(t, torch.ones(t.shape), SPECS["even"], 1, {}).x)
+
+
+def test_what_is_launched_is_worked_out_once():
+    x = random_tensor(2, 12, 5, 5, dtype=torch.float32)
+    for _ in range(2):
+        before = [kept.cache_info().misses for kept in (launch.forward, launch.backward)]
+        cuda.run_forward(x, SPECS["even"], 1, {})
+        cuda.run_backward(x, x, SPECS["even"], 1, {})
+    assert [kept.cache_info().misses for kept in (launch.forward, launch.backward)] == before

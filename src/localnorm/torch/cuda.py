@@ -5,7 +5,7 @@ No value of a tensor is looked at here, and memory comes from torch alone, so CU
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Mapping
 from contextlib import nullcontext
 from functools import cache
 from typing import Any
@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch.utils._python_dispatch import _get_current_dispatch_mode
 
 from localnorm.kernels.choice import gpu_kernel
-from localnorm.kernels.gpu.plan import takes
+from localnorm.kernels.gpu.plan import MOST_OUTER, takes
 from localnorm.kernels.layout import layout
 from localnorm.learnable import NAMES
 from localnorm.spec import LRNSpec
@@ -26,6 +26,9 @@ from localnorm.torch.portable import forward as portable_forward
 _DTYPES = (torch.float16, torch.bfloat16, torch.float32)
 _USUAL = 132
 """Multiprocessors to plan for where there is no GPU to ask, as while a graph is traced elsewhere."""
+
+_MOST_AXES = MOST_OUTER + 2
+"""Of so many, the kernel can count all. More may have to be merged."""
 
 Wrap = Callable[[Any], Any]
 """What is done to a kernel before it is called; in an operator, ``torch.library.wrap_triton``."""
@@ -60,59 +63,69 @@ def usable(x: Tensor, spec: LRNSpec, axes: tuple[int, ...], values: Values) -> b
     if any(value.numel() not in (1, value.shape[axes[0]]) for value in values.values()):
         # One value a channel and a window within the channel, or values of its own for each of a batch.
         return False
-    return takes(spec, values.keys(), layout(x.shape, axes[0], x.stride()))
+    if x.ndim > _MOST_AXES and len(layout(x.shape, axes[0], x.stride()).outer) > MOST_OUTER:
+        return False
+    return takes(spec, values.keys(), x.shape[axes[0]])
 
 
-def run_forward(x: Tensor, spec: LRNSpec, axis: int, values: Values, wrap: Wrap = lambda kernel: kernel) -> Tensor:
-    """Launch the forward pass."""
+def traceable(x: Tensor) -> bool:
+    """Whether `usable` can be asked of a tensor of symbolic shape: the compiler does not sort symbols."""
+    return x.ndim <= _MOST_AXES
+
+
+def run_forward(x: Tensor, spec: LRNSpec, axis: int, values: Values, wrap: Wrap | None = None) -> Tensor:
+    """Launch the forward pass; only without `wrap` may shapes be kept, since in a graph they may be symbols."""
+    gpu: Any = gpu_kernel()
     out = torch.empty_like(x)
-    _start(_pass(x, spec, axis, values).forward(_array(x), _array(out)), wrap)
+    given = _pass(x, spec, axis, values)
+    prepare = gpu.forward if wrap is None else gpu.Pass.forward
+    _start(prepare(given, x.stride(), out.stride()), {"x": x, "y": out, **_learned(values)}, wrap)
     return out
 
 
 def run_backward(
-    x: Tensor, grad: Tensor, spec: LRNSpec, axis: int, values: Values, wrap: Wrap = lambda kernel: kernel
+    x: Tensor, grad: Tensor, spec: LRNSpec, axis: int, values: Values, wrap: Wrap | None = None
 ) -> Gradients:
     """Launch the backward pass, and sum what the programs found for each learned value."""
+    gpu: Any = gpu_kernel()
     out = torch.empty_like(x)
     if grad.stride() != x.stride():
         # Read once more and written once, it lies as x does, which every kernel is quickest with.
         grad = torch.empty_like(x).copy_(grad)
     given = _pass(x, spec, axis, values)
-    cut = given.planned(_array(x), _array(out), _array(grad), backward=True)
-    sums = None
-    if values:
-        shape = cut.sums_shape(x.shape[axis], given.own)
-        sums = torch.empty(shape, dtype=torch.float64, device=x.device)
-    scratch = None
-    if cut.kind == "wide":
-        h, r = (torch.empty_like(x, dtype=torch.float32) for _ in range(2))
-        scratch = (_array(h), _array(r))
-    _start(given.backward(_array(x), _array(out), _array(grad), sums, scratch), wrap)
-    if sums is None:
+    prepare = gpu.backward if wrap is None else gpu.Pass.backward
+    # What is made beside x in memory of its own has the strides of out.
+    prepared = prepare(given, x.stride(), out.stride(), grad.stride(), out.stride())
+    tensors = {"x": x, "y": out, "grad": grad, **_learned(values)}
+    if prepared.scratch:
+        tensors |= {name: torch.empty_like(x, dtype=torch.float32) for name in ("h", "r")}
+    if not values:
+        _start(prepared, tensors, wrap)
         return Gradients(out, {})
+    sums = torch.empty(prepared.sums_shape, dtype=torch.float64, device=x.device)
+    _start(prepared, {**tensors, "sums": sums}, wrap)
     totals = dict(zip(NAMES, sums.sum(0), strict=True))
     found = {name: totals[name] if value.numel() > 1 else totals[name].sum() for name, value in values.items()}
-    return Gradients(out, {name: found[name].reshape(value.shape).to(value) for name, value in values.items()})
+    # Copies: what an operator returns may not share memory.
+    copies = {name: found[name].reshape(value.shape).to(value, copy=True) for name, value in values.items()}
+    return Gradients(out, copies)
 
 
-def _start(launches: Iterable[Any], wrap: Wrap) -> None:
-    for launch in launches:
-        wrap(launch.kernel)[launch.grid](**launch.arguments, num_warps=launch.warps)
+def _start(prepared: Any, tensors: Mapping[str, Tensor], wrap: Wrap | None) -> None:  # noqa: ANN401
+    for launch in prepared.launches:
+        given = {name: tensors[name] for name in launch.tensors}
+        kernel = launch.kernel if wrap is None else wrap(launch.kernel)
+        kernel[launch.grid](**given, **launch.arguments, num_warps=launch.warps)
 
 
 def _pass(x: Tensor, spec: LRNSpec, axis: int, values: Values) -> Any:  # noqa: ANN401
     gpu: Any = gpu_kernel()
-    learned = {
-        name: gpu.Learned(value.detach().double().reshape(-1).contiguous(), value.numel())
-        for name, value in values.items()
-    }
+    learned = tuple((name, value.numel()) for name, value in values.items())
     return gpu.Pass(tuple(x.shape), axis, spec, learned, x.element_size(), _processors(x.device))
 
 
-def _array(x: Tensor) -> Any:  # noqa: ANN401
-    gpu: Any = gpu_kernel()
-    return gpu.Array(x, x.stride())
+def _learned(values: Values) -> dict[str, Tensor]:
+    return {f"learned_{name}": value.detach().double().reshape(-1).contiguous() for name, value in values.items()}
 
 
 def _in_memory(x: Tensor) -> bool:

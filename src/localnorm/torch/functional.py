@@ -162,7 +162,7 @@ def _for_cuda(x: Tensor, spec: LRNSpec, axes: tuple[int, ...], values: Mapping[s
     """Whether the GPU kernel can stand in a compiled graph."""
     if x.device.type != "cuda" or torch.compiler.is_exporting() or not cuda_operator.ready():
         return False
-    return cuda.usable(x, spec, axes, values)
+    return cuda.traceable(x) and cuda.usable(x, spec, axes, values)
 
 
 def _needs_gradient(x: Tensor, values: Mapping[str, Tensor]) -> bool:

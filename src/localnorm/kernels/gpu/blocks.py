@@ -10,8 +10,8 @@ from __future__ import annotations
 import triton
 import triton.language as tl
 
-_MIDDLE = tl.constexpr(16)
-"""Channels between the two blocks that are read at a time."""
+_MIDDLE = tl.constexpr(8)
+"""Channels between the two blocks that are read at a time; more take as many registers as a block of 16."""
 
 
 @triton.jit

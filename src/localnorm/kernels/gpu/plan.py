@@ -18,14 +18,16 @@ Kind = Literal["rows", "side", "wide"]
 NARROW = 9
 """Up to this size a window is kept in registers; beyond it, sums are put together from blocks of channels."""
 _THREADS, _WARP = 128, 32
-# Side by side, ptxas spills a register of the backward pass where it aims at smaller programs.
-_SIDE_THREADS = 256
+# Side by side, ptxas spills registers of the backward pass where it aims at smaller programs: threads of a narrow
+# window, and of one of more than `_SMALL` channels.
+_SIDE_THREADS, _SIDE_THREADS_BACKWARD = 256, 512
 # Channels that a thread takes at a time. Side by side, they are whole vectors of 16 bytes of any dtype.
 _AT_A_TIME = 8
 # Up to this size, two positions a thread leave room for the windows of the backward pass.
 _SMALL = 5
-# Elements of a block of channels with its tile, and the largest block of each.
-_BLOCK_ELEMENTS, _LARGEST_BLOCK, _LONGEST_TILE = 4096, 64, 128
+# Elements of a block of channels with its tile, eight a thread: with sixteen, the addresses of what can't be read
+# in vectors take up to 255 registers. And the largest block, and the longest tile.
+_BLOCK_ELEMENTS, _LARGEST_BLOCK, _LONGEST_TILE = 1024, 64, 128
 # Programs a multiprocessor, so that the last ones to run are a small part; and the least that keep it busy.
 _MANY, _FEW = 8, 2
 _SMALLEST_PART = 16
@@ -69,14 +71,13 @@ class Plan:
         return (self.grid[0], 3, channels) if own else (self.grid[0] * self.grid[1], 3, 1)
 
 
-def takes(spec: LRNSpec, learned: Collection[str], layout: Layout) -> bool:
-    """Whether the kernel is right for these values, and can count these axes and channels."""
+def takes(spec: LRNSpec, learned: Collection[str], channels: int) -> bool:
+    """Whether the kernel is right for these values, and can count these channels."""
     fixed = {name: getattr(spec, name) for name in NAMES if name not in learned}
     return (
         all(value == 0 or 1 / _LARGEST <= value <= _LARGEST for name, value in fixed.items() if name != "beta")
         and abs(fixed.get("beta", 0.0)) <= _LARGEST_BETA
-        and layout.channels <= _MOST_CHANNELS
-        and len(layout.outer) <= MOST_OUTER
+        and channels <= _MOST_CHANNELS
     )
 
 
@@ -106,13 +107,15 @@ def plan(
         block = min(2 ** int(math.log2(lo + hi)), _LARGEST_BLOCK)
         tile = min(_BLOCK_ELEMENTS // block, _LONGEST_TILE)
         grid = (-(-count // tile), -(-layout.channels // block))
-        return Plan("wide", tile, block, block, grid, max(block * tile // (16 * _WARP), _THREADS // _WARP), long)
+        return Plan("wide", tile, block, block, grid, _THREADS // _WARP, long)
     side_by_side = all(step == 1 for step in layout.channel_steps) and layout.channels >= _AT_A_TIME
     if side_by_side and not own and (layout.positions == 1 or layout.position_steps[0] != 1):
         groups = -(-layout.channels // _AT_A_TIME)
-        grid = (-(-count * groups // _SIDE_THREADS), 1)
-        return Plan("side", _SIDE_THREADS, _AT_A_TIME, layout.channels, grid, _SIDE_THREADS // _WARP, long)
-    tile = _THREADS * _positions_a_thread(layout, lo + hi + 1, itemsize, backward)
+        threads = _SIDE_THREADS_BACKWARD if backward and lo + hi >= _SMALL else _SIDE_THREADS
+        grid = (-(-count * groups // threads), 1)
+        return Plan("side", threads, _AT_A_TIME, layout.channels, grid, threads // _WARP, long)
+    # With values of each channel's own, two positions a thread spill registers.
+    tile = _THREADS * (1 if backward and own else _positions_a_thread(layout, lo + hi + 1, itemsize, backward))
     while tile > _THREADS and -(-count // tile) < _MANY * processors:
         tile //= 2
     tiles, blocks = -(-count // tile), 1
@@ -120,17 +123,18 @@ def plan(
         blocks *= 2
     block = -(-layout.channels // (blocks * _AT_A_TIME)) * _AT_A_TIME
     # More at a time than there are registers for would be kept in memory.
-    crowded = backward and (tile > _THREADS or (own and lo + hi >= _SMALL))
+    crowded = backward and (tile > _THREADS or own)
     chunk = _AT_A_TIME // 2 if crowded else _AT_A_TIME
     return Plan("rows", tile, chunk, block, (tiles, -(-layout.channels // block)), _THREADS // _WARP, long)
 
 
 def _positions_a_thread(layout: Layout, size: int, itemsize: int, backward: bool) -> int:
     """Return as many as can be read in one go; more cost registers and gain nothing."""
-    in_vectors = layout.position_steps[0] == 1 and layout.positions % 16 == 0
+    if layout.position_steps[0] != 1 or layout.positions % 16:
+        return 1
     if backward:
-        return 2 if in_vectors and size <= _SMALL else 1
-    return 8 // itemsize if in_vectors and size <= _SMALL else 2
+        return 2 if size <= _SMALL else 1
+    return 8 // itemsize if size <= _SMALL else 2
 
 
 def _largest_offsets(layout: Layout) -> Sequence[int]:

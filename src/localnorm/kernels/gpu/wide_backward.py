@@ -160,7 +160,6 @@ def wide_through(
     step_k,
     step_alpha,
     step_beta,
-    BETA: tl.constexpr,
     OWN: tl.constexpr,
     OUTER: tl.constexpr,
     TILE: tl.constexpr,
