@@ -18,8 +18,8 @@ Kind = Literal["rows", "side", "wide"]
 NARROW = 9
 """Up to this size a window is kept in registers; beyond it, sums are put together from blocks of channels."""
 _THREADS, _WARP = 128, 32
-# Side by side, ptxas spills registers of the backward pass where it aims at smaller programs: threads of a narrow
-# window, and of one of more than `_SMALL` channels.
+# Side by side, ptxas spills registers of the backward pass where it aims at smaller programs; the second number is
+# for windows of more than `_SMALL` channels.
 _SIDE_THREADS, _SIDE_THREADS_BACKWARD = 256, 512
 # Channels that a thread takes at a time. Side by side, they are whole vectors of 16 bytes of any dtype.
 _AT_A_TIME = 8
@@ -132,9 +132,9 @@ def _positions_a_thread(layout: Layout, size: int, itemsize: int, backward: bool
     """Return as many as can be read in one go; more cost registers and gain nothing."""
     if layout.position_steps[0] != 1 or layout.positions % 16:
         return 1
-    if backward:
-        return 2 if size <= _SMALL else 1
-    return 8 // itemsize if size <= _SMALL else 2
+    if size > _SMALL:
+        return 1
+    return 2 if backward else 8 // itemsize
 
 
 def _largest_offsets(layout: Layout) -> Sequence[int]:
