@@ -14,7 +14,7 @@ MOST_BACKWARD = 128
 MOST_LEARNED = 224
 """Three numbers more for each element: a gradient for the values is not what a trained network is run for."""
 
-MOST_SPILLED = {"side_backward": 24, "wide_forward": 32, "wide_terms": 32, "wide_through": 32}
+MOST_SPILLED = dict.fromkeys(("side_backward", "wide_forward", "wide_terms", "wide_through"), 24)
 """Bytes a thread, once: ptxas gives up what is needed behind the loops, masks and offsets, where one more program
 then finds room on a multiprocessor. Those kernels stay below the registers that they may have."""
 
