@@ -19,6 +19,7 @@ from localnorm.lab.norms import NORMS, Norm, find_norm
 from localnorm.lab.records import Trial
 from localnorm.lab.search import Choice, LogUniform, Range, Uniform, draw
 from localnorm.lab.study import Study
+from localnorm.lab.tasks import task_studies
 from localnorm.lab.tasks import find_task
 from localnorm.lab.train import set_up, train_epoch
 from localnorm.learnable import NAMES
@@ -140,16 +141,19 @@ def test_a_draw_is_the_same_on_every_machine():
 
 
 def test_a_seeds_learning_rates_are_the_same_for_every_norm_and_its_own_settings_drawn():
-    study = Study(norms=("none", "local", "own_norms:placebo", "own_norms:scaled"), seeds=(0, 1), draws=3)
-    by_norm = {norm: [t for t in draw_trials(study) if t.norm == norm] for norm in study.norms}
+    (task,) = task_studies(["digits"])
+    schedule = replace(task.schedule, draws=3)
+    task = replace(task, schedule=schedule)
+    study = Study((task,), norms=("none", "local", "own_norms:placebo", "own_norms:scaled"), seeds=(0, 1))
+    by_norm = {norm: [t for t in draw_trials(study, task) if t.norm == norm] for norm in study.norms}
     rates = [[t.learning_rate for t in trials] for trials in by_norm.values()]
     assert rates == [rates[0]] * 4
-    assert len(set(rates[0])) == len(study.seeds) * study.draws
-    assert all(min(study.learning_rates) <= rate <= max(study.learning_rates) for rate in rates[0])
+    assert len(set(rates[0])) == len(study.seeds) * schedule.draws
+    assert all(min(schedule.learning_rates) <= rate <= max(schedule.learning_rates) for rate in rates[0])
     names = {norm: {tuple(dict(t.settings)) for t in trials} for norm, trials in by_norm.items()}
     assert list(names.values()) == [{()}, {("alpha", "beta", "k", "n")}, {()}, {("by",)}]
-    more = list(draw_trials(replace(study, norms=(*study.norms, "rms"), seeds=(0, 1, 2))))
-    assert set(draw_trials(study)) < set(more)
+    more = list(draw_trials(replace(study, norms=(*study.norms, "rms"), seeds=(0, 1, 2)), task))
+    assert set(draw_trials(study, task)) < set(more)
 
 
 def test_a_norm_of_your_own():
