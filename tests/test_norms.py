@@ -19,8 +19,7 @@ from localnorm.lab.norms import NORMS, Norm, find_norm
 from localnorm.lab.records import Trial
 from localnorm.lab.search import Choice, LogUniform, Range, Uniform, draw
 from localnorm.lab.study import Study
-from localnorm.lab.tasks import task_studies
-from localnorm.lab.tasks import find_task
+from localnorm.lab.tasks import find_task, task_studies
 from localnorm.lab.train import set_up, train_epoch
 from localnorm.learnable import NAMES
 from localnorm.torch import LocalResponseNorm
