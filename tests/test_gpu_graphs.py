@@ -23,9 +23,12 @@ from triton.runtime import driver
 
 from localnorm import LRNSpec
 from localnorm.learnable import NAMES
+from localnorm.torch import cuda_operator
 from localnorm.torch.functional import apply_spec
 
+# Registered where the module is imported, which the door itself does when a graph for CUDA is compiled.
 OPERATORS = torch.ops.localnorm
+assert cuda_operator
 SHAPE = (6, 24, 5, 3)
 NARROW, WIDE = (2, 2, 1e-4, 0.75, 1.0, 1), (9, 12, 1e-4, 0.6, 1.0, 1)
 LAYOUTS = {"channels first": torch.contiguous_format, "channels last": torch.channels_last}

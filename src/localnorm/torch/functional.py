@@ -11,7 +11,7 @@ from torch import Tensor
 from localnorm.axes import channel_axis, window_axes
 from localnorm.errors import AxisError, DeviceError, DTypeError, InplaceError, LayoutError
 from localnorm.spec import LRNSpec
-from localnorm.torch import cuda, cuda_operator, function, onnx_graph, operator
+from localnorm.torch import cuda, function, onnx_graph, operator
 from localnorm.torch.graph import traceable, tracing, without_sum
 from localnorm.torch.kernel import forward
 from localnorm.torch.operations import wide_dtype
@@ -113,6 +113,8 @@ def apply_spec(
     elif compiling and x.device.type == "cpu" and not (torch.compiler.is_exporting() or transformed()):
         y = operator.apply(x, spec, axes, values)
     elif compiling and not transformed() and _for_cuda(x, spec, axes, values):
+        from localnorm.torch import cuda_operator
+
         y = cuda_operator.apply(x, spec, axes, values)
     elif compiling or tracing():
         y = traceable(x, spec, axes, values)
@@ -160,7 +162,12 @@ def _along_channels(value: Tensor, x: Tensor, channel: int) -> Tensor:
 
 def _for_cuda(x: Tensor, spec: LRNSpec, axes: tuple[int, ...], values: Mapping[str, Tensor]) -> bool:
     """Whether the GPU kernel can stand in a compiled graph."""
-    if x.device.type != "cuda" or torch.compiler.is_exporting() or not cuda_operator.ready():
+    if x.device.type != "cuda" or torch.compiler.is_exporting():
+        return False
+    # Imported where a graph for CUDA is compiled: its operators import the compiler, which takes a second.
+    from localnorm.torch import cuda_operator
+
+    if not cuda_operator.ready():
         return False
     return cuda.traceable(x) and cuda.usable(x, spec, axes, values)
 
