@@ -53,7 +53,9 @@ def test_corruptions_grow_and_are_the_same_for_every_norm_of_a_seed(name: str):
     )
     distances = [(image - images).abs().mean().item() for image in corrupted]
     assert [0.0, *distances] == sorted({0.0, *distances})
-    random = name in ("noise", "salt and pepper")
+    assert min(image.min() for image in corrupted) >= 0
+    assert max(image.max() for image in corrupted) <= 1
+    random = name in ("noise", "salt and pepper", "shot noise", "motion blur", "occlusion")
     assert torch.equal(corrupt(images, name, 5, seed=4), corrupted[-1]) != random
     assert torch.equal(images, find_task("digits").load(0).test.inputs), "the clean images were written to"
 

@@ -33,8 +33,13 @@ SEVERITIES: Mapping[str, str] = MappingProxyType(
     {
         "noise": "Gaussian, standard deviation 0.1 to 0.5 of the range from black to white",
         "salt and pepper": "4 to 20 % of the pixels replaced by black or white",
+        "shot noise": "photons counted, a white pixel 60 to 3 of them on average",
         "blur": "Gaussian, standard deviation 0.3 to 1.1 pixels",
+        "motion blur": "along 1 to 5 pixels, in a direction of each image's own",
         "contrast": "reduced to 84 to 20 %",
+        "brightness": "every pixel brighter by 0.1 to 0.5 of the range from black to white",
+        "pixelate": "85 to 25 % of the pixels along each side",
+        "occlusion": "a grey rectangle of 1/8 to 5/8 of each side, somewhere in the image",
     }
 )
 
