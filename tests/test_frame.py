@@ -39,6 +39,7 @@ HOUSE = """
     lab.norms | lab.data
     lab.models
     lab.tasks
+    lab.features
     lab.train | lab.probes
     lab.worker lab.pool lab.jobs lab.settings lab.settings_file lab.engine lab.plan lab.compare
     lab.claims | lab.measures

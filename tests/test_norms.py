@@ -85,7 +85,7 @@ def test_local_learned_is_trained_by_the_lab():
     """After an epoch of a trial, every value of every layer has moved."""
     task = find_task("digits")
     trial = Trial("digits", "textbook_cnn", "local-learned", 0, 3e-3, 128, 1)
-    fabric, model, optimizer = set_up(task, trial)
+    fabric, model, optimizer, _ = set_up(task, trial)
     assert sum(p.numel() for p in model.parameters()) == 53_002 + 2 * 3
     train_epoch(fabric, model, optimizer, task, task.load(0).train, 128, torch.Generator().manual_seed(0))
     layers = [module for module in model.modules() if isinstance(module, LocalResponseNorm)]

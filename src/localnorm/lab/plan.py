@@ -18,8 +18,8 @@ _STEPS = 5
 _STARTING = 5.0
 """Seconds to start the workers, twice: for the probe of cost and for the rest."""
 
-Kind = tuple[str, str, int, bool]
-"""Task, norm, batch size, and whether corrupted: what decides the time."""
+Kind = tuple[str, str, int, bool, bool]
+"""Task, norm, batch size, and whether corrupted and with features: what decides the time."""
 
 
 @dataclass(frozen=True)
@@ -87,7 +87,7 @@ def _value(finished: Finished[Any]) -> Any:  # noqa: ANN401
 
 
 def _kind(trial: Trial) -> Kind:
-    return trial.task, trial.norm, trial.batch_size, trial.corrupted
+    return trial.task, trial.norm, trial.batch_size, trial.corrupted, trial.features
 
 
 def _seconds(trial: Trial, measured: Sequence[dict[Kind, tuple[int, _Pace]]]) -> float:
@@ -119,7 +119,7 @@ def _pace(trial: Trial) -> tuple[int, _Pace]:
 
     task = find_task(trial.task, trial.model)
     split = task.load(0)
-    fabric, model, optimizer = train.set_up(task, replace(trial, settings=()))
+    fabric, model, optimizer, norms = train.set_up(task, replace(trial, settings=()))
     order = torch.Generator().manual_seed(0)
     few = _STEPS * trial.batch_size
     part = Part(split.train.inputs[:few], split.train.labels[:few])
@@ -131,7 +131,7 @@ def _pace(trial: Trial) -> tuple[int, _Pace]:
     learn()
     step = min(_time(learn), _time(learn)) / steps
     epoch = _time(lambda: error(task.objective, model, split.validation))
-    once = _time(lambda: (error(task.objective, model, split.train), train.test(model, split, task, trial)))
+    once = _time(lambda: train.examine(model, norms, split, task, trial))
     return len(split.train.labels), _Pace(step, epoch, once)
 
 

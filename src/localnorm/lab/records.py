@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 from localnorm.errors import RecordError
 
-RECORD_VERSION = 1
+RECORD_VERSION = 2
 """Records of different versions are never compared: raise it when a change alters what a trial measures."""
 
 Status = Literal["ok", "diverged", "out of memory", "failed"]
@@ -31,6 +31,7 @@ class Trial:
         epochs: passes over the training data.
         settings: the norm's own hyperparameters where they are not its defaults, sorted by name.
         corrupted: whether the test is repeated under the task's corruptions, which takes as long as training.
+        features: whether a linear probe is fitted to the features behind the last norm.
     """
 
     task: str
@@ -42,6 +43,7 @@ class Trial:
     epochs: int
     settings: tuple[tuple[str, float], ...] = ()
     corrupted: bool = False
+    features: bool = False
 
 
 @dataclass(frozen=True)
@@ -141,7 +143,7 @@ def from_json(text: str, name: str) -> Record:
         if version != RECORD_VERSION:
             raise RecordError(
                 f"a record must be of version {RECORD_VERSION}, got version {version}; records of two versions "
-                "can't be compared: use another output folder."
+                "can't be compared: use another output folder, or the localnorm that wrote it."
             )
         job = _KINDS[kind](**{part: _tuples(value) for part, value in described.items()})
         record = Record(

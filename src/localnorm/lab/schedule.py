@@ -23,7 +23,7 @@ class Schedule:
         more_epochs: as `more_batch_sizes`, of epochs.
         draws: settings drawn for each seed, of learning rate and the norm's own hyperparameters.
         batch_sizes: trained on for the batch-size row; Adam's learning rate goes with the square root.
-        batch_epochs: passes over the training data there.
+        batch_epochs: passes over the training data there; more at batches above the task's own, see `epochs_at`.
         corrupted: whether the test is repeated under the task's corruptions, where it has any.
 
     Example:
@@ -67,6 +67,18 @@ class Schedule:
         """Every learning rate, batch size and number of epochs that is tried at a norm's defaults."""
         sizes, epochs = (self.batch_size, *self.more_batch_sizes), (self.epochs, *self.more_epochs)
         return tuple(product(self.learning_rates, sizes, epochs))
+
+    def epochs_at(self, size: int) -> int:
+        """Return the passes over the training data at a batch size of the batch-size row.
+
+        Up to the task's own batch size all see as many examples; above it, all take as many steps. Else large
+        batches would be trained for a few steps only, and it is that which the row would show.
+
+        Example:
+            >>> [Schedule(batch_size=32, batch_epochs=2).epochs_at(size) for size in (1, 32, 128)]
+            [2, 2, 8]
+        """
+        return max(self.batch_epochs, math.ceil(self.batch_epochs * size / self.batch_size))
 
 
 def listed(values: Sequence[float]) -> str:

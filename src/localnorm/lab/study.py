@@ -33,6 +33,7 @@ class TaskStudy:
         smallest_effect: the smallest difference of the error that matters, in that unit.
         corruptions: the corruptions its test is repeated under.
         schedule: how its models are trained.
+        classes: how many classes its labels tell apart; 0 where they are no classes.
     """
 
     name: str
@@ -44,6 +45,7 @@ class TaskStudy:
     smallest_effect: float
     corruptions: tuple[str, ...] = ()
     schedule: Schedule = field(default_factory=Schedule)
+    classes: int = 0
 
     def __post_init__(self) -> None:
         if self.kind not in KINDS:
@@ -61,6 +63,11 @@ class TaskStudy:
     def corrupted(self) -> bool:
         """Whether its test is repeated under corruptions."""
         return bool(self.corruptions) and self.schedule.corrupted
+
+    @property
+    def features(self) -> bool:
+        """Whether linear probes are fitted to the features that it has taught."""
+        return self.kind == "images" and self.classes > 0
 
 
 @dataclass(frozen=True)
@@ -101,11 +108,12 @@ class Study:
         raise UnknownNameError(f"a task of this study must be one of {names}, got {name!r}; check the spelling.")
 
     def grid_trials(self, task: TaskStudy) -> Iterator[Trial]:
-        """Every norm, seed and setting of a task's grid at the norm's defaults, clean and corrupted."""
+        """Every norm, seed and setting of a task's grid at the norm's defaults, with all that a trial measures."""
+        more = {"corrupted": task.corrupted, "features": task.features}
         for norm in self.norms:
             for seed in self.seeds:
                 for rate, size, epochs in task.schedule.grid:
-                    yield Trial(task.name, task.model, norm, seed, rate, size, epochs, corrupted=task.corrupted)
+                    yield Trial(task.name, task.model, norm, seed, rate, size, epochs, **more)
 
     def batch_trials(self, task: TaskStudy) -> Iterator[Trial]:
         """Every norm, seed and batch size of a task's batch-size row, at the norm's defaults."""
@@ -114,7 +122,7 @@ class Study:
             for seed in self.seeds:
                 for size in schedule.batch_sizes:
                     rate = schedule.default_learning_rate * math.sqrt(size / schedule.batch_size)
-                    yield Trial(task.name, task.model, norm, seed, rate, size, schedule.batch_epochs)
+                    yield Trial(task.name, task.model, norm, seed, rate, size, schedule.epochs_at(size))
 
     def probes(self) -> Iterator[Probe]:
         """Cost of all norms side by side, scope and flexibility of each."""

@@ -41,7 +41,7 @@ def read_study(folder: Path) -> Study:
         ) from None
     raise RecordError(
         f"{path} must be of record version {RECORD_VERSION}, got version {version}; records of two versions "
-        "can't be compared: use another folder."
+        "can't be compared: use another folder, or the localnorm that wrote it."
     )
 
 

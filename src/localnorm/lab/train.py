@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import torch
 from lightning_fabric import Fabric
 from torch import Tensor, nn
 
+from localnorm.lab.features import read_features
 from localnorm.lab.norms import find_norm
 from localnorm.lab.provenance import provenance
 from localnorm.lab.records import Record, Status, Trial
-from localnorm.lab.tasks import Part, Split, Task, error, find_task
+from localnorm.lab.tasks import Objective, Part, Split, Task, error, find_task
 from localnorm.lab.tasks.corruptions import SEVERITIES, corrupt
 
 
@@ -64,7 +65,7 @@ def _train(trial: Trial, results: dict[str, Any], epoch_seconds: list[float]) ->
     """Fill in results as they come, so that a trial that ends early keeps its curve."""
     task = find_task(trial.task, trial.model)
     split = task.load(trial.seed)
-    fabric, model, optimizer = set_up(task, trial)
+    fabric, model, optimizer, norms = set_up(task, trial)
     results["parameters"] = sum(p.numel() for p in model.parameters())
     results["train_loss"], results["validation_error"] = losses, errors = [], []
     order = torch.Generator().manual_seed(trial.seed)
@@ -76,20 +77,25 @@ def _train(trial: Trial, results: dict[str, Any], epoch_seconds: list[float]) ->
             del losses[-1]
             raise _DivergedError(f"the training loss was not finite in epoch {len(losses) + 1}")
         errors.append(error(task.objective, model, split.validation))
-    results["train_error"] = error(task.objective, model, split.train)
-    results.update(test(model, split, task, trial))
+    results.update(examine(model, norms, split, task, trial))
 
 
-def set_up(task: Task, trial: Trial) -> tuple[Fabric, nn.Module, torch.optim.Optimizer]:
-    """Return the Fabric, and the trial's model and optimizer set up by it."""
+def set_up(task: Task, trial: Trial) -> tuple[Fabric, nn.Module, torch.optim.Optimizer, list[nn.Module]]:
+    """Return the Fabric, the trial's model and optimizer set up by it, and the norms that were made for it."""
     torch.manual_seed(trial.seed)
-    norm_layer = find_norm(trial.norm).builder(task.dims, trial.settings)
+    build_norm = find_norm(trial.norm).builder(task.dims, trial.settings)
+    norms: list[nn.Module] = []
+
+    def norm_layer(num_channels: int) -> nn.Module:
+        norms.append(build_norm(num_channels))
+        return norms[-1]
+
     # One CPU device and one thread: the same trial gives the same digits on every run.
     fabric = Fabric(accelerator="cpu", devices=1)
     model = task.build(norm_layer)
     optimizer = torch.optim.Adam(model.parameters(), trial.learning_rate, fused=True)
     model, optimizer = fabric.setup(model, optimizer)
-    return fabric, model, optimizer
+    return fabric, model, optimizer, norms
 
 
 def batches(part: Part, size: int, order: torch.Generator) -> Iterator[tuple[Tensor, Tensor]]:
@@ -121,9 +127,23 @@ def train_epoch(
     return total / len(part.labels)
 
 
+def examine(
+    model: nn.Module, norms: Sequence[nn.Module], split: Split, task: Task, trial: Trial
+) -> dict[str, Any]:
+    """Return all that is measured once, after training; the model is of no more use then."""
+    return {
+        "train_error": error(task.objective, model, split.train),
+        **test(model, norms, split, task, trial),
+        # Last: in training mode a norm may go on to gather its statistics.
+        "train_mode_error": train_mode_error(task.objective, model, split.train, trial),
+    }
+
+
 @torch.no_grad()
-def test(model: nn.Module, split: Split, task: Task, trial: Trial) -> dict[str, Any]:
-    """Return the test error, clean and as the trial asks corrupted; the only place that sees test data."""
+def test(
+    model: nn.Module, norms: Sequence[nn.Module], split: Split, task: Task, trial: Trial
+) -> dict[str, Any]:
+    """Return the test error, and as the trial asks the corrupted one and the features'; all that sees test data."""
     results: dict[str, Any] = {"test_error": error(task.objective, model, split.test)}
     results.update(task.objective.details(model, split.test))
     if trial.corrupted:
@@ -138,4 +158,28 @@ def test(model: nn.Module, split: Split, task: Task, trial: Trial) -> dict[str, 
             ]
             for name in task.corruptions
         }
+    if trial.features:
+        results.update(read_features(model, norms, split, trial.seed))
     return results
+
+
+class _InBatches(nn.Module):
+    """A model that is given its inputs in batches of the size that it was trained with."""
+
+    def __init__(self, model: nn.Module, size: int) -> None:
+        super().__init__()
+        self.model, self.size = model, size
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        return torch.cat([self.model(some) for some in torch.split(inputs, self.size)])
+
+
+@torch.no_grad()
+def train_mode_error(objective: Objective, model: nn.Module, part: Part, trial: Trial) -> float:
+    """Return the error in training mode, in batches of the size trained with; the model is left in that mode.
+
+    At the same weights as in evaluation mode: a norm that takes its statistics over the batch gives other answers.
+    """
+    order = torch.randperm(len(part.labels), generator=torch.Generator().manual_seed(trial.seed))
+    model.train()
+    return objective.error(_InBatches(model, trial.batch_size), Part(part.inputs[order], part.labels[order]))

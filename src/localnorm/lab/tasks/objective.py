@@ -33,6 +33,7 @@ class Objective:
         loss: ``loss(model, inputs, labels)``, a scalar to be minimized over one batch.
         error: ``error(model, part)``, with the model in evaluation mode and without gradients.
         details: further findings on the test data by name: plain JSON values.
+        classes: how many classes the labels tell apart; 0 where they are no classes.
     """
 
     measured_as: str
@@ -41,6 +42,7 @@ class Objective:
     loss: Callable[[nn.Module, Tensor, Tensor], Tensor]
     error: Callable[[nn.Module, Part], float]
     details: Callable[[nn.Module, Part], Mapping[str, Any]] = _nothing
+    classes: int = 0
 
 
 def classification(classes: int, smallest_effect: float = 0.5) -> Objective:
@@ -63,7 +65,9 @@ def classification(classes: int, smallest_effect: float = 0.5) -> Objective:
         # The accuracy is a float32; no part has so many examples that four decimals lose one.
         return round(100 * (1 - correct.item()), 4)
 
-    return Objective("share of the examples classified wrongly", "% error", smallest_effect, loss, error)
+    return Objective(
+        "share of the examples classified wrongly", "% error", smallest_effect, loss, error, classes=classes
+    )
 
 
 def outputs(model: nn.Module, inputs: Tensor) -> Tensor:

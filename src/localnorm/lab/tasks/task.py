@@ -48,8 +48,9 @@ class Task:
         load: the data of one seed.
         build: the model with a norm.
         corruptions: the corruptions that the test is repeated under.
-        kind: which rows of the table it feeds: "images" generalization, sensitivity, robustness and batch-size
-            dependence, the others the suitability for what they are named after.
+        kind: which rows of the table it feeds: "images" generalization, sensitivity, batch-size dependence and,
+            where its labels are classes, feature learning; the others the suitability for what they are named
+            after. Robustness is fed where there are corruptions.
         schedule: how its models are trained.
     """
 
@@ -77,4 +78,5 @@ class Task:
             judged.smallest_effect,
             self.corruptions,
             self.schedule,
+            judged.classes,
         )
