@@ -43,10 +43,10 @@ class Values(NamedTuple):
 
 
 def trials() -> list[Trial]:
-    """Return the lab's own grid of the two norms, without the corrupted tests."""
+    """Return the lab's own grid of the two norms, without corruptions and linear probes."""
     study = Study(task_studies(["digits"]), norms=("none", *NORMS), seeds=SEEDS)
     grid = study.grid_trials(study.tasks[0])
-    return [replace(trial, corrupted=False) for trial in grid if trial.norm in NORMS]
+    return [replace(trial, corrupted=False, features=False) for trial in grid if trial.norm in NORMS]
 
 
 def learned_values(record: Record) -> list[Values]:
@@ -56,10 +56,10 @@ def learned_values(record: Record) -> list[Values]:
         raise TypeError(f"learned values come from a trial, got {trial}")
     task = find_task(trial.task)
     split, order = task.load(trial.seed), torch.Generator().manual_seed(trial.seed)
-    fabric, model, optimizer = set_up(task, trial)
+    fabric, model, optimizer, norms = set_up(task, trial)
     for _ in range(trial.epochs):
         train_epoch(fabric, model, optimizer, task, split.train, trial.batch_size, order)
-    if test(model, split, task, trial)["test_error"] != record.results["test_error"]:
+    if test(model, norms, split, task, trial)["test_error"] != record.results["test_error"]:
         raise SystemExit(f"the training of {trial} did not repeat itself: nothing is said of its values")
     layers = [module for module in model.modules() if isinstance(module, LocalResponseNorm)]
     specs = [layer.current_spec() for layer in layers]

@@ -36,7 +36,10 @@ class Run:
     test: float = 10.0
     validation: float | tuple[float, ...] = 10.0
     train: float = 5.0
+    train_mode: float = 5.0
     corrupted: float = 20.0
+    probe: float | None = 3.0
+    sparsity: float | None = 0.5
     seconds: float = 1.0
 
     def record(self, trial: Trial) -> Record:
@@ -46,12 +49,15 @@ class Run:
             "train_loss": [1.0] * trial.epochs,
             "validation_error": list(curve),
             "train_error": self.train,
+            "train_mode_error": self.train_mode,
             "test_error": self.test,
         }
+        if trial.features and self.probe is not None:
+            results |= {"probe_error": self.probe, "sparsity": self.sparsity}
         if trial.corrupted:
             # Severity 3 has the mean, and every corruption is a point worse than the one before.
             results["corrupted_error"] = {
-                name: [self.corrupted + (severity - 3) + (place - 1.5) for severity in SEVERITIES]
+                name: [self.corrupted + (severity - 3) + (place - 4) for severity in SEVERITIES]
                 for place, name in enumerate(CORRUPTIONS)
             }
         return Record(trial, "ok", results=results, timing={"epoch_seconds": [self.seconds] * trial.epochs})
@@ -79,7 +85,12 @@ def of_probe(probe: Probe, values: Mapping[str, Any]) -> Record:
         value = values.get(norm)
         if probe.name == "cost":
             copies = value or [2.0] * 9
-            results[norm] = {"copies": copies, "kept_bytes": 1.0, "images_per_second": [1.0, 2.0, 9.0]}
+            results[norm] = {
+                "copies": copies,
+                "kept_bytes": 1.0,
+                "images_per_second": [1.0, 2.0, 9.0],
+                "network_kept_bytes": 4096.0,
+            }
         elif probe.name == "scope":
             # Two inputs reached, whatever the words: in samples 1 and 2, channel 13, the middle.
             mask = ["0" * 12 + str(int(line in (45, 77))) + "0" * 12 for line in range(96)]

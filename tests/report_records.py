@@ -56,7 +56,10 @@ def trained(trial: Trial) -> Record:
         "train_loss": [1.0] * trial.epochs,
         "validation_error": [last + trial.epochs - epoch for epoch in range(1, trial.epochs + 1)],
         "train_error": last - 1,
+        "train_mode_error": last - 0.5,
         "test_error": last + 1,
+        "probe_error": last + 2,
+        "sparsity": 0.5,
         "corrupted_error": {name: [last + 2 * severity for severity in range(1, 6)] for name in CORRUPTIONS}
         if trial.corrupted
         else {},
@@ -79,7 +82,7 @@ def probed(probe: Probe) -> Record:
                       "mask": mask(norm), "shape": list(SHAPE), "output": list(OUTPUT)},
             "flexibility": {"rank 2": None, "batch of one": "it <broke>" if norm == "batch" else None},
             "cost": {"copies": [10.0 * place + 0.1 * i for i in range(9)], "kept_bytes": 1.0,
-                     "images_per_second": [100.0 + i for i in range(9)]},
+                     "images_per_second": [100.0 + i for i in range(9)], "network_kept_bytes": 5120.0},
         }[probe.name]  # fmt: skip
     if probe.name == "cost":
         results["shape"] = [16, 64]

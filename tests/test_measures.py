@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
 
-from localnorm.lab.measures import MEASURES, Sample
+from localnorm.lab.measures import MEASURES, Sample, TaskMeasure
 from localnorm.lab.records import Probe, Record, Trial
+from localnorm.lab.study import TaskStudy
+from localnorm.lab.tasks.corruptions import CORRUPTIONS
 from made_records import DIGITS, STUDY, Ended, Fate, Run, measured_in, of_probe, part_of, records
 
 ONE = replace(STUDY, norms=("none", "local"), seeds=(0, 1, 2))
@@ -50,7 +53,8 @@ def test_the_learning_rate_is_chosen_on_validation_data(name: str):
     tests = {1e-3: 1.0, 3e-3: 3.0, 1e-2: 0.5}
 
     def fate(t: Trial) -> Fate:
-        usual = Run(test=tests[t.learning_rate] + t.seed, validation=validation[t.learning_rate], train=0.25)
+        rate = t.learning_rate
+        usual = Run(test=tests[rate] + t.seed, validation=validation[rate], train=0.25, train_mode=1.0)
         return others.get((t.learning_rate, t.seed), usual)
 
     found = _measured("generalization", _of("grid", fate))
@@ -60,7 +64,7 @@ def test_the_learning_rate_is_chosen_on_validation_data(name: str):
     assert found.values == tuple(wanted)
     assert found.details["learning_rate"] == chosen
     known = [value for value in wanted if value is not None]
-    assert found.details["train_error"] == 0.25
+    assert (found.details["train_error"], found.details["train_mode_gap"]) == (0.25, 0.75)
     assert found.details["gap"] == pytest.approx(sum(known) / len(known) - 0.25, rel=1e-12)
 
 
@@ -74,12 +78,11 @@ def test_robustness_is_the_mean_over_corruptions_and_severities():
     found = _measured("robustness to noise", _of("grid", lambda t: Run(test=8.0, corrupted=20.0 + t.seed)))
     assert found.values == (20.0, 21.0, 22.0)
     assert found.details["clean"] == 8.0
-    assert found.details["by_severity"] == {
-        "noise": [17.5, 18.5, 19.5, 20.5, 21.5],
-        "salt and pepper": [18.5, 19.5, 20.5, 21.5, 22.5],
-        "blur": [19.5, 20.5, 21.5, 22.5, 23.5],
-        "contrast": [20.5, 21.5, 22.5, 23.5, 24.5],
-    }
+    curves = found.details["by_severity"]
+    assert list(curves) == list(CORRUPTIONS)
+    # Every corruption is a point worse than the one before.
+    assert curves["noise"] == [14.0, 15.0, 16.0, 17.0, 18.0]
+    assert curves["occlusion"] == [22.0, 23.0, 24.0, 25.0, 26.0]
 
 
 def test_robustness_relative_to_none_is_the_ratio_of_sums_with_the_same_seeds():
@@ -92,9 +95,9 @@ def test_robustness_relative_to_none_is_the_ratio_of_sums_with_the_same_seeds():
         return Run(corrupted=11.5) if t.seed else None
 
     found = _measured("robustness to noise", records(ONE, fate)).details["relative_to_none"]
-    # Means over the severities: 10, 11, 12 and 13 beside 18.5, 19.5, 20.5 and 21.5.
-    ratios = {"noise": 10 / 18.5, "salt and pepper": 11 / 19.5, "blur": 12 / 20.5, "contrast": 13 / 21.5}
-    assert found == pytest.approx({**ratios, "mean": sum(ratios.values()) / 4}, rel=1e-12)
+    # Means over the severities: 7.5, 8.5, ... beside 16, 17, ...
+    ratios = {name: (7.5 + place) / (16 + place) for place, name in enumerate(CORRUPTIONS)}
+    assert found == pytest.approx({**ratios, "mean": sum(ratios.values()) / len(ratios)}, rel=1e-12)
     none = _measured("robustness to noise", records(ONE, fate), "none").details["relative_to_none"]
     assert none == dict.fromkeys([*ratios, "mean"], 1.0)
 
@@ -154,11 +157,34 @@ def test_batch_dependence_is_worst_minus_best():
     def fate(t: Trial) -> Fate:
         if (t.seed, t.batch_size) == (2, 8):
             return Ended()
-        return Run(test={8: 4.0, 128: 7.0 + t.seed}[t.batch_size])
+        return Run(test={8: 4.0, 128: 7.0 + t.seed}[t.batch_size], train_mode={8: 7.5, 128: 5.0}[t.batch_size])
 
     found = _measured("batch-size dependence", _of("batch", fate))
     assert found.values == (3.0, 4.0, None)
-    assert found.details == {"test_error_by_batch_size": {"8": 4.0, "128": 8.0}}
+    assert found.details == {
+        "test_error_by_batch_size": {"8": 4.0, "128": 8.0},
+        "difference_from_none": {"8": -6.0, "128": -2.0},
+        "train_mode_gap": {"8": 2.5, "128": 0.0},
+    }
+
+
+def test_a_difference_from_none_is_of_the_same_seed_and_size():
+    def fate(t: Trial) -> Fate:
+        if t.norm == "none":
+            return Ended() if (t.seed, t.batch_size) == (0, 8) else Run(test=10.0 * t.seed)
+        return Run(test=1.0 + t.seed)
+
+    found = _measured("batch-size dependence", records(ONE, fate))
+    # Without seed 0 at batch 8, whose none has no result.
+    assert found.details["difference_from_none"] == {"8": -12.5, "128": -8.0}
+    none = _measured("batch-size dependence", records(ONE, fate), "none")
+    assert none.details["difference_from_none"] == {"8": 0.0, "128": 0.0}
+    assert none.values == (None, 0.0, 0.0)
+
+
+def test_nothing_is_known_of_a_size_at_which_none_ended_well():
+    made = records(ONE, lambda t: Ended() if (t.norm, t.batch_size) == ("none", 8) else Run())
+    assert _measured("batch-size dependence", made).details["difference_from_none"] == {"8": None, "128": 0.0}
 
 
 # For one seed: validation and test error of the default, of the other two rates, and of the two draws.
@@ -211,15 +237,81 @@ def test_good_decades_lie_between_neighbours_near_the_best(errors: tuple, decade
     assert found == (decades if decades is None else pytest.approx(decades, rel=1e-12))
 
 
-def test_importance_is_the_rank_correlation_with_the_validation_error():
-    found = _measured(
-        "hyperparameter sensitivity", _of("draw", lambda t: Run(validation=-math.log(dict(t.settings)["alpha"])))
-    ).details["importance"]
+def test_importance_is_over_the_settings_drawn_for_all_seeds():
+    study = replace(ONE, seeds=tuple(range(8)))
+
+    def fate(t: Trial) -> Fate:
+        drawn = (t.norm, part_of(study, t)) == ("local", "draw")
+        return Run(validation=-math.log(dict(t.settings)["alpha"])) if drawn else Run()
+
+    found = _measured("hyperparameter sensitivity", records(study, fate), study=study).details["importance"]
     assert found.keys() == {"learning_rate", "alpha", "beta", "k", "n"}
-    assert found["alpha"] == 1.0
-    assert all(0 <= found[name] < 1 for name in ("learning_rate", "beta", "k", "n"))
-    none = _measured("hyperparameter sensitivity", records(ONE), "none").details["importance"]
-    assert none == {"learning_rate": None}, "equal errors have no ranks"
+    assert sum(found.values()) == pytest.approx(1.0, abs=1e-5)
+    assert found["alpha"] == max(found.values()) > 0.5
+    none = _measured("hyperparameter sensitivity", records(study), "none", study).details["importance"]
+    assert none == {"learning_rate": None}, "equal errors have no best quarter"
+    few = _measured("hyperparameter sensitivity", _of("draw", lambda t: Run(validation=t.learning_rate)))
+    assert set(few.details["importance"].values()) == {None}, "six settings are too few"
+
+
+def test_what_a_budget_reaches_is_of_the_draws_alone():
+    trials = [t for t in _trials() if (t.norm, part_of(ONE, t)) == ("local", "draw")]
+    errors = dict(zip(trials, (6.0, 5.0, 4.0, 3.0, 2.0, None), strict=True))
+
+    def fate(t: Trial) -> Fate:
+        error = errors[t]
+        return Run(validation=error) if error else Ended()
+
+    found = _measured("hyperparameter sensitivity", _of("draw", fate)).details["expected_best"]
+    assert len(found) == 6
+    assert found[0] is None, "the only one drawn may be the one that diverged"
+    # Of the pairs 10 have two errors, whose least is 2 in four of them, 3 in three, 4 in two; 5 go with the other.
+    assert found[1] == pytest.approx((4 * 2 + 3 * 3 + 2 * 4 + 5 + 2 + 3 + 4 + 5 + 6) / 15, rel=1e-12)
+    assert found[5] == 2.0
+    assert all(more <= fewer for fewer, more in itertools.pairwise(found[1:]))
+
+
+def test_without_draws_nothing_is_said_of_them():
+    task = replace(DIGITS, schedule=replace(DIGITS.schedule, draws=0))
+    study = replace(ONE, tasks=(task, *ONE.tasks[1:]))
+    details = _measured("hyperparameter sensitivity", records(study), study=study).details
+    assert (details["importance"], details["expected_best"]) == ({}, [])
+
+
+def test_feature_learning_is_the_error_of_the_probe_at_the_chosen_setting():
+    def fate(t: Trial) -> Fate:
+        chosen = t.learning_rate == 1e-2
+        return Run(validation=7.0 if chosen else 8.0, probe=2.0 + t.seed if chosen else 0.0, sparsity=0.25 * t.seed)
+
+    found = _measured("feature learning", _of("grid", fate))
+    assert found.values == (2.0, 3.0, 4.0)
+    assert found.details == {"learning_rate": 1e-2, "batch_size": 32, "epochs": 2, "sparsity": 0.25}
+
+
+def test_features_that_cannot_be_read_are_no_result():
+    some = _measured("feature learning", _of("grid", lambda t: Run(probe=None if t.seed else 1.0)))
+    assert some.values == (1.0, None, None)
+    silent = _measured("feature learning", _of("grid", lambda _: Run(sparsity=None)))
+    assert (silent.values, silent.details["sparsity"]) == ((3.0, 3.0, 3.0), None)
+    assert _measured("feature learning", _of("grid", lambda _: Run(probe=None))).missing == "too few results"
+
+
+FEEDS = {
+    "classified images": (DIGITS, True, True),
+    "images that are not classified": (replace(DIGITS, classes=0), False, True),
+    "images that are not corrupted": (replace(DIGITS, corruptions=()), True, False),
+    "rows": (STUDY.tasks[1], False, False),
+    "corrupted images to restyle": (replace(DIGITS, kind="style"), False, True),
+}
+
+
+@pytest.mark.parametrize(("task", "features", "robustness"), FEEDS.values(), ids=FEEDS)
+def test_which_tasks_feed_feature_learning_and_robustness(task: TaskStudy, features: bool, robustness: bool):
+    rows = {measure.name: measure.row(task) for measure in MEASURES if isinstance(measure, TaskMeasure)}
+    assert (rows["feature learning"] is not None) == features
+    assert (rows["robustness to noise"] is not None) == robustness
+    trials = list(replace(ONE, tasks=(task,)).grid_trials(task))
+    assert {(t.features, t.corrupted) for t in trials} == {(features, robustness)}
 
 
 def test_cost_is_that_of_the_run_that_timed_all_norms_side_by_side():
@@ -228,7 +320,11 @@ def test_cost_is_that_of_the_run_that_timed_all_norms_side_by_side():
     for order in ([*made, alone], [alone, *made]):
         found = _measured("computational cost", order)
         assert found.values == (3.0, 4.0)
-        assert found.details == {"kept_bytes_per_input_byte": 1.0, "images_per_second": 2.0}
+        assert found.details == {
+            "kept_bytes_per_input_byte": 1.0,
+            "images_per_second": 2.0,
+            "network_kept_bytes_per_image": 4096.0,
+        }
     assert _measured("computational cost", [alone]) == Sample(missing="not run yet")
     refused = replace(made[0], results={"none": made[0].results["none"], "local": {"problem": "ValueError: no"}})
     assert _measured("computational cost", [refused]) == Sample(missing="failed: ValueError: no")
@@ -247,6 +343,7 @@ TRAINED = {
     "hyperparameter sensitivity": "grid",
     "suitability for RNNs": "rows",
     "generalization": "grid",
+    "feature learning": "grid",
     "robustness to noise": "grid",
     "batch-size dependence": "batch",
 }
@@ -271,4 +368,4 @@ def test_a_missing_probe_says_why(row: str):
 
 def test_too_few_trials_are_said_so():
     one_size = _of("batch", lambda t: Run() if t.batch_size == 8 else None)
-    assert _measured("batch-size dependence", one_size).missing == "too few trials"
+    assert _measured("batch-size dependence", one_size).missing == "too few results"

@@ -170,9 +170,8 @@ def test_a_norm_that_refuses_does_not_keep_the_others_from_being_timed(monkeypat
     found = cost.probe_cost([find_norm(name) for name in names], rounds=1)
     assert found["own_norms:refuses"] == {"problem": "TypeError: no input of rank 4 here"}
     assert found["own_norms:shape_changer"].keys() == {"problem"}
-    assert (
-        found["none"].keys() == found["own_norms:frozen"].keys() == {"copies", "kept_bytes", "images_per_second"}
-    )
+    measured = {"copies", "kept_bytes", "images_per_second", "network_kept_bytes"}
+    assert found["none"].keys() == found["own_norms:frozen"].keys() == measured
 
 
 @pytest.mark.parametrize(
@@ -185,8 +184,23 @@ def test_a_norm_that_refuses_does_not_keep_the_others_from_being_timed(monkeypat
     ],
 )
 def test_kept_bytes_are_those_of_distinct_memory(function: Callable[[Tensor], Tensor], kept: float):
-    x = torch.ones(4, 8)
-    assert cost._kept_bytes(Applied(function), x) == kept * 4 * 8 * 4
+    x = torch.ones(4, 8, requires_grad=True)
+    assert cost._kept_bytes(lambda: function(x)) == kept * 4 * 8 * 4
+
+
+def test_what_a_network_keeps_grows_by_what_its_norms_keep(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(cost, "SHAPE", (2, 32, 6, 5))
+    names = ("none", "own_norms:placebo", "own_norms:harm", "local", "batch")
+    found = cost.probe_cost([find_norm(name) for name in names], rounds=1)
+    kept = {name: found[name]["network_kept_bytes"] for name in names}
+    assert kept["none"] == kept["own_norms:placebo"]
+    # In float32 a norm has 32 x 6 x 6 and 64 x 4 x 4 activations an image before it and as many behind it. Without a
+    # norm both are one; a division keeps only what the next layer needs of it, which is as much.
+    layers = 4 * (32 * 6 * 6 + 64 * 4 * 4)
+    assert kept["own_norms:harm"] == kept["none"] + layers
+    # LRN keeps its input, which the relu keeps anyway. Batch normalization keeps statistics, too: 2 of 96 channels.
+    assert kept["local"] == kept["none"] + layers
+    assert kept["batch"] == kept["none"] + layers + 2 * 4 * 96 / 32
 
 
 def test_learned_values_add_their_own_bytes_to_what_is_kept(monkeypatch: pytest.MonkeyPatch):

@@ -32,6 +32,7 @@ CHANGED = {
     "epochs": 6,
     "settings": (("alpha", 1e-4), ("n", 7)),
     "corrupted": True,
+    "features": True,
 }
 RECORD = Record(
     TRIAL, "ok", "", {"test_error": 12.5, "train_loss": [2.0, 1.0]}, {"wall_seconds": 1.5}, {"commit": None}
@@ -49,7 +50,7 @@ def test_a_key_is_the_same_in_every_process():
     run = partial(subprocess.check_output, [sys.executable, "-c", code], text=True)
     found = [run(env={**os.environ, "PYTHONHASHSEED": seed}) for seed in "12"]
     # Written out: a change of keys makes every record that anyone has worthless.
-    assert found == ["16a4cc6954f0b06375edb94f 7914ab4a7f82bc757e718265\n"] * 2
+    assert found == ["794c37714ec433e5bb0d794f ec273f25bfd8ab2b6b4d3efa\n"] * 2
     assert found[0].startswith(f"{key(TRIAL)} {key(PROBE)}")
 
 
@@ -59,7 +60,7 @@ def test_any_change_of_a_job_changes_its_key(monkeypatch: pytest.MonkeyPatch):
     probes = [PROBE, replace(PROBE, name="scope"), replace(PROBE, norms=("local", "none"))]
     keys = {key(job) for job in (TRIAL, *others, *probes)}
     assert len(keys) == 1 + len(others) + len(probes)
-    monkeypatch.setattr(records, "RECORD_VERSION", 2)
+    monkeypatch.setattr(records, "RECORD_VERSION", 3)
     assert key(TRIAL) not in keys
 
 
@@ -93,10 +94,13 @@ DAMAGED = {
     "no seed": (_without("job", "seed"), "got TypeError: .*missing.*'seed'"),
     "changed number": (SOUND.replace("12.5", "12.6"), "must match its checksum"),
     "no checksum": (_without("checksum"), "must match its checksum"),
-    "wrong version": (
-        SOUND.replace('"record_version": 1', '"record_version": 7'),
-        "must be of version 1, got version 7; .* use another output folder",
-    ),
+    **{
+        f"version {version}": (
+            SOUND.replace('"record_version": 2', f'"record_version": {version}'),
+            f"must be of version 2, got version {version}; .* use another output folder",
+        )
+        for version in (1, 7)
+    },
     "unknown status": (
         SOUND.replace('"status": "ok"', '"status": "fine"'),
         "one of ok, diverged, out of memory, failed, got 'fine'",

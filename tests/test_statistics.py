@@ -10,7 +10,6 @@ from scipy import stats
 
 from localnorm.lab.judge import judge
 from localnorm.lab.measures import Row, Sample
-from localnorm.lab.measures.sensitivity import rank_correlation
 from localnorm.lab.statistics import (
     RESAMPLES,
     estimate,
@@ -105,23 +104,6 @@ def test_evidence_is_symmetric(effect: float):
 )
 def test_the_same_sample_gives_the_same_digits(function):
     assert function(SKEWED) == function(SKEWED)
-
-
-@pytest.mark.parametrize("levels", [3, 100])
-@pytest.mark.parametrize("slope", [1, -1])
-def test_rank_correlation_is_spearmans_with_ties(levels: int, slope: int):
-    rng = np.random.default_rng(levels)
-    a = rng.integers(0, levels, 30)
-    b = slope * a + rng.integers(0, levels, 30)
-    # It is rounded to 12 decimals.
-    assert rank_correlation(a.tolist(), b.tolist()) == pytest.approx(abs(stats.spearmanr(a, b)[0]), abs=1e-11)
-
-
-@pytest.mark.parametrize(
-    ("a", "b"), [([], []), ([1.0], [2.0]), ([1.0, 1.0], [1.0, 2.0]), ([1.0, 2.0], [3.0, 3.0])]
-)
-def test_rank_correlation_is_undefined_without_variation(a: list[float], b: list[float]):
-    assert rank_correlation(a, b) is None
 
 
 # Measured over 1,000 samples: 89.5 % at five values and 94.4 % at twenty (standard error 1.0 and 0.7 points).

@@ -112,18 +112,23 @@ def test_a_file_is_no_folder(tmp_path: Path):
 SETTINGS = {
     "damaged": ("{", "must be a study's settings, got JSONDecodeError.* restore the file"),
     "no version": ("{}", "got KeyError: 'record_version'"),
+    "an older version": (
+        '{"record_version": 1, "layout": 2, "norms": ["none"], "seeds": [0], "tasks": []}',
+        "of record version 2, got version 1; records of two versions can't be compared: use another folder, or the "
+        "localnorm that wrote it",
+    ),
     "another version": (
         '{"record_version": 7}',
-        "of record version 1, got version 7; .* use another folder",
+        "of record version 2, got version 7; .* use another folder",
     ),
-    "unknown setting": ('{"record_version": 1, "depth": 3}', "got KeyError: 'norms'"),
-    "a later layout": ('{"record_version": 1, "layout": 3}', "layout 3, written by a newer localnorm; install"),
+    "no layout": ('{"record_version": 2, "depth": 3}', "got KeyError: 'layout'"),
+    "a later layout": ('{"record_version": 2, "layout": 3}', "layout 3, written by a newer localnorm; install"),
     "unknown part": (
-        '{"record_version": 1, "layout": 2, "norms": [], "seeds": [], "tasks": [{"schedule": {"depth": 3}}]}',
+        '{"record_version": 2, "layout": 2, "norms": [], "seeds": [], "tasks": [{"schedule": {"depth": 3}}]}',
         "got TypeError: .*'depth'",
     ),
     "no tasks": (
-        '{"record_version": 1, "layout": 2, "norms": ["none"], "seeds": [0], "tasks": []}',
+        '{"record_version": 2, "layout": 2, "norms": ["none"], "seeds": [0], "tasks": []}',
         "got LabError: tasks must be at least one",
     ),
 }
@@ -136,28 +141,6 @@ def test_settings_that_cannot_be_read(tmp_path: Path, content: str, text: str):
         with pytest.raises(RecordError, match=text):
             act()
     assert _bytes(tmp_path) == {"study.json": content.encode()}
-
-
-LAYOUT_1 = """{"record_version": 1, "norms": ["none", "local"], "seeds": [0, 1], "learning_rates": [0.0003, 0.001,
- 0.003, 0.01, 0.03], "default_learning_rate": 0.003, "batch_size": 32, "epochs": 4, "row_epochs": 8,
- "row_learning_rates": [0.0003, 0.003, 0.03], "draws": 3, "batch_sizes": [1, 16, 128], "batch_epochs": 2}"""
-SMOKE_1 = """{"record_version": 1, "norms": ["none", "local"], "seeds": [0, 1], "learning_rates": [0.003, 0.01],
- "default_learning_rate": 0.003, "batch_size": 32, "epochs": 1, "row_epochs": 1, "row_learning_rates": [0.003],
- "draws": 1, "batch_sizes": [8, 128], "batch_epochs": 1}"""
-
-
-@pytest.mark.parametrize(
-    ("text", "cut"), [(LAYOUT_1, lambda study: study), (SMOKE_1, smoke)], ids=["full", "smoke"]
-)
-def test_a_folder_of_the_first_layout_goes_on(tmp_path: Path, text: str, cut: Callable[[Study], Study]):
-    """As version 0.1.0 wrote it before there were other tasks: the same jobs, so its records stay good."""
-    (tmp_path / "study.json").write_text(text)
-    wanted = cut(Study((DIGITS, ROWS), norms=("none", "local"), seeds=(0, 1)))
-    held = read_study(tmp_path)
-    assert (tmp_path / "study.json").read_text() == text
-    assert [*map(key, jobs(held))] == [*map(key, jobs(wanted))]
-    store, there = open_study(tmp_path, wanted)
-    assert (store.folder, there, read_study(tmp_path)) == (tmp_path, True, wanted)
 
 
 def test_a_folder_without_a_study(tmp_path: Path):

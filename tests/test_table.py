@@ -20,7 +20,7 @@ def test_the_table_of_no_records_is_all_there_and_says_so():
         for cell in row.cells:
             assert (cell.measured, cell.estimate, cell.pairs) == ("not run yet", None, 0)
             assert cell.verdict == (None if cell.norm == "none" else "undecided")
-    assert json.loads(table.to_json())["record_version"] == 1
+    assert json.loads(table.to_json())["record_version"] == 2
 
 
 def test_the_order_of_the_records_does_not_matter():

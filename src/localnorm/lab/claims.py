@@ -93,6 +93,9 @@ CLAIMS: Mapping[tuple[str, str], Claim] = MappingProxyType(
             "yes", "lowers the error of none", (Contrast("none", "instance"),)
         ),
         ("generalization", "local"): Claim("improved", "lowers the error of none", (Contrast("none", "local"),)),
+        ("feature learning", "local"): Claim(
+            "enhanced", "lowers the linear-probe error of none", (Contrast("none", "local"),)
+        ),
         ("robustness to noise", "local"): Claim(
             "robust", "lowers the error of none", (Contrast("none", "local"),)
         ),
@@ -111,6 +114,7 @@ QUESTIONS: Mapping[str, Claim] = MappingProxyType(
         "suitability for transformers": _LOWERS,
         "suitability for style transfer": _LOWERS,
         "generalization": _LOWERS,
+        "feature learning": _LOWERS,
         "robustness to noise": _LOWERS,
         "batch-size dependence": Claim("", "depends more on the batch size than none", (Contrast(SELF, "none"),)),
     }

@@ -1,6 +1,6 @@
 """Feature learning: what a linear classifier can read from the features behind a network's last norm.
 
-Linear probes are those of Alain and Bengio, "Understanding intermediate layers using linear classifier probes", 2016.
+After Alain and Bengio, "Understanding intermediate layers using linear classifier probes", 2016.
 """
 
 from __future__ import annotations
@@ -80,8 +80,9 @@ def read_features(model: nn.Module, norms: Sequence[nn.Module], split: Split, se
 def sparsity(features: Tensor) -> Tensor:
     """Return each example's sparseness over all its features, from 0 (all alike) to 1 (a single one active).
 
-    That of Treves and Rolls (1991) as Vinje and Gallant (2000) scale it, ``(1 - mean(r)^2 / mean(r^2)) / (1 - 1/n)``,
-    with r the positive part of the n features: what a relu lets through, as in a rate of firing.
+    That of Treves and Rolls (1991) as Vinje and Gallant (2000) scale it,
+    ``(1 - mean(r)^2 / mean(r^2)) / (1 - 1/n)``, with r the positive part of the n features: what a relu lets
+    through, as in a rate of firing.
 
     Args:
         features: shape (N, ...).
@@ -131,7 +132,7 @@ def _pooled(features: Tensor) -> Tensor:
         kept = max(
             side for side in range(1, MOST_POSITIONS + 1) if side == 1 or channels * side**2 <= MOST_FEATURES
         )
-        features = adaptive_avg_pool2d(features, [min(kept, side) for side in sides])
+        features = adaptive_avg_pool2d(features, (min(kept, sides[0]), min(kept, sides[1])))
     return features.flatten(1).clone()
 
 

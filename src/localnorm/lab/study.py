@@ -109,11 +109,11 @@ class Study:
 
     def grid_trials(self, task: TaskStudy) -> Iterator[Trial]:
         """Every norm, seed and setting of a task's grid at the norm's defaults, with all that a trial measures."""
-        more = {"corrupted": task.corrupted, "features": task.features}
         for norm in self.norms:
             for seed in self.seeds:
                 for rate, size, epochs in task.schedule.grid:
-                    yield Trial(task.name, task.model, norm, seed, rate, size, epochs, **more)
+                    trial = Trial(task.name, task.model, norm, seed, rate, size, epochs)
+                    yield replace(trial, corrupted=task.corrupted, features=task.features)
 
     def batch_trials(self, task: TaskStudy) -> Iterator[Trial]:
         """Every norm, seed and batch size of a task's batch-size row, at the norm's defaults."""

@@ -140,10 +140,8 @@ def examine(
 
 
 @torch.no_grad()
-def test(
-    model: nn.Module, norms: Sequence[nn.Module], split: Split, task: Task, trial: Trial
-) -> dict[str, Any]:
-    """Return the test error, and as the trial asks the corrupted one and the features'; all that sees test data."""
+def test(model: nn.Module, norms: Sequence[nn.Module], split: Split, task: Task, trial: Trial) -> dict[str, Any]:
+    """Return what is found on test data, which nothing else sees."""
     results: dict[str, Any] = {"test_error": error(task.objective, model, split.test)}
     results.update(task.objective.details(model, split.test))
     if trial.corrupted:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from localnorm.lab.measures import (
     batch_dependence,
     cost,
+    feature_learning,
     flexibility,
     generalization,
     robustness,
@@ -29,7 +30,7 @@ MEASURES: tuple[Measure | TaskMeasure, ...] = (
     *suitability.MEASURES,
     *(
         TaskMeasure(module.NAME, module.row, module.measure)
-        for module in (generalization, robustness, batch_dependence)
+        for module in (generalization, feature_learning, robustness, batch_dependence)
     ),
 )
 """In the order of the table."""

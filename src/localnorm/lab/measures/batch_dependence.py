@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from statistics import fmean
 
 from localnorm.lab.measures.row import Row, Sample, Samples, error_row
-from localnorm.lab.measures.select import of_trials, why_missing
+from localnorm.lab.measures.select import mean_of_known, of_trials, why_missing
 from localnorm.lab.records import Record
 from localnorm.lab.study import Study, TaskStudy
 
@@ -20,21 +19,32 @@ def row(task: TaskStudy) -> Row | None:
     return error_row(
         task,
         NAME,
-        f"worst minus best test error on {task.name} over the batch sizes trained with, at equal epochs, Adam's "
-        "learning rate going with the square root of the batch size",
+        f"worst minus best test error on {task.name} over the batch sizes trained with, Adam's learning rate "
+        "going with the square root of the batch size; at equal epochs up to the task's own size, at equal steps "
+        "above it",
         effects=2.0,
         apart=True,
     )
 
 
 def measure(study: Study, task: TaskStudy, records: Collection[Record]) -> Samples:
-    """Return each norm's spread over the batch sizes by seed; in the details, the error at each size."""
+    """Return each norm's spread over the batch sizes by seed.
+
+    In the details, means over the seeds by batch size, None where no seed has a result:
+    ``test_error_by_batch_size``; ``difference_from_none``, the test error minus that of `none` with the same seed
+    and size, which leaves out what a size does to every network; and ``train_mode_gap``, the train error in
+    training mode minus that in evaluation mode at the same weights: what it matters that statistics over a
+    batch of that size are not those over all data.
+    """
     found = of_trials(records, study.batch_trials(task))
     sizes = task.schedule.batch_sizes
-    errors = {
-        (trial.norm, trial.seed, trial.batch_size): float(record.results["test_error"])
-        for trial, record in found.items()
-        if record.status == "ok"
+    ended = {(t.norm, t.seed, t.batch_size): r.results for t, r in found.items() if r.status == "ok"}
+    errors = {run: float(results["test_error"]) for run, results in ended.items()}
+    gaps = {run: results["train_mode_error"] - results["train_error"] for run, results in ended.items()}
+    differences = {
+        (norm, seed, size): error - errors["none", seed, size]
+        for (norm, seed, size), error in errors.items()
+        if ("none", seed, size) in errors
     }
     samples = {}
     for norm in study.norms:
@@ -45,9 +55,15 @@ def measure(study: Study, task: TaskStudy, records: Collection[Record]) -> Sampl
         if all(spread is None for spread in spreads):
             samples[norm] = Sample(missing=why_missing(found, norm))
             continue
-        by_size = {}
-        for size in sizes:
-            seen = [errors[norm, seed, size] for seed in study.seeds if (norm, seed, size) in errors]
-            by_size[str(size)] = fmean(seen) if seen else None
-        samples[norm] = Sample(tuple(spreads), details={"test_error_by_batch_size": by_size})
+        details = {
+            name: {
+                str(size): mean_of_known(values.get((norm, seed, size)) for seed in study.seeds) for size in sizes
+            }
+            for name, values in (
+                ("test_error_by_batch_size", errors),
+                ("difference_from_none", differences),
+                ("train_mode_gap", gaps),
+            )
+        }
+        samples[norm] = Sample(tuple(spreads), details=details)
     return samples

@@ -1,4 +1,4 @@
-"""Generalization: test error, and its gap to the training error."""
+"""Generalization: test error, its gap to the training error, and what the mode of training changes."""
 
 from __future__ import annotations
 
@@ -24,7 +24,12 @@ def row(task: TaskStudy) -> Row | None:
 
 
 def measure(study: Study, task: TaskStudy, records: Collection[Record]) -> Samples:
-    """Return each norm's test error by seed."""
+    """Return each norm's test error by seed.
+
+    In the details, means over the seeds: ``train_error`` in evaluation mode; ``gap``, test minus train error; and
+    ``train_mode_gap``, the train error in training mode, over batches of the size trained with, minus that in
+    evaluation mode at the same weights.
+    """
     found = of_trials(records, study.grid_trials(task))
 
     def details(norm: str, runs: Runs) -> Mapping[str, Any]:
@@ -32,6 +37,7 @@ def measure(study: Study, task: TaskStudy, records: Collection[Record]) -> Sampl
         return {
             "train_error": fmean(results["train_error"] for results in own),
             "gap": fmean(results["test_error"] - results["train_error"] for results in own),
+            "train_mode_gap": fmean(results["train_mode_error"] - results["train_error"] for results in own),
         }
 
     return by_seed(study, found, lambda results: float(results["test_error"]), details)

@@ -15,8 +15,8 @@ NAME = "robustness to noise"
 
 
 def row(task: TaskStudy) -> Row | None:
-    """Return the row of a task of images that is tested under corruptions."""
-    if task.kind != "images" or not task.corrupted:
+    """Return the row of a task that is tested under corruptions."""
+    if not task.corrupted:
         return None
     return error_row(
         task,

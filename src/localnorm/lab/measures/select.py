@@ -92,17 +92,17 @@ def why_missing(found: Mapping[Trial, Record], norm: str) -> str:
     if not records:
         return "not run yet"
     if not problems:
-        return "too few trials"
+        return "too few results"
     return f"{problems[0].status}: {problems[0].message}"
 
 
 def by_seed(
     study: Study,
     found: Mapping[Trial, Record],
-    value: Callable[[Mapping[str, Any]], float],
+    value: Callable[[Mapping[str, Any]], float | None],
     details: Callable[[str, Runs], Mapping[str, Any]],
 ) -> Samples:
-    """Return a sample a norm: a value of each seed's results at the chosen setting."""
+    """Return a sample a norm: a value of each seed's results at the chosen setting, None where they have none."""
     runs = chosen_runs(found, study.norms)
     samples = {}
     for norm in study.norms:
@@ -113,3 +113,14 @@ def by_seed(
         else:
             samples[norm] = Sample(values, details={**setting._asdict(), **details(norm, runs)})
     return samples
+
+
+def mean_of_known(values: Iterable[float | None]) -> float | None:
+    """Return the mean of the values there are, None where there is none.
+
+    Example:
+        >>> mean_of_known([1.0, None, 2.0]), mean_of_known([None])
+        (1.5, None)
+    """
+    known = [value for value in values if value is not None]
+    return fmean(known) if known else None

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from statistics import fmean
-from typing import Any
 
-import numpy as np
-
+from localnorm.lab.measures.budget import expected_best
 from localnorm.lab.measures.row import Row, Sample, Samples, error_row
 from localnorm.lab.measures.select import drawn, of_trials, validation_error, why_missing
 from localnorm.lab.records import Record, Trial
@@ -40,9 +38,10 @@ def near(task: TaskStudy) -> float:
 def measure(study: Study, task: TaskStudy, records: Collection[Record]) -> Samples:
     """Return each norm's loss by its defaults, by seed.
 
-    In the details: ``good_decades``, the width in decades of the learning rates near the best, and
-    ``importance`` of each hyperparameter as the magnitude of the rank correlation with the validation error
-    over the draws.
+    In the details: ``good_decades``, the width in decades of the learning rates near the best; and over the
+    settings drawn, those of all seeds together, ``importance`` of each hyperparameter by PED-ANOVA, see
+    `importance.ped_anova`, and ``expected_best``, the expected validation error of the best of 1, 2, ... of them,
+    see `budget.expected_best`.
     """
     grid = of_trials(records, study.grid_trials(task))
     draws = drawn(study, task, records)
@@ -54,9 +53,11 @@ def measure(study: Study, task: TaskStudy, records: Collection[Record]) -> Sampl
             samples[norm] = Sample(missing=why_missing(grid, norm))
             continue
         usual = {t: r for t, r in grid.items() if t.norm == norm and _usual(task, t)}
+        own_draws = [record for record in draws if _trial(record).norm == norm]
         details = {
             "good_decades": _good_decades(usual, near(task)),
-            "importance": _importance([record for record in draws if _trial(record).norm == norm]),
+            "importance": _importance(own_draws) if own_draws else {},
+            "expected_best": expected_best([validation_error(record) for record in own_draws]),
         }
         samples[norm] = Sample(losses, details=details)
     return samples
@@ -113,28 +114,11 @@ def _good_decades(grid: Mapping[Trial, Record], within: float) -> float | None:
     )
 
 
-def _importance(draws: Collection[Record]) -> dict[str, float | None]:
-    """Return the magnitude of Spearman's rank correlation of each hyperparameter with validation error."""
-    ended = [record for record in draws if record.status == "ok"]
-    names = {name for record in ended for name, _ in _trial(record).settings}
-    errors = [validation_error(record) for record in ended]
-    columns: dict[str, list[float]] = {"learning_rate": [_trial(r).learning_rate for r in ended]}
-    for name in sorted(names):
-        columns[name] = [dict(_trial(record).settings)[name] for record in ended]
-    return {name: rank_correlation(column, errors) for name, column in columns.items()}
+def _importance(draws: Sequence[Record]) -> dict[str, float | None]:
+    """Return each hyperparameter's importance over the settings drawn."""
+    # Imported here: Optuna takes half a second, and nobody needs it before there are draws.
+    from localnorm.lab.measures.importance import ped_anova
 
-
-def rank_correlation(a: Collection[float], b: Collection[float]) -> float | None:
-    """Return the magnitude of Spearman's rank correlation, ties sharing their mean rank; None where undefined.
-
-    Example:
-        >>> rank_correlation([1, 2, 3], [9, 5, 1])
-        1.0
-    """
-    if len(set(a)) < 2 or len(set(b)) < 2:
-        return None
-    return round(abs(float(np.corrcoef(_ranks(list(a)), _ranks(list(b)))[0, 1])), 12)
-
-
-def _ranks(values: list[Any]) -> list[float]:
-    return [sum(other < value for other in values) + (values.count(value) - 1) / 2 for value in values]
+    trials = [_trial(record) for record in draws]
+    settings = [{"learning_rate": trial.learning_rate, **dict(trial.settings)} for trial in trials]
+    return ped_anova(settings, [validation_error(record) for record in draws])

@@ -9,7 +9,7 @@ from types import MappingProxyType
 from typing import Any
 
 from localnorm.lab.measures.row import Row, Samples, TaskMeasure, error_row
-from localnorm.lab.measures.select import Runs, by_seed, chosen_runs, of_trials
+from localnorm.lab.measures.select import Runs, by_seed, chosen_runs, mean_of_known, of_trials
 from localnorm.lab.records import Record
 from localnorm.lab.study import Kind, Study, TaskStudy
 
@@ -54,7 +54,7 @@ def measure(study: Study, task: TaskStudy, records: Collection[Record]) -> Sampl
         return {
             "validation_error_at_equal_steps": fmean(r.results["validation_error"][-1] for r in own),
             "timed": {
-                "validation_error_at_equal_time": _mean([_within(r, budget) for r in own]),
+                "validation_error_at_equal_time": mean_of_known([_within(r, budget) for r in own]),
                 "seconds_of_none": budget,
             },
         }
@@ -68,11 +68,6 @@ def _within(record: Record, seconds: float) -> float | None:
     # A hundredth of slack: the budget is a mean of such times.
     done = sum(end <= 1.01 * seconds for end in ends)
     return float(record.results["validation_error"][done - 1]) if done else None
-
-
-def _mean(values: list[float | None]) -> float | None:
-    known = [value for value in values if value is not None]
-    return fmean(known) if known else None
 
 
 MEASURES = tuple(TaskMeasure(name, _row_of(kind), measure) for kind, name in ROWS.items())

@@ -1,9 +1,9 @@
-"""Cost: time as a multiple of a copy of the same tensor, bytes kept for the backward pass, network speed."""
+"""Cost: time as a multiple of a copy, bytes kept for the backward pass, and both again in a network."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from typing import Any
 
@@ -34,8 +34,9 @@ def probe_cost(norms: list[Norm], rounds: int = ROUNDS) -> dict[str, Any]:
     Returns:
         For each norm, ``copies``: a list over rounds of (forward plus backward) / (copy in that round);
         ``kept_bytes``: bytes kept for the backward pass / bytes of the input; ``images_per_second``: a list
-        over rounds, of training the digits network. For a norm that can't run there, only ``problem``: why.
-        Under "shape", the tensor's shape.
+        over rounds, of training the digits network; ``network_kept_bytes``: bytes that this network keeps for the
+        backward pass for each image, its parameters not counted. For a norm that can't run there, only
+        ``problem``: why. Under "shape", the tensor's shape.
     """
     x = torch.randn(SHAPE, generator=torch.Generator().manual_seed(0))
     target = torch.empty_like(x)
@@ -43,16 +44,17 @@ def probe_cost(norms: list[Norm], rounds: int = ROUNDS) -> dict[str, Any]:
     able = [norm for norm in norms if not problems[norm.name]]
     modules = [norm.builder(dims=2)(SHAPE[1]) for norm in able]
     passes = [partial(_forward_backward, module, x) for module in modules]
-    networks = [_network_steps(norm) for norm in able]
+    networks = [_Network(norm) for norm in able]
     copies, layers = _rounds([lambda: target.copy_(x)], passes, rounds)
-    speeds, _ = _rounds(networks, [], rounds)
+    speeds, _ = _rounds([network.learn for network in networks], [], rounds)
     timed = {
         norm.name: {
             "copies": [layer[i] / copy[0] for copy, layer in zip(copies, layers, strict=True)],
-            "kept_bytes": _kept_bytes(module, x) / (x.numel() * x.element_size()),
+            "kept_bytes": _kept_bytes(partial(module, x.detach().requires_grad_())) / x.nbytes,
             "images_per_second": [_NETWORK_BATCH * _NETWORK_STEPS / speed[i] for speed in speeds],
+            "network_kept_bytes": _kept_bytes(network.loss, network.model.parameters()) / _NETWORK_BATCH,
         }
-        for i, (norm, module) in enumerate(zip(able, modules, strict=True))
+        for i, (norm, module, network) in enumerate(zip(able, modules, networks, strict=True))
     }
     refused = {name: {"problem": problem} for name, problem in problems.items() if problem}
     return timed | refused | {"shape": list(SHAPE)}
@@ -62,7 +64,7 @@ def _problem(norm: Norm, x: Tensor) -> str:
     """Return why a norm can't be timed, empty where it can: it must not keep the others from being timed."""
     try:
         _forward_backward(norm.builder(dims=2)(SHAPE[1]), x)
-        _network_steps(norm)()
+        _Network(norm).learn()
     except Exception as problem:  # noqa: BLE001  it stands in the record
         return f"{type(problem).__name__}: {problem}"
     return ""
@@ -91,8 +93,8 @@ def _forward_backward(module: nn.Module, x: Tensor) -> None:
         torch.autograd.grad(y, [leaf, *parameters], x, allow_unused=True)
 
 
-def _kept_bytes(module: nn.Module, x: Tensor) -> int:
-    """Return the bytes of distinct memory that the forward pass keeps for the backward pass."""
+def _kept_bytes(forward: Callable[[], object], there_anyway: Iterable[Tensor] = ()) -> int:
+    """Return the bytes of distinct memory that a forward pass keeps for the backward pass."""
     kept: dict[int, int] = {}
 
     def pack(tensor: Tensor) -> Tensor:
@@ -100,22 +102,32 @@ def _kept_bytes(module: nn.Module, x: Tensor) -> int:
         return tensor
 
     with saved_tensors_hooks(pack, lambda tensor: tensor):
-        module(x.detach().requires_grad_())
+        # Held until all is counted: freed memory may be given out again.
+        result = forward()
+    for tensor in there_anyway:
+        kept.pop(tensor.untyped_storage().data_ptr(), None)
+    del result
     return sum(kept.values())
 
 
-def _network_steps(norm: Norm) -> Callable[[], None]:
-    """Return a function that trains the digits network with this norm for a few steps."""
-    task = find_task("digits")
-    model = task.build(norm.builder(task.dims))
-    optimizer = torch.optim.Adam(model.parameters(), fused=True)
-    part = task.load(0).train
-    inputs, labels = part.inputs[:_NETWORK_BATCH], part.labels[:_NETWORK_BATCH]
+class _Network:
+    """The digits network with a norm, and a batch to train it on."""
 
-    def steps() -> None:
+    def __init__(self, norm: Norm) -> None:
+        task = find_task("digits")
+        self.model = task.build(norm.builder(task.dims))
+        self._optimizer = torch.optim.Adam(self.model.parameters(), fused=True)
+        part = task.load(0).train
+        self._objective = task.objective
+        self._batch = part.inputs[:_NETWORK_BATCH], part.labels[:_NETWORK_BATCH]
+
+    def loss(self) -> Tensor:
+        """Return the loss over the batch."""
+        return self._objective.loss(self.model, *self._batch)
+
+    def learn(self) -> None:
+        """Train for a few steps."""
         for _ in range(_NETWORK_STEPS):
-            optimizer.zero_grad()
-            task.objective.loss(model, inputs, labels).backward()  # type: ignore[no-untyped-call]
-            optimizer.step()
-
-    return steps
+            self._optimizer.zero_grad()
+            self.loss().backward()  # type: ignore[no-untyped-call]
+            self._optimizer.step()

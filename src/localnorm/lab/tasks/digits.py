@@ -60,7 +60,7 @@ DIGITS = Task(
         learning_rates=(3e-4, 1e-3, 3e-3, 1e-2, 3e-2),
         epochs=4,
         draws=3,
-        batch_sizes=(1, 16, 128),
+        batch_sizes=(1, 2, 8, 32, 128),
         batch_epochs=2,
     ),
 )
