@@ -12,6 +12,7 @@ from lightning_fabric import Fabric
 from torch import Tensor, nn
 
 from localnorm.lab.features import read_features
+from localnorm.lab.course import rise_and_fall
 from localnorm.lab.norms import find_norm
 from localnorm.lab.provenance import provenance
 from localnorm.lab.records import Record, Status, Trial
@@ -66,6 +67,8 @@ def _train(trial: Trial, results: dict[str, Any], epoch_seconds: list[float]) ->
     task = find_task(trial.task, trial.model)
     split = task.load(trial.seed)
     fabric, model, optimizer, norms = set_up(task, trial)
+    if task.annealed:
+        rise_and_fall(optimizer, trial.epochs * math.ceil(len(split.train.labels) / trial.batch_size))
     results["parameters"] = sum(p.numel() for p in model.parameters())
     results["train_loss"], results["validation_error"] = losses, errors = [], []
     order = torch.Generator().manual_seed(trial.seed)

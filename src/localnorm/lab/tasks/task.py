@@ -65,6 +65,15 @@ class Task:
     kind: Kind = "images"
     schedule: Schedule = field(default_factory=Schedule)
 
+    @property
+    def annealed(self) -> bool:
+        """Whether the learning rate rises and falls over a trial, see `localnorm.lab.course`.
+
+        Where norms are compared at equal time, the rate stays: what a model has learned by then would depend on
+        what was still to come.
+        """
+        return self.kind == "images"
+
     def in_plain_values(self) -> TaskStudy:
         """Return what a study and its report have to know of the task."""
         judged = self.objective

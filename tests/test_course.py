@@ -1,0 +1,62 @@
+"""The course of the learning rate: it rises, falls, and never leaves a step without learning."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+import torch
+from torch import nn
+
+from localnorm.lab.course import WARM, rise_and_fall, share
+from localnorm.lab.records import Trial
+from localnorm.lab.tasks import TASKS, Task
+from localnorm.lab.train import run_trial
+
+
+@pytest.mark.parametrize("steps", [1, 2, 3, 7, 100])
+def test_the_rate_rises_to_its_highest_and_falls_to_nearly_nothing(steps: int):
+    shares = [share(step, steps) for step in range(steps)]
+    top = shares.index(1.0)
+    assert top <= WARM * steps
+    assert shares[: top + 1] == sorted(shares[: top + 1])
+    assert shares[top:] == sorted(shares[top:], reverse=True)
+    assert min(shares) > 0
+
+
+def test_an_optimizer_follows_the_course_step_by_step_and_stays_at_its_end():
+    weight = nn.Parameter(torch.zeros(1))
+    optimizer = torch.optim.SGD([weight], lr=0.5)
+    rise_and_fall(optimizer, steps=6)
+    weight.grad = torch.ones(1)
+    moved = []
+    for _ in range(8):
+        before = weight.item()
+        optimizer.step()
+        moved.append(before - weight.item())
+    expected = [0.5 * share(min(step, 5), 6) for step in range(8)]
+    # The weights are float32, and at most 2 here: a step is known to a unit in the last place of that.
+    assert moved == pytest.approx(expected, abs=3e-7)
+
+
+@pytest.mark.parametrize("task", TASKS.values(), ids=TASKS)
+def test_the_rate_stays_where_norms_are_compared_at_equal_time(task: Task):
+    assert task.annealed == (task.kind == "images")
+
+
+def test_a_trial_trains_at_the_rates_of_its_course(monkeypatch: pytest.MonkeyPatch):
+    seen = []
+    step = torch.optim.Adam.step
+
+    def watched(self: torch.optim.Adam, *arguments: object) -> object:
+        seen.append(self.param_groups[0]["lr"])
+        return step(self, *arguments)
+
+    monkeypatch.setattr(torch.optim.Adam, "step", watched)
+    trial = Trial("digits", "textbook_cnn", "none", 0, 0.01, 128, 2)
+    assert run_trial(trial).status == "ok"
+    # 1,000 examples in batches of 128 are 8 steps, twice.
+    assert seen == pytest.approx([0.01 * share(i, 16) for i in range(16)])
+    seen.clear()
+    assert run_trial(replace(trial, task="digit-rows", model="recurrent", epochs=1)).status == "ok"
+    assert set(seen) == {0.01}
