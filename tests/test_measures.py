@@ -81,8 +81,8 @@ def test_robustness_is_the_mean_over_corruptions_and_severities():
     curves = found.details["by_severity"]
     assert list(curves) == list(CORRUPTIONS)
     # Every corruption is a point worse than the one before.
-    assert curves["noise"] == [14.0, 15.0, 16.0, 17.0, 18.0]
-    assert curves["occlusion"] == [22.0, 23.0, 24.0, 25.0, 26.0]
+    assert curves["noise"] == [15.0, 16.0, 17.0, 18.0, 19.0]
+    assert curves["occlusion"] == [23.0, 24.0, 25.0, 26.0, 27.0]
 
 
 def test_robustness_relative_to_none_is_the_ratio_of_sums_with_the_same_seeds():
