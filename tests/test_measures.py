@@ -281,7 +281,9 @@ def test_without_draws_nothing_is_said_of_them():
 def test_feature_learning_is_the_error_of_the_probe_at_the_chosen_setting():
     def fate(t: Trial) -> Fate:
         chosen = t.learning_rate == 1e-2
-        return Run(validation=7.0 if chosen else 8.0, probe=2.0 + t.seed if chosen else 0.0, sparsity=0.25 * t.seed)
+        return Run(
+            validation=7.0 if chosen else 8.0, probe=2.0 + t.seed if chosen else 0.0, sparsity=0.25 * t.seed
+        )
 
     found = _measured("feature learning", _of("grid", fate))
     assert found.values == (2.0, 3.0, 4.0)
