@@ -63,7 +63,7 @@ def test_changes_are_of_what_both_have():
     assert {(c.row.name, c.norm) for c in found.differing} == {("generalization", "local")}
     # A row that is its only task's stands there once.
     names = [(c.row.name, c.tasks, c.norm) for c in found.cells]
-    assert len(names) == len(set(names)) == 7 * 2
+    assert len(names) == len(set(names)) == 8 * 2
 
 
 def test_what_only_one_has_is_named_and_not_compared():
@@ -83,12 +83,12 @@ def test_same_verdicts_end_with_0_and_others_with_1(tmp_path: Path):
     kept = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
     same = _run(before, before)
     assert same.exit_code == 0
-    assert same.stdout.splitlines()[-1] == "0 of 7 verdicts differ."
+    assert same.stdout.splitlines()[-1] == "0 of 8 verdicts differ."
     other = _run(before, after)
     assert (other.exit_code, other.stderr) == (1, "")
     lines = other.stdout.splitlines()
     assert lines[:3] == [f"A: {before}", f"B: {after}", "B minus A, with a 95 % interval; verdicts of A and of B."]
-    assert lines[-2:] == ["1 of 7 verdicts differ:", "  generalization, local: supported -> not supported"]
+    assert lines[-2:] == ["1 of 8 verdicts differ:", "  generalization, local: supported -> not supported"]
     told = lines[lines.index("generalization (digits), % error") + 2]
     assert told.startswith("  local: 18.00 -> 23.00  +5.00 [")
     assert told.endswith("]  supported -> not supported")

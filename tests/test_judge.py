@@ -44,6 +44,8 @@ def _records(row: str, levels: Levels, spread: float = 0.0, study: Study = STUDY
             return Run(test=20.0 + level, validation=11.0) if default else Run(test=20.0)
         if row == "robustness to noise":
             return Run(corrupted=20.0 + level)
+        if row == "feature learning":
+            return Run(probe=20.0 + level)
         if row == "batch-size dependence":
             return Run(test=20.0 + level) if (part, t.batch_size) == ("batch", 8) else Run(test=20.0)
         wanted = {"generalization": "grid", "suitability for RNNs": "rows"}.get(row)
@@ -160,7 +162,7 @@ def test_a_norm_that_failed_everywhere_is_no_help_there_and_else_undecided():
         return Ended("failed", "LabError: no positions") if t.norm == "instance" else Run()
 
     table = make_table(STUDY, records(STUDY, fate))
-    for row in ("generalization", "robustness to noise", "suitability for RNNs"):
+    for row in ("generalization", "feature learning", "robustness to noise", "suitability for RNNs"):
         assert table.row(row).cell("instance").verdict == "not supported"
         assert table.row(row).cell("instance").judgement.why == "instance: failed: LabError: no positions"
     for row in ("hyperparameter sensitivity", "batch-size dependence"):

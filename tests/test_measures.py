@@ -81,8 +81,8 @@ def test_robustness_is_the_mean_over_corruptions_and_severities():
     curves = found.details["by_severity"]
     assert list(curves) == list(CORRUPTIONS)
     # Every corruption is a point worse than the one before.
-    assert curves["noise"] == [14.0, 15.0, 16.0, 17.0, 18.0]
-    assert curves["occlusion"] == [22.0, 23.0, 24.0, 25.0, 26.0]
+    assert curves["noise"] == [15.0, 16.0, 17.0, 18.0, 19.0]
+    assert curves["occlusion"] == [23.0, 24.0, 25.0, 26.0, 27.0]
 
 
 def test_robustness_relative_to_none_is_the_ratio_of_sums_with_the_same_seeds():
@@ -281,7 +281,9 @@ def test_without_draws_nothing_is_said_of_them():
 def test_feature_learning_is_the_error_of_the_probe_at_the_chosen_setting():
     def fate(t: Trial) -> Fate:
         chosen = t.learning_rate == 1e-2
-        return Run(validation=7.0 if chosen else 8.0, probe=2.0 + t.seed if chosen else 0.0, sparsity=0.25 * t.seed)
+        return Run(
+            validation=7.0 if chosen else 8.0, probe=2.0 + t.seed if chosen else 0.0, sparsity=0.25 * t.seed
+        )
 
     found = _measured("feature learning", _of("grid", fate))
     assert found.values == (2.0, 3.0, 4.0)

@@ -75,6 +75,7 @@ def test_a_criterion_that_one_task_has_is_that_tasks():
     assert [row.row.name for row in of_tasks] == [
         "hyperparameter sensitivity",
         "generalization",
+        "feature learning",
         "robustness to noise",
         "batch-size dependence",
         "suitability for RNNs",
@@ -99,7 +100,7 @@ def test_the_rows_are_those_that_the_tasks_feed():
         "yes",
         "not supported",
     )
-    assert len(MEASURES) == 10
+    assert len(MEASURES) == 11
 
 
 def test_a_norm_that_has_no_result_on_one_task_has_none_overall():

@@ -194,11 +194,11 @@ def test_what_a_network_keeps_grows_by_what_its_norms_keep(monkeypatch: pytest.M
     found = cost.probe_cost([find_norm(name) for name in names], rounds=1)
     kept = {name: found[name]["network_kept_bytes"] for name in names}
     assert kept["none"] == kept["own_norms:placebo"]
-    # In float32 a norm has 32 x 6 x 6 and 64 x 4 x 4 activations an image before it and as many behind it. Without a
-    # norm both are one; a division keeps only what the next layer needs of it, which is as much.
+    # In float32 a norm has 32 x 6 x 6 and 64 x 4 x 4 activations an image before it and as many behind it, which
+    # without a norm are one. A division keeps nothing of its own, but the next layer keeps its result.
     layers = 4 * (32 * 6 * 6 + 64 * 4 * 4)
     assert kept["own_norms:harm"] == kept["none"] + layers
-    # LRN keeps its input, which the relu keeps anyway. Batch normalization keeps statistics, too: 2 of 96 channels.
+    # LRN keeps its input, which the relu keeps anyway; batch normalization also two statistics a channel.
     assert kept["local"] == kept["none"] + layers
     assert kept["batch"] == kept["none"] + layers + 2 * 4 * 96 / 32
 

@@ -25,9 +25,9 @@ def _sum(study: Study) -> tuple[int, str]:
 
 
 def test_the_trials_of_the_two_tasks_are_those_that_records_exist_of():
-    # The keys as they were when these two were the only tasks: their records stay good.
-    assert _sum(DEFAULT) == (505, "c6d52e6d4439f482")
-    assert _sum(smoke(DEFAULT)) == (99, "e852fbb12e1dbf67")
+    # Written out: a change of any key makes records worthless, and has to raise the record version.
+    assert _sum(DEFAULT) == (575, "2b04d3cc3dca9ad2")
+    assert _sum(smoke(DEFAULT)) == (99, "77a6d2a882960bd7")
 
 
 def test_all_tasks_can_be_studied_at_once():
@@ -48,7 +48,7 @@ def test_a_grid_of_rates_batch_sizes_and_epochs():
     assert (task.schedule.batch_size, task.schedule.epochs) == (32, 3)
     # 0.003 is 3 times the one and 3.3 times less than the other.
     assert task.schedule.default_learning_rate == 1e-3
-    assert (task.schedule.draws, task.schedule.batch_sizes) == (3, (1, 16, 128))
+    assert (task.schedule.draws, task.schedule.batch_sizes) == (3, (1, 2, 8, 32, 128))
 
 
 def test_one_rate_leaves_nothing_to_draw_between():

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -10,10 +9,9 @@ from pathlib import Path
 import pytest
 
 from localnorm.errors import LabError, RecordError, StudyConflictError
-from localnorm.lab.jobs import jobs
-from localnorm.lab.records import Probe, Record, key
+from localnorm.lab.records import Probe, Record
 from localnorm.lab.store import Store
-from localnorm.lab.study import Study, smoke
+from localnorm.lab.study import Study
 from localnorm.lab.study_folder import open_study, read_study
 from localnorm.lab.tasks import task_studies
 
@@ -114,8 +112,7 @@ SETTINGS = {
     "no version": ("{}", "got KeyError: 'record_version'"),
     "an older version": (
         '{"record_version": 1, "layout": 2, "norms": ["none"], "seeds": [0], "tasks": []}',
-        "of record version 2, got version 1; records of two versions can't be compared: use another folder, or the "
-        "localnorm that wrote it",
+        "of record version 2, got version 1; .* use another folder, or the localnorm that wrote it",
     ),
     "another version": (
         '{"record_version": 7}',

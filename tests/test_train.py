@@ -151,3 +151,20 @@ def test_instance_normalization_is_no_help_in_a_cell():
     record = run_trial(replace(ROWS, norm="instance"))
     assert record.status == "failed"
     assert record.message.startswith("LabError: instance normalization needs positions")
+
+
+def test_where_a_test_is_long_some_examples_are_corrupted_drawn_by_the_seed(monkeypatch: pytest.MonkeyPatch):
+    seen = []
+
+    def watched(images: Tensor, *rest, corrupt=train.corrupt):
+        seen.append(images)
+        return corrupt(images, *rest)
+
+    monkeypatch.setattr(train, "find_task", lambda *names: replace(find_task(*names), most_corrupted=40))
+    monkeypatch.setattr(train, "corrupt", watched)
+    found = [run_trial(replace(DIGITS, corrupted=True)).results for _ in range(2)]
+    assert {len(images) for images in seen} == {40}
+    assert found[0] == found[1]
+    # 40 examples: in steps of 2.5 %; the clean error is over all 500.
+    assert all(e % 2.5 == 0 for errors in found[0]["corrupted_error"].values() for e in errors)
+    assert found[0]["test_error"] == run_trial(DIGITS).results["test_error"]

@@ -17,7 +17,8 @@ from threadpoolctl import threadpool_limits
 from torch import Tensor, nn
 from torch.nn.functional import adaptive_avg_pool2d
 
-from localnorm.lab.tasks import Part, Split
+from localnorm.lab.tasks import Split
+from localnorm.lab.tasks.task import at_most
 
 MOST_TRAINED, MOST_TESTED = 2_000, 10_000
 """Examples that a probe learns from and is tested on; of more, some are drawn by the seed."""
@@ -49,6 +50,7 @@ def read_features(model: nn.Module, norms: Sequence[nn.Module], split: Split, se
         finite numbers, one row an example; None for a sparsity without any activity.
 
     Example:
+        >>> from localnorm.lab.tasks import Part
         >>> part = Part(torch.tensor([[-1.0], [1.0], [3.0]]).repeat(9, 1), torch.tensor([0, 1, 1]).repeat(9))
         >>> norm = nn.Identity()
         >>> read_features(nn.Sequential(norm, nn.Linear(1, 2)), [norm], Split(part, part, part), seed=0)
@@ -59,7 +61,7 @@ def read_features(model: nn.Module, norms: Sequence[nn.Module], split: Split, se
     if last is None:
         return {}
     rng = torch.Generator().manual_seed(seed)
-    train, test = _at_most(MOST_TRAINED, split.train, rng), _at_most(MOST_TESTED, split.test, rng)
+    train, test = at_most(MOST_TRAINED, split.train, rng), at_most(MOST_TESTED, split.test, rng)
     learned = torch.cat(_outputs(model, last, train.inputs, _pooled))
     asked, sparse = torch.cat(_outputs(model, last, test.inputs, _with_sparsity)).tensor_split([-1], dim=1)
     counts = (len(train.labels), len(test.labels)) == (len(learned), len(asked))
@@ -139,10 +141,3 @@ def _pooled(features: Tensor) -> Tensor:
 def _with_sparsity(features: Tensor) -> Tensor:
     """Return what the probe reads, and in a last column the sparsity of all there is."""
     return torch.cat((_pooled(features), sparsity(features).unsqueeze(1)), dim=1)
-
-
-def _at_most(most: int, part: Part, rng: torch.Generator) -> Part:
-    if len(part.labels) <= most:
-        return part
-    drawn = torch.randperm(len(part.labels), generator=rng)[:most]
-    return Part(part.inputs[drawn], part.labels[drawn])

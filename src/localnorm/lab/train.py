@@ -18,6 +18,7 @@ from localnorm.lab.provenance import provenance
 from localnorm.lab.records import Record, Status, Trial
 from localnorm.lab.tasks import Objective, Part, Split, Task, error, find_task
 from localnorm.lab.tasks.corruptions import SEVERITIES, corrupt
+from localnorm.lab.tasks.task import at_most
 
 
 class _DivergedError(Exception):
@@ -148,13 +149,10 @@ def test(model: nn.Module, norms: Sequence[nn.Module], split: Split, task: Task,
     results: dict[str, Any] = {"test_error": error(task.objective, model, split.test)}
     results.update(task.objective.details(model, split.test))
     if trial.corrupted:
+        some = at_most(task.most_corrupted, split.test, torch.Generator().manual_seed(trial.seed))
         results["corrupted_error"] = {
             name: [
-                error(
-                    task.objective,
-                    model,
-                    Part(corrupt(split.test.inputs, name, severity, trial.seed), split.test.labels),
-                )
+                error(task.objective, model, Part(corrupt(some.inputs, name, severity, trial.seed), some.labels))
                 for severity in SEVERITIES
             ]
             for name in task.corruptions

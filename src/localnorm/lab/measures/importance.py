@@ -9,7 +9,7 @@ import math
 from collections.abc import Mapping, Sequence
 
 import optuna
-from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution
+from optuna.distributions import BaseDistribution, FloatDistribution, IntDistribution
 from optuna.importance import PedAnovaImportanceEvaluator, get_param_importances
 from optuna.trial import create_trial
 
@@ -66,8 +66,9 @@ def ped_anova(settings: Sequence[Mapping[str, float]], errors: Sequence[float]) 
 
 
 def _range(values: Sequence[float]) -> BaseDistribution:
-    """Return what the values were drawn from, as far as they tell: whole numbers are choices."""
-    if all(value.is_integer() for value in map(float, values)):
-        return CategoricalDistribution(sorted(set(values)))
+    """Return what the values were drawn from, as far as they tell."""
     low, high = min(values), max(values)
-    return FloatDistribution(low, high, log=low > 0 and high >= _SPAN * low)
+    log = low > 0 and high >= _SPAN * low
+    if all(float(value).is_integer() for value in values):
+        return IntDistribution(int(low), int(high), log=log)
+    return FloatDistribution(low, high, log=log)

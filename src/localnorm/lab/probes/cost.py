@@ -35,7 +35,7 @@ def probe_cost(norms: list[Norm], rounds: int = ROUNDS) -> dict[str, Any]:
         For each norm, ``copies``: a list over rounds of (forward plus backward) / (copy in that round);
         ``kept_bytes``: bytes kept for the backward pass / bytes of the input; ``images_per_second``: a list
         over rounds, of training the digits network; ``network_kept_bytes``: bytes that this network keeps for the
-        backward pass for each image, its parameters not counted. For a norm that can't run there, only
+        backward pass for each image, its parameters and buffers not counted. For a norm that can't run there, only
         ``problem``: why. Under "shape", the tensor's shape.
     """
     x = torch.randn(SHAPE, generator=torch.Generator().manual_seed(0))
@@ -52,7 +52,7 @@ def probe_cost(norms: list[Norm], rounds: int = ROUNDS) -> dict[str, Any]:
             "copies": [layer[i] / copy[0] for copy, layer in zip(copies, layers, strict=True)],
             "kept_bytes": _kept_bytes(partial(module, x.detach().requires_grad_())) / x.nbytes,
             "images_per_second": [_NETWORK_BATCH * _NETWORK_STEPS / speed[i] for speed in speeds],
-            "network_kept_bytes": _kept_bytes(network.loss, network.model.parameters()) / _NETWORK_BATCH,
+            "network_kept_bytes": _kept_bytes(network.loss, network.state) / _NETWORK_BATCH,
         }
         for i, (norm, module, network) in enumerate(zip(able, modules, networks, strict=True))
     }
@@ -120,6 +120,11 @@ class _Network:
         part = task.load(0).train
         self._objective = task.objective
         self._batch = part.inputs[:_NETWORK_BATCH], part.labels[:_NETWORK_BATCH]
+
+    @property
+    def state(self) -> list[Tensor]:
+        """Return what the network holds whether it is trained or not."""
+        return [*self.model.parameters(), *self.model.buffers()]
 
     def loss(self) -> Tensor:
         """Return the loss over the batch."""

@@ -157,4 +157,5 @@ def coco_task(path: str | Path, *, side: int = 64, channels: int = 3) -> Task:
         load=partial(coco_folder, folder, side=side, channels=channels),
         build=partial(Detector, channels=channels, classes=len(names)),
         corruptions=tuple(CORRUPTIONS),
+        most_corrupted=100,
     )

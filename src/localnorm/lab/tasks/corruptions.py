@@ -2,8 +2,8 @@
 
 After Hendrycks and Dietterich, "Benchmarking Neural Network Robustness to Common Corruptions and Perturbations",
 2019: three of noise, two of blur, contrast, brightness and pixelation. Occlusion, which they have not, is after
-DeVries and Taylor, "Improved Regularization of Convolutional Neural Networks with Cutout", 2017. The severities are
-our own, for images that may be as small as 8x8.
+DeVries and Taylor, "Improved Regularization of Convolutional Neural Networks with Cutout", 2017. The severities
+are our own, for images that may be as small as 8x8.
 """
 
 from __future__ import annotations

@@ -99,6 +99,7 @@ DIGIT_SCENES = Task(
     load=load,
     build=Detector,
     corruptions=tuple(CORRUPTIONS),
+    most_corrupted=100,
     schedule=Schedule(
         learning_rates=(1e-3, 3e-3, 1e-2),
         default_learning_rate=LEARNING_RATE,

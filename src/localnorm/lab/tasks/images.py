@@ -92,6 +92,7 @@ def data_task(
         load=partial(_split, data, examples),
         build=classifier(model, shape=cast("Shape", data.shape), classes=classes),
         corruptions=tuple(CORRUPTIONS),
+        most_corrupted=1000,
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+import torch
 from torch import Tensor, nn
 
 from localnorm.lab.norms import Builder
@@ -24,6 +25,20 @@ class Part:
 
     inputs: Tensor
     labels: Tensor
+
+
+def at_most(most: int, part: Part, rng: torch.Generator) -> Part:
+    """Return the part, or as many of its examples drawn at random.
+
+    Example:
+        >>> part = Part(torch.arange(9), torch.arange(9))
+        >>> len(at_most(4, part, torch.Generator().manual_seed(0)).labels)
+        4
+    """
+    if len(part.labels) <= most:
+        return part
+    drawn = torch.randperm(len(part.labels), generator=rng)[:most]
+    return Part(part.inputs[drawn], part.labels[drawn])
 
 
 @dataclass(frozen=True)
@@ -52,6 +67,8 @@ class Task:
             where its labels are classes, feature learning; the others the suitability for what they are named
             after. Robustness is fed where there are corruptions.
         schedule: how its models are trained.
+        most_corrupted: test examples that are corrupted at most, drawn by the seed where there are more, since the
+            test is repeated 45 times.
     """
 
     name: str
@@ -64,6 +81,7 @@ class Task:
     corruptions: tuple[str, ...] = ()
     kind: Kind = "images"
     schedule: Schedule = field(default_factory=Schedule)
+    most_corrupted: int = 1_000_000_000
 
     @property
     def annealed(self) -> bool:
