@@ -8,7 +8,9 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
 
+import torch
 from torch import nn
+from torch.nn.parameter import is_lazy
 
 from localnorm.errors import ModelError, UnknownNameError
 from localnorm.lab.models.check import check
@@ -63,7 +65,12 @@ class ImageModel:
         """
         arguments = self._arguments(shape, classes)
         check(self.name, lambda norm: self.make(norm_layer=norm, **arguments), norm_layer, shape, classes)
-        return self.make(norm_layer=norm_layer, **arguments)
+        model = self.make(norm_layer=norm_layer, **arguments)
+        if any(is_lazy(parameter) for parameter in model.parameters()):
+            # They take their shapes from a first input, and an optimizer needs them before.
+            with torch.no_grad():
+                model.eval()(torch.zeros(1, *shape))
+        return model
 
     def _arguments(self, shape: Shape, classes: int) -> dict[str, Any]:
         """Return what the callable is given beside norm_layer.

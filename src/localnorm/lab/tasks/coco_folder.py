@@ -10,13 +10,17 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from localnorm.errors import DataError
+from localnorm.errors import DataError, UnknownNameError
 from localnorm.lab.models.detector import Detector
 from localnorm.lab.tasks.coco_annotations import Listed, listing
 from localnorm.lab.tasks.corruptions import CORRUPTIONS
 from localnorm.lab.tasks.detection import detection
+from localnorm.lab.tasks.own_schedules import scenes_schedule
+from localnorm.lab.tasks.places import full, place_name, read_place_name
 from localnorm.lab.tasks.task import Part, Split, Task
 
+COCO = "coco:"
+_OPTIONS = ("side", "channels")
 PARTS = ("train", "val", "test")
 SHARES = (0.6, 0.2)
 """Of a folder that is not split: to train and to choose by; the rest is to test."""
@@ -132,6 +136,9 @@ def _check(side: int, channels: int) -> None:
 def coco_task(path: str | Path, *, side: int = 64, channels: int = 3) -> Task:
     """Return the task of finding what a folder in COCO's format shows; see `coco_folder`.
 
+    Its name, ``coco:FOLDER?side=N&channels=N``, says all that decides its data, so that `find_task` makes the same
+    task from a record.
+
     Args:
         path: the folder.
         side: height and width that its images are resized to, in pixels.
@@ -146,10 +153,12 @@ def coco_task(path: str | Path, *, side: int = 64, channels: int = 3) -> Task:
         localnorm.errors.DataError: a COCO folder must hold images/ and annotations.json, ...
     """
     _check(side, channels)
-    folder = Path(path)
-    _, names = listing(folder / PARTS[0] if (folder / PARTS[0]).is_dir() else folder)
+    place = full(str(path))
+    folder = Path(place)
+    split = (folder / PARTS[0]).is_dir()
+    images, names = listing(folder / PARTS[0] if split else folder)
     return Task(
-        name=f"coco:{folder}",
+        name=place_name(COCO, place, {"side": side, "channels": channels}),
         about=f"the images of {folder} at {side}x{side} pixels and their boxes of {', '.join(names.values())}",
         model="detector",
         dims=2,
@@ -157,4 +166,21 @@ def coco_task(path: str | Path, *, side: int = 64, channels: int = 3) -> Task:
         load=partial(coco_folder, folder, side=side, channels=channels),
         build=partial(Detector, channels=channels, classes=len(names)),
         corruptions=tuple(CORRUPTIONS),
+        schedule=scenes_schedule(len(images) if split else round(SHARES[0] * len(images))),
     )
+
+
+def named_coco_task(name: str, model: str | None) -> Task:
+    """Return the task of a name that `coco_task` gives.
+
+    Raises:
+        UnknownNameError: no such name, or another model than the detector.
+    """
+    place, options = read_place_name(COCO, name, _OPTIONS)
+    task = coco_task(place, **options)
+    if model not in (None, task.model):
+        raise UnknownNameError(
+            f"the model of {COCO}FOLDER must be {task.model}, got {model!r}; your own models classify images "
+            "and tell faces apart."
+        )
+    return task
