@@ -64,6 +64,7 @@ def data_task(
 
     Example:
         >>> import tempfile
+        >>> from pathlib import Path
         >>> from PIL import Image
         >>> folder = Path(tempfile.mkdtemp())
         >>> for name in ("dark", "light"):
