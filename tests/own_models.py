@@ -72,8 +72,10 @@ def sized(norm_layer: Builder, in_channels: int, image_size: int, classes: int) 
     )
 
 
-def twelve_channels(num_classes: int = 10, *, norm_layer: Builder = nn.BatchNorm2d, rate: float = 0.0) -> nn.Module:
-    """Keep the norm in a Sequential of its own, beside dropout, behind layers that find their sizes by themselves."""
+def twelve_channels(
+    num_classes: int = 10, *, norm_layer: Builder = nn.BatchNorm2d, rate: float = 0.0
+) -> nn.Module:
+    """Keep the norm in a Sequential, beside dropout, behind layers that find their sizes by themselves."""
     block = nn.Sequential(nn.LazyConv2d(12, 3, padding=1), norm_layer(12), nn.Dropout2d(rate), nn.ReLU())
     return nn.Sequential(block, nn.Flatten(), nn.Dropout(rate), nn.LazyLinear(num_classes))
 

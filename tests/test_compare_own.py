@@ -1,4 +1,4 @@
-"""localnorm compare on models and data of a user's own: from a folder of pictures to a report, and what is refused."""
+"""localnorm compare on models and data of a user's own: from a folder to a report, and what is refused."""
 
 from __future__ import annotations
 
@@ -143,7 +143,7 @@ REFUSED = {
     "--data good --task faces,digits": "be faces or digit-scenes, got faces, digits",
     "--data good --task faces": "faces must be of at least 10 people with two pictures each, got 2 in",
     "--data good --task faces --side 8": "faces on a folder must have no option but none, got side 8",
-    "--data good --task digit-scenes --examples 8": "must have no option but side, got examples 8; drop --examples",
+    "--data good --task digit-scenes --examples 8": "have no option but side, got examples 8; drop --examples",
     "--data good --task digit-scenes": "a COCO folder must hold images/ and annotations.json",
     "--data hub:mnist --task digit-scenes": "digit-scenes must be on a folder, got hub:mnist",
     "--model small_cnn --task digits,faces": "a model must be for one task, got small_cnn for digits, faces",
