@@ -14,13 +14,13 @@ Builder = Callable[[int], nn.Module]
 class BasicBlock(nn.Module):
     """Two convolutions with a norm each, and a way around them."""
 
-    def __init__(self, inputs: int, outputs: int, norm_layer: Builder) -> None:
+    def __init__(self, inputs: int, outputs: int, norm_layer: Callable[..., nn.Module], **where: object) -> None:
         super().__init__()
         self.conv1 = nn.Conv2d(inputs, outputs, 3, padding=1, bias=False)
-        self.bn1 = norm_layer(outputs)
+        self.bn1 = norm_layer(outputs, **where)
         self.conv2 = nn.Conv2d(outputs, outputs, 3, padding=1, bias=False)
-        self.bn2 = norm_layer(outputs)
-        self.downsample = nn.Sequential(nn.Conv2d(inputs, outputs, 1, bias=False), norm_layer(outputs))
+        self.bn2 = norm_layer(outputs, **where)
+        self.downsample = nn.Sequential(nn.Conv2d(inputs, outputs, 1, bias=False), norm_layer(outputs, **where))
 
     def forward(self, x: Tensor) -> Tensor:
         y = self.bn2(self.conv2(torch.relu(self.bn1(self.conv1(x)))))
@@ -49,11 +49,11 @@ def torchvision_style(*, weights: object = None, progress: bool = True, **kwargs
 
 
 class TimmNet(nn.Module):
-    """Arguments as of timm's ResNet."""
+    """Arguments as of timm's ResNet, which tells its norms where to be."""
 
     def __init__(self, num_classes: int = 1000, in_chans: int = 3, norm_layer: Builder = nn.BatchNorm2d) -> None:
         super().__init__()
-        self.layer1 = BasicBlock(in_chans, 8, norm_layer)
+        self.layer1 = BasicBlock(in_chans, 8, norm_layer, device=None, dtype=None)
         self.fc = nn.Linear(8, num_classes)
 
     def forward(self, x: Tensor) -> Tensor:

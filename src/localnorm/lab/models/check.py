@@ -62,6 +62,25 @@ def check(
         )
 
 
+def placed(norm_layer: Builder) -> Callable[..., nn.Module]:
+    """Return the builder with timm's arguments beside the number of channels: the device and the dtype of the norm.
+
+    Args:
+        norm_layer: ``norm_layer(num_channels) -> Module``.
+
+    Example:
+        >>> placed(nn.BatchNorm2d)(8, device=None, dtype=torch.float64).weight.dtype
+        torch.float64
+    """
+
+    def build(
+        num_channels: int, *, device: torch.device | None = None, dtype: torch.dtype | None = None
+    ) -> nn.Module:
+        return norm_layer(num_channels).to(device=device, dtype=dtype)
+
+    return build
+
+
 def keeps_shape(name: str, norm_layer: Builder) -> Builder:
     """Return a builder of norms that refuse to change the shape of their input.
 
@@ -95,6 +114,7 @@ def _watched(name: str, norm_layer: Builder, applied: list[int]) -> Builder:
     """Return a builder of norms that look at their inputs and outputs, and note each use in applied."""
 
     def build(num_channels: int, *more: Any, **named: Any) -> nn.Module:  # noqa: ANN401  whatever the model passes
+        where = {key: named.pop(key) for key in ("device", "dtype") if key in named}
         if more or named:
             raise ModelError(
                 f"norm_layer must be called with the number of channels and nothing else, got {(*more, *named)} "
@@ -110,7 +130,7 @@ def _watched(name: str, norm_layer: Builder, applied: list[int]) -> Builder:
                 )
             applied.append(num_channels)
 
-        norm = keeps_shape(name, norm_layer)(num_channels)
+        norm = placed(keeps_shape(name, norm_layer))(num_channels, **where)
         norm.register_forward_pre_hook(before)
         return norm
 
