@@ -201,8 +201,10 @@ def test_a_model_alone_learns_digits(asked):
 
 
 def test_a_model_in_the_current_folder_is_found_and_the_path_left_as_it_was(asked, tmp_path: Path):
-    (tmp_path / "only_here.py").write_text(MODEL)
+    (tmp_path / "only_here.py").write_text(f"{MODEL}\n\ndef norm(num_channels):\n    return nn.Identity()\n")
     before = list(sys.path)
     study, _ = asked("--model", "only_here:net", "--task", "faces", "--norms", "none")
     assert study.tasks[0].model == "only_here:net"
+    drawn = CliRunner().invoke(app, ["scope", "only_here:norm"])
+    assert drawn.stdout.startswith("only_here:norm: itself")
     assert sys.path == before

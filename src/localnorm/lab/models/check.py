@@ -63,7 +63,7 @@ def check(
 
 
 def placed(norm_layer: Builder) -> Callable[..., nn.Module]:
-    """Return the builder with timm's arguments beside the number of channels: the device and the dtype of the norm.
+    """Return the builder with what timm adds to the number of channels: the device and the dtype of the norm.
 
     Args:
         norm_layer: ``norm_layer(num_channels) -> Module``.
