@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 import torch
 from torch import Tensor, nn
@@ -13,13 +14,13 @@ Builder = Callable[[int], nn.Module]
 class BasicBlock(nn.Module):
     """Two convolutions with a norm each, and a way around them."""
 
-    def __init__(self, inputs: int, outputs: int, norm_layer: Builder) -> None:
+    def __init__(self, inputs: int, outputs: int, norm_layer: Callable[..., nn.Module], **where: object) -> None:
         super().__init__()
         self.conv1 = nn.Conv2d(inputs, outputs, 3, padding=1, bias=False)
-        self.bn1 = norm_layer(outputs)
+        self.bn1 = norm_layer(outputs, **where)
         self.conv2 = nn.Conv2d(outputs, outputs, 3, padding=1, bias=False)
-        self.bn2 = norm_layer(outputs)
-        self.downsample = nn.Sequential(nn.Conv2d(inputs, outputs, 1, bias=False), norm_layer(outputs))
+        self.bn2 = norm_layer(outputs, **where)
+        self.downsample = nn.Sequential(nn.Conv2d(inputs, outputs, 1, bias=False), norm_layer(outputs, **where))
 
     def forward(self, x: Tensor) -> Tensor:
         y = self.bn2(self.conv2(torch.relu(self.bn1(self.conv1(x)))))
@@ -48,11 +49,11 @@ def torchvision_style(*, weights: object = None, progress: bool = True, **kwargs
 
 
 class TimmNet(nn.Module):
-    """Arguments as of timm's ResNet."""
+    """Arguments as of timm's ResNet, which tells its norms where to be."""
 
     def __init__(self, num_classes: int = 1000, in_chans: int = 3, norm_layer: Builder = nn.BatchNorm2d) -> None:
         super().__init__()
-        self.layer1 = BasicBlock(in_chans, 8, norm_layer)
+        self.layer1 = BasicBlock(in_chans, 8, norm_layer, device=None, dtype=None)
         self.fc = nn.Linear(8, num_classes)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -68,6 +69,32 @@ def sized(norm_layer: Builder, in_channels: int, image_size: int, classes: int) 
     """Take every number that a model may need, under other names."""
     return nn.Sequential(
         norm_layer(in_channels), nn.Flatten(), nn.Dropout(), nn.Linear(in_channels * image_size**2, classes)
+    )
+
+
+def twelve_channels(
+    num_classes: int = 10, *, norm_layer: Builder = nn.BatchNorm2d, rate: float = 0.0
+) -> nn.Module:
+    """Keep the norm in a Sequential, beside dropout, behind layers that find their sizes by themselves."""
+    block = nn.Sequential(nn.LazyConv2d(12, 3, padding=1), norm_layer(12), nn.Dropout2d(rate), nn.ReLU())
+    return nn.Sequential(block, nn.Flatten(), nn.Dropout(rate), nn.LazyLinear(num_classes))
+
+
+with_dropout = partial(twelve_channels, rate=0.3)
+
+
+def one_norm_twice(norm_layer: Builder, num_classes: int) -> nn.Module:
+    """Apply one and the same norm at two places."""
+    norm = norm_layer(6)
+    return nn.Sequential(
+        nn.LazyConv2d(6, 3), norm, nn.ReLU(), nn.Conv2d(6, 6, 3), norm, nn.Flatten(), nn.LazyLinear(num_classes)
+    )
+
+
+def norm_on_one_position(norm_layer: Builder, num_classes: int) -> nn.Module:
+    """Norm what is left of the positions: too little for instance normalization."""
+    return nn.Sequential(
+        nn.LazyConv2d(8, 3), nn.AdaptiveAvgPool2d(1), norm_layer(8), nn.Flatten(), nn.Linear(8, num_classes)
     )
 
 

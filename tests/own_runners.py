@@ -94,8 +94,8 @@ def start(function: Callable[..., None], *arguments: object) -> subprocess.Popen
     return subprocess.Popen([sys.executable, "-c", code], env=ENVIRONMENT, cwd="/", stderr=subprocess.DEVNULL)
 
 
-def localnorm(*arguments: object) -> subprocess.Popen[str]:
-    """Start the command line as a person at a terminal would; its output is text.
+def localnorm(*arguments: object, folder: Path | None = None) -> subprocess.Popen[str]:
+    """Start the command line in a folder as a person at a terminal would; its output is text.
 
     Where the tests run in the background, Ctrl-C is ignored and children would inherit that.
     """
@@ -103,6 +103,7 @@ def localnorm(*arguments: object) -> subprocess.Popen[str]:
     return subprocess.Popen(
         words,
         env=ENVIRONMENT,
+        cwd=folder,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,

@@ -138,7 +138,7 @@ def test_report_of_no_study(name: str, tmp_path: Path):
 
 
 def test_plan_counts_the_trials_and_runs_none(tmp_path: Path):
-    # own_norms:refuses can't be timed, which must not keep the rest from being planned.
+    # instance can't be timed on rows, which must not keep the rest from being planned.
     words = [
         "compare",
         "--smoke",
@@ -146,7 +146,7 @@ def test_plan_counts_the_trials_and_runs_none(tmp_path: Path):
         "--workers",
         1,
         "--norms",
-        "none,own_norms:refuses",
+        "none,instance",
         "--out",
         tmp_path / "out",
     ]

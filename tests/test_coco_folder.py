@@ -12,10 +12,12 @@ import pytest
 import torch
 from PIL import Image
 
-from localnorm.errors import DataError
+from localnorm.errors import DataError, UnknownNameError
 from localnorm.lab.norms import find_norm
-from localnorm.lab.tasks import error
+from localnorm.lab.records import Trial
+from localnorm.lab.tasks import error, find_task
 from localnorm.lab.tasks.coco_folder import coco_folder, coco_task
+from localnorm.lab.train import run_trial
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -123,6 +125,24 @@ def test_formats_and_images_without_boxes(tmp_path: Path):
     task = coco_task(tmp_path, side=32)
     assert task.build(find_norm("none").builder(2))(torch.rand(1, 3, 32, 32)).shape == (1, 64, 4 + 3)
     assert "cat, dog, cow" in task.about
+
+
+@pytest.mark.parametrize("folder", ["plain", "with?mark", "with?side=3&more"])
+def test_a_task_is_made_again_from_its_name(folder: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    _write(tmp_path / folder, 10)
+    monkeypatch.chdir(tmp_path)
+    task = coco_task(folder, side=32, channels=1)
+    assert task.name == f"coco:{tmp_path / folder}?side=32&channels=1"
+    again = find_task(task.name, "detector")
+    assert again.in_plain_values() == task.in_plain_values()
+    assert torch.equal(again.load(3).train.inputs, task.load(3).train.inputs)
+    assert find_task(f"coco:{folder}").name == f"coco:{tmp_path / folder}?side=64&channels=3"
+    # 6 images to train on, of 9,000 to be seen, but no image more than 60 times.
+    assert (task.schedule.epochs, task.schedule.default_learning_rate) == (60, 3e-3)
+    with pytest.raises(UnknownNameError, match="model of coco:FOLDER must be detector, got 'small_cnn'; your own"):
+        find_task(task.name, "small_cnn")
+    record = run_trial(Trial(task.name, "detector", "batch", 0, 3e-3, 16, 1))
+    assert (record.status, record.message) == ("ok", "")
 
 
 def test_the_task_of_a_folder_trains(tmp_path: Path):

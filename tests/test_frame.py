@@ -41,7 +41,7 @@ HOUSE = """
     lab.tasks
     lab.features
     lab.train | lab.probes
-    lab.worker lab.pool lab.jobs lab.settings lab.settings_file lab.engine lab.plan lab.compare
+    lab.worker lab.pool lab.jobs lab.settings lab.settings_file lab.fit lab.engine lab.plan lab.compare
     lab.claims | lab.measures
     lab.judge lab.overall lab.table lab.changes
     lab.report

@@ -130,7 +130,9 @@ def test_a_task_is_made_again_from_its_name(tmp_path: Path, folder: str, monkeyp
 
 
 def test_tasks_and_models_that_do_not_go_together():
-    with pytest.raises(UnknownNameError, match=r"one of digits, .*faces, .*data:FOLDER, lfw:FOLDER, got 'mnist'"):
+    with pytest.raises(
+        UnknownNameError, match=r"one of digits, .*faces, .*data:FOLDER, lfw:FOLDER, coco:FOLDER, got 'mnist'"
+    ):
         find_task("mnist")
     with pytest.raises(
         UnknownNameError, match="model of digit-rows must be recurrent, got 'small_cnn'; other models lea"

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 import torch
 from torch import nn
 
+from data_files import random_pixels, write_pictures
 from localnorm.errors import ModelError, UnknownNameError
 from localnorm.lab.models.find import MODELS, find_model
 from localnorm.lab.models.small_cnn import small_cnn
 from localnorm.lab.norms import NORMS, find_norm
+from localnorm.lab.records import Trial
+from localnorm.lab.tasks import data_task
+from localnorm.lab.train import run_trial
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -59,15 +65,22 @@ def test_numbers_go_by_name():
 
 
 @pytest.mark.parametrize("factory", ["torchvision.models:resnet18", "timm.models.resnet:resnet18"])
-def test_the_libraries_themselves(factory: str):
+def test_the_libraries_themselves(factory: str, tmp_path: Path):
     try:
         pytest.importorskip(factory.partition(".")[0], exc_type=ImportError)
     except RuntimeError as problem:  # torchvision of another torch
         pytest.skip(str(problem))
     # A ResNet halves the sides five times, and instance normalization needs more than one position to train.
-    shape = (3, 64, 64) if "torchvision" in factory else (1, 64, 64)
+    colours = (64, 64, 3) if "torchvision" in factory else (64, 64)
+    shape = (*colours[2:], 64, 64) if colours[2:] else (1, 64, 64)
     for norm in NORMS:
         assert _build(factory, shape, 7, norm).fc.out_features == 7
+    write_pictures(
+        tmp_path, {f"{name}/{n}.png": random_pixels(*colours, seed=n) for name in "ab" for n in range(5)}
+    )
+    for norm in ("none", "local", "group"):
+        record = run_trial(Trial(data_task(str(tmp_path)).name, factory, norm, 0, 1e-3, 4, 1))
+        assert (record.status, record.message) == ("ok", "")
 
 
 def test_the_check_leaves_the_weights_of_the_seed():

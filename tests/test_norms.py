@@ -180,3 +180,8 @@ UNKNOWN = {
 def test_a_norm_that_cannot_be_found(name: str, text: str):
     with pytest.raises(UnknownNameError, match=text):
         find_norm(name)
+
+
+@pytest.mark.parametrize(("channels", "groups"), [(16, 8), (24, 8), (12, 4), (3, 1)])
+def test_no_more_groups_than_divide_the_channels(channels: int, groups: int):
+    assert find_norm("group").builder(2)(channels).num_groups == groups

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from pathlib import Path
 
 import pytest
 
+from data_files import random_pixels, write_pictures
 from localnorm.errors import LabError, UnknownNameError
 from localnorm.lab.jobs import jobs
 from localnorm.lab.records import Trial, key
@@ -108,6 +110,12 @@ BAD_FILES = {
     "out = 3": "out must be the path of a folder, got 3",
     "norms = [1]": "norms must be names",
     "schedule = 3": r"schedule must be a table a task, \[schedule.digits\]",
+    "model = ['a:b', 'a:c']": "model must be the name of one model, got .* give one, in quotes",
+    "data = 3": "data must be one folder or hub:NAME, got 3; give one, in quotes",
+    "data = ' '": "data must be one folder or hub:NAME, got ' '",
+    "side = '32'": "--side must be at least 1, got 32; leave it out for images as they are",
+    "examples = 0": "--examples must be at least 1, got 0; leave it out for all",
+    "[schedule.data]\nepochs = 1": "a task of this study must be one of digits, digit-rows, got 'data'",
     "epochs = ": "a study file must be TOML that can be read",
     "[schedule.digits]\nepoch = 1": "a part of the schedule of digits must be .*; epochs was probably meant",
     "[schedule.faces]\nepochs = 1": "a task of this study must be one of digits, digit-rows, got 'faces'",
@@ -125,6 +133,33 @@ def test_a_file_that_says_nothing_sensible(text: str, tmp_path: Path):
     path.write_text(text)
     with pytest.raises(LabError, match=BAD_FILES[text]):
         make_study(Settings(**read_settings(path)))
+
+
+@pytest.mark.parametrize(
+    ("task", "prefix", "model", "more"),
+    [
+        ("", "data", "small_cnn", "side = 8\nexamples = 20\nmodel = 'textbook_cnn'"),
+        ("task = 'faces'", "lfw", "small_cnn", ""),
+        ("task = 'digit-scenes'", "coco", "detector", "side = 32"),
+    ],
+)
+def test_data_of_ones_own_in_a_file(task: str, prefix: str, model: str, more: str, tmp_path: Path):
+    pixels = {f"{name}/{n}.png": random_pixels(8, 8, seed=n) for name in "abcdefghij" for n in range(4)}
+    write_pictures(tmp_path / "mine" / "images", pixels)
+    write_pictures(tmp_path / "mine" / "others", {"1.png": random_pixels(8, 8)})
+    images = [{"id": n, "file_name": f"{name}", "width": 8, "height": 8} for n, name in enumerate(pixels)]
+    notes = [{"id": n, "image_id": n, "category_id": 1, "bbox": [1, 1, 6, 6]} for n in range(len(images))]
+    content = {"images": images, "annotations": notes, "categories": [{"id": 1, "name": "square"}]}
+    (tmp_path / "mine" / "annotations.json").write_text(json.dumps(content))
+    place = tmp_path / "mine" / ("images" if prefix != "coco" else "")
+    path = tmp_path / "mine.toml"
+    path.write_text(f"{task}\ndata = '{place}'\n{more}\n[schedule.{prefix}]\nepochs = 3\ndraws = 0\n")
+    (found,) = make_study(Settings(**read_settings(path))).tasks
+    name, _, options = found.name.partition("?")
+    assert name == f"{prefix}:{place}"
+    assert options == {"data": "examples=20&side=8", "lfw": "", "coco": "side=32&channels=3"}[prefix]
+    assert found.model == ("textbook_cnn" if "textbook_cnn" in more else model)
+    assert (found.schedule.epochs, found.schedule.draws) == (3, 0)
 
 
 def test_a_file_that_is_not_there(tmp_path: Path):

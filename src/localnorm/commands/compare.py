@@ -14,6 +14,7 @@ from localnorm.commands.console import errors_end_the_command, say
 from localnorm.commands.report import show
 from localnorm.commands.running import print_plan, run_study
 from localnorm.errors import LabError
+from localnorm.lab.own import current_folder_searched
 from localnorm.lab.study import DEFAULT_NORMS, DEFAULT_TASKS
 
 if TYPE_CHECKING:
@@ -34,6 +35,26 @@ def compare(
     ] = None,
     task: Annotated[
         str | None, typer.Option(help=f"Tasks, separated by commas, or all. Default: {','.join(DEFAULT_TASKS)}.")
+    ] = None,
+    model: Annotated[
+        str | None,
+        typer.Option(
+            help="Your own model, package.module:function with an argument norm_layer; for one task, digits if "
+            "none is named and no data are given."
+        ),
+    ] = None,
+    data: Annotated[
+        str | None,
+        typer.Option(
+            help="Your own data, a folder or hub:NAME, to classify; with --task faces or digit-scenes, a folder "
+            "of people or in COCO's format."
+        ),
+    ] = None,
+    side: Annotated[
+        int | None, typer.Option(help="Resize the images of --data to so many pixels, height and width.")
+    ] = None,
+    examples: Annotated[
+        int | None, typer.Option(help="Take at most so many images of each part of --data.")
     ] = None,
     norms: Annotated[
         str | None,
@@ -71,11 +92,15 @@ def compare(
     """Measure norms on real data; print the table and write the report.
 
     Interrupted and started again, it runs only what is missing. With more tasks, norms or seeds, only what is new.
-    With two finished studies it trains nothing and prints what they say differently; exit code 1 if a verdict
-    differs.
+    Modules of your own are found in the current folder, too. With two finished studies it trains nothing and
+    prints what they say differently; exit code 1 if a verdict differs.
     """
     told: dict[str, object] = {
         "task": task,
+        "model": model,
+        "data": data,
+        "side": side,
+        "examples": examples,
         "norms": norms,
         "seeds": seeds,
         "epochs": epochs,
@@ -86,14 +111,17 @@ def compare(
         "smoke": smoke_run or None,
     }
     given = {name: value for name, value in told.items() if value is not None}
-    with errors_end_the_command():
+    with errors_end_the_command(), current_folder_searched():
         if studies:
             others = [*given, *(["study"] if study_file else []), *(["plan"] if plan else [])]
             raise typer.Exit(_compare_two(studies, [*others, *(["json"] if as_json else [])]))
+        from localnorm.lab.fit import misfits
         from localnorm.lab.settings import make_study
 
         settings = _settings(given, study_file)
         study = make_study(settings)
+        for misfit in misfits(study):
+            say(f"no result will come of {misfit.norm} on {misfit.task}: {misfit.problem}")
         processes = settings.workers or _cores()
         folder = Path(settings.out or ("compare-smoke" if settings.smoke else "compare"))
         if plan:

@@ -8,13 +8,14 @@ import typer
 from rich.text import Text
 
 from localnorm.commands.console import errors_end_the_command, out
+from localnorm.lab.own import current_folder_searched
 
 
 def scope(
     norm: Annotated[str, typer.Argument(help="A norm of the lab, or your own as package.module:attribute.")],
 ) -> None:
     """Draw the inputs that one output of a norm depends on, measured in float64."""
-    with errors_end_the_command():
+    with errors_end_the_command(), current_folder_searched():
         from localnorm.lab.norms import find_norm
         from localnorm.lab.probes.scope import OUTPUT, SHAPE, probe_scope
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
+from math import gcd
 from types import MappingProxyType
 
 import torch
@@ -102,7 +103,8 @@ def _instance(num_channels: int, dims: int, eps: float = 1e-5) -> nn.Module:
 
 
 def _group(num_channels: int, dims: int, groups: float = 8, eps: float = 1e-5) -> nn.Module:  # noqa: ARG001
-    return nn.GroupNorm(int(groups), num_channels, eps=eps)
+    # A model of a user's own may have 12 channels somewhere: then as many groups as divide both.
+    return nn.GroupNorm(gcd(int(groups), num_channels), num_channels, eps=eps)
 
 
 def _rms(num_channels: int, dims: int, eps: float = 1e-5) -> nn.Module:  # noqa: ARG001

@@ -103,10 +103,22 @@ def _flag(name: str, value: object) -> bool:
     return value
 
 
-def _workers(name: str, value: object) -> int:
-    if type(value) is not int or value < 1:
-        raise LabError(f"--{name} must be at least 1, got {value}; leave it out for one a core.")
-    return value
+def _count(default: str) -> Callable[[str, object], int]:
+    def read(name: str, value: object) -> int:
+        if type(value) is not int or value < 1:
+            raise LabError(f"--{name} must be at least 1, got {value}; leave it out for {default}.")
+        return value
+
+    return read
+
+
+def _one(kind: str) -> Callable[[str, object], str]:
+    def read(name: str, value: object) -> str:
+        if not isinstance(value, str) or not value.strip():
+            raise LabError(f"{name} must be {kind}, got {value!r}; give one, in quotes.")
+        return value.strip()
+
+    return read
 
 
 def _folder(name: str, value: object) -> str:
@@ -150,8 +162,12 @@ _READERS: Mapping[str, Callable[[str, object], Any]] = MappingProxyType(
         "batch-size": _numbers(int, "whole numbers"),
         "lr": _numbers(float, "numbers"),
         "smoke": _flag,
-        "workers": _workers,
+        "workers": _count("one a core"),
         "out": _folder,
         "schedule": _schedules,
+        "model": _one("the name of one model"),
+        "data": _one("one folder or hub:NAME"),
+        "side": _count("images as they are"),
+        "examples": _count("all"),
     }
 )

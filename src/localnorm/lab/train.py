@@ -51,8 +51,7 @@ def run_trial(trial: Trial) -> Record:
     except MemoryError as problem:
         status, message = "out of memory", str(problem)
     except Exception as problem:  # noqa: BLE001  the lab goes on without this trial, and its record says why
-        out_of_memory = isinstance(problem, torch.OutOfMemoryError) or "can't allocate memory" in str(problem)
-        status = "out of memory" if out_of_memory else "failed"
+        status = "out of memory" if out_of_memory(problem) else "failed"
         message = f"{type(problem).__name__}: {problem}"
     timing = {
         "wall_seconds": time.perf_counter() - wall,
@@ -61,6 +60,16 @@ def run_trial(trial: Trial) -> Record:
     }
     where = {**provenance(), "threads": torch.get_num_threads()}
     return Record(trial, status, message, results, timing, where)
+
+
+def out_of_memory(problem: Exception) -> bool:
+    """Whether an error says that memory is exhausted, of the processor or of an accelerator.
+
+    Example:
+        >>> out_of_memory(MemoryError()), out_of_memory(ValueError())
+        (True, False)
+    """
+    return isinstance(problem, (MemoryError, torch.OutOfMemoryError)) or "can't allocate memory" in str(problem)
 
 
 def _train(trial: Trial, results: dict[str, Any], epoch_seconds: list[float]) -> None:

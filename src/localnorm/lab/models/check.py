@@ -62,10 +62,59 @@ def check(
         )
 
 
+def placed(norm_layer: Builder) -> Callable[..., nn.Module]:
+    """Return the builder with what timm adds to the number of channels: the device and the dtype of the norm.
+
+    Args:
+        norm_layer: ``norm_layer(num_channels) -> Module``.
+
+    Example:
+        >>> placed(nn.BatchNorm2d)(8, device=None, dtype=torch.float64).weight.dtype
+        torch.float64
+    """
+
+    def build(
+        num_channels: int, *, device: torch.device | None = None, dtype: torch.dtype | None = None
+    ) -> nn.Module:
+        return norm_layer(num_channels).to(device=device, dtype=dtype)
+
+    return build
+
+
+def keeps_shape(name: str, norm_layer: Builder) -> Builder:
+    """Return a builder of norms that refuse to change the shape of their input.
+
+    Args:
+        name: of what is at it, for the message.
+        norm_layer: ``norm_layer(num_channels) -> Module``.
+
+    Example:
+        >>> norm = keeps_shape("mine", lambda num_channels: nn.Flatten())(8)
+        >>> norm(torch.zeros(2, 8, 4))
+        Traceback (most recent call last):
+        localnorm.errors.ModelError: a norm must keep the shape of its input, got (2, 32) for (2, 8, 4) in ...
+    """
+
+    def after(module: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> None:  # noqa: ARG001
+        if output.shape != inputs[0].shape:
+            raise ModelError(
+                f"a norm must keep the shape of its input, got {tuple(output.shape)} for "
+                f"{tuple(inputs[0].shape)} in {name}; the norm is at fault, not the model."
+            )
+
+    def build(num_channels: int) -> nn.Module:
+        norm = norm_layer(num_channels)
+        norm.register_forward_hook(after)
+        return norm
+
+    return build
+
+
 def _watched(name: str, norm_layer: Builder, applied: list[int]) -> Builder:
     """Return a builder of norms that look at their inputs and outputs, and note each use in applied."""
 
     def build(num_channels: int, *more: Any, **named: Any) -> nn.Module:  # noqa: ANN401  whatever the model passes
+        where = {key: named.pop(key) for key in ("device", "dtype") if key in named}
         if more or named:
             raise ModelError(
                 f"norm_layer must be called with the number of channels and nothing else, got {(*more, *named)} "
@@ -81,16 +130,8 @@ def _watched(name: str, norm_layer: Builder, applied: list[int]) -> Builder:
                 )
             applied.append(num_channels)
 
-        def after(module: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> None:  # noqa: ARG001
-            if output.shape != inputs[0].shape:
-                raise ModelError(
-                    f"a norm must keep the shape of its input, got {tuple(output.shape)} for "
-                    f"{tuple(inputs[0].shape)} in {name}; the norm is at fault, not the model."
-                )
-
-        norm = norm_layer(num_channels)
+        norm = placed(keeps_shape(name, norm_layer))(num_channels, **where)
         norm.register_forward_pre_hook(before)
-        norm.register_forward_hook(after)
         return norm
 
     return build

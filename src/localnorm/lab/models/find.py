@@ -8,10 +8,12 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
 
+import torch
 from torch import nn
+from torch.nn.parameter import is_lazy
 
 from localnorm.errors import ModelError, UnknownNameError
-from localnorm.lab.models.check import check
+from localnorm.lab.models.check import check, placed
 from localnorm.lab.models.small_cnn import small_cnn
 from localnorm.lab.models.textbook_cnn import textbook_cnn
 from localnorm.lab.norms import Builder
@@ -48,7 +50,7 @@ class ImageModel:
 
         Args:
             norm_layer: ``norm_layer(num_channels) -> Module``; the model calls it with the number of channels
-                and nothing else, for features of shape (N, C, H, W).
+                and nothing else but timm's device and dtype, for features of shape (N, C, H, W).
             shape: channels, height and width of the images.
             classes: number of classes.
 
@@ -63,7 +65,12 @@ class ImageModel:
         """
         arguments = self._arguments(shape, classes)
         check(self.name, lambda norm: self.make(norm_layer=norm, **arguments), norm_layer, shape, classes)
-        return self.make(norm_layer=norm_layer, **arguments)
+        model = self.make(norm_layer=placed(norm_layer), **arguments)
+        if any(is_lazy(parameter) for parameter in model.parameters()):
+            # They take their shapes from a first input, and an optimizer needs them before.
+            with torch.no_grad():
+                model.eval()(torch.zeros(1, *shape))
+        return model
 
     def _arguments(self, shape: Shape, classes: int) -> dict[str, Any]:
         """Return what the callable is given beside norm_layer.

@@ -19,6 +19,7 @@ from localnorm.lab.own import import_own
 from localnorm.lab.schedule import Schedule
 from localnorm.lab.study import TaskStudy
 from localnorm.lab.tasks.adding import ADDING
+from localnorm.lab.tasks.coco_folder import COCO, coco_task, named_coco_task
 from localnorm.lab.tasks.digit_rows import DIGIT_ROWS
 from localnorm.lab.tasks.digit_scenes import DIGIT_SCENES
 from localnorm.lab.tasks.digit_tokens import DIGIT_TOKENS
@@ -38,6 +39,7 @@ __all__ = [
     "Split",
     "Task",
     "classification",
+    "coco_task",
     "data_task",
     "error",
     "find_task",
@@ -48,7 +50,9 @@ __all__ = [
 TASKS: Mapping[str, Task] = MappingProxyType(
     {task.name: task for task in (DIGITS, DIGIT_ROWS, DIGIT_TOKENS, DIGIT_SCENES, ADDING, FACES, STYLE)}
 )
-_NAMED: Mapping[str, Callable[[str, str], Task]] = MappingProxyType({DATA: named_data_task, LFW: named_lfw_task})
+_NAMED: Mapping[str, Callable[[str, str | None], Task]] = MappingProxyType(
+    {DATA: named_data_task, LFW: named_lfw_task, COCO: named_coco_task}
+)
 _ANY_MODEL: Mapping[str, Callable[[str], Callable[[Builder], nn.Module]]] = MappingProxyType(
     {"digits": partial(classifier, shape=(1, 8, 8), classes=10), "faces": face_embedder}
 )
@@ -59,8 +63,9 @@ def find_task(name: str, model: str | None = None) -> Task:
 
     Args:
         name: a name of ``TASKS``; ``data:FOLDER`` or ``data:hub:NAME`` to classify your own images, see
-            `data_task`; ``lfw:FOLDER`` to recognize the people there, see `lfw_task`; or a task of your own,
-            ``package.module:attribute``, which is then its name.
+            `data_task`; ``lfw:FOLDER`` to recognize the people there, see `lfw_task`; ``coco:FOLDER`` to find what
+            its images show, see `coco_task`; or a task of your own, ``package.module:attribute``, which is then
+            its name.
         model: ``textbook_cnn``, ``small_cnn`` or ``package.module:function``, see `find_model`; None is the
             task's own.
 
@@ -75,7 +80,7 @@ def find_task(name: str, model: str | None = None) -> Task:
     """
     for prefix, named in _NAMED.items():
         if name.startswith(prefix):
-            return named(name, model or "small_cnn")
+            return named(name, model)
     task = TASKS[name] if name in TASKS else _own_task(name)
     if model is None or model == task.model:
         return task
@@ -96,12 +101,16 @@ def _own_task(name: str) -> Task:
     return replace(found, name=name)
 
 
-def task_studies(names: Sequence[str]) -> tuple[TaskStudy, ...]:
+def task_studies(names: Sequence[str], model: str | None = None) -> tuple[TaskStudy, ...]:
     """Return tasks as a study takes them: by name, or every registered one for ``all``.
+
+    Args:
+        names: as for `find_task`, or ``all``.
+        model: that of every task, as for `find_task`; None is each task's own.
 
     Example:
         >>> [task.kind for task in task_studies(["digits", "digit-rows"])]
         ['images', 'recurrent']
     """
     known = [known for name in names for known in (TASKS if name == "all" else (name,))]
-    return tuple(find_task(name).in_plain_values() for name in known)
+    return tuple(find_task(name, model).in_plain_values() for name in known)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import partial
+from functools import lru_cache, partial
 from pathlib import Path
 
 import numpy as np
@@ -10,44 +10,47 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from localnorm.errors import DataError
+from localnorm.errors import DataError, UnknownNameError
 from localnorm.lab.models.detector import Detector
 from localnorm.lab.tasks.coco_annotations import Listed, listing
 from localnorm.lab.tasks.corruptions import CORRUPTIONS
 from localnorm.lab.tasks.detection import detection
+from localnorm.lab.tasks.own_schedules import scenes_schedule
+from localnorm.lab.tasks.places import full, place_name, read_place_name
 from localnorm.lab.tasks.task import Part, Split, Task
 
+COCO = "coco:"
+_OPTIONS = ("side", "channels")
 PARTS = ("train", "val", "test")
 SHARES = (0.6, 0.2)
 """Of a folder that is not split: to train and to choose by; the rest is to test."""
 
 
-def _read(image: Listed, side: int, channels: int) -> Tensor:
-    """Return one image of shape (channels, side, side) in [0, 1]."""
+@lru_cache(maxsize=10_000)  # 12 kB an image of the usual size; every trial of a worker reads all of them.
+def _read(file: Path, size: tuple[int, int], side: int, channels: int) -> Tensor:
+    """Return one image of bytes, shape (channels, side, side)."""
     try:
-        with Image.open(image.file) as opened:
-            if opened.size != image.size:
+        with Image.open(file) as opened:
+            if opened.size != size:
                 raise DataError(
-                    f"an image must have the size that annotations.json says, {image.size[0]}x{image.size[1]}, "
-                    f"got {opened.size[0]}x{opened.size[1]} in {image.file}; annotate the image that is there."
+                    f"an image must have the size that annotations.json says, {size[0]}x{size[1]}, "
+                    f"got {opened.size[0]}x{opened.size[1]} in {file}; annotate the image that is there."
                 )
             if opened.mode[0] in "IF":
                 raise DataError(
-                    f"an image must have 8 bits a channel, got mode {opened.mode} in {image.file}; convert it."
+                    f"an image must have 8 bits a channel, got mode {opened.mode} in {file}; convert it."
                 )
             pixels = opened.convert("L" if channels == 1 else "RGB").resize(
                 (side, side), Image.Resampling.BILINEAR
             )
     except FileNotFoundError:
         raise DataError(
-            f"every image that annotations.json lists must be there, got no {image.file}; add it or take it off "
+            f"every image that annotations.json lists must be there, got no {file}; add it or take it off "
             "the list."
         ) from None
     except (OSError, SyntaxError) as problem:
-        raise DataError(f"an image must be readable, got {problem} in {image.file}; copy it again.") from None
-    return torch.from_numpy(np.array(pixels, dtype=np.float32).reshape(side, side, channels) / 255).permute(
-        2, 0, 1
-    )
+        raise DataError(f"an image must be readable, got {problem} in {file}; copy it again.") from None
+    return torch.from_numpy(np.array(pixels, dtype=np.uint8).reshape(side, side, channels)).permute(2, 0, 1)
 
 
 def _part(images: list[Listed], side: int, channels: int, name: str) -> Part:
@@ -66,7 +69,8 @@ def _part(images: list[Listed], side: int, channels: int, name: str) -> Part:
             labels[i, : len(image.rows)] = torch.tensor(image.rows) * torch.tensor(
                 [1, width, height, width, height]
             )
-    return Part(torch.stack([_read(image, side, channels) for image in images]), labels)
+    pixels = torch.stack([_read(image.file, image.size, side, channels) for image in images])
+    return Part(pixels.contiguous().float() / 255, labels)
 
 
 def coco_folder(path: str | Path, seed: int = 0, *, side: int = 64, channels: int = 3) -> Split:
@@ -132,6 +136,9 @@ def _check(side: int, channels: int) -> None:
 def coco_task(path: str | Path, *, side: int = 64, channels: int = 3) -> Task:
     """Return the task of finding what a folder in COCO's format shows; see `coco_folder`.
 
+    Its name, ``coco:FOLDER?side=N&channels=N``, says all that decides its data, so that `find_task` makes the same
+    task from a record.
+
     Args:
         path: the folder.
         side: height and width that its images are resized to, in pixels.
@@ -146,10 +153,12 @@ def coco_task(path: str | Path, *, side: int = 64, channels: int = 3) -> Task:
         localnorm.errors.DataError: a COCO folder must hold images/ and annotations.json, ...
     """
     _check(side, channels)
-    folder = Path(path)
-    _, names = listing(folder / PARTS[0] if (folder / PARTS[0]).is_dir() else folder)
+    place = full(str(path))
+    folder = Path(place)
+    split = (folder / PARTS[0]).is_dir()
+    images, names = listing(folder / PARTS[0] if split else folder)
     return Task(
-        name=f"coco:{folder}",
+        name=place_name(COCO, place, {"side": side, "channels": channels}),
         about=f"the images of {folder} at {side}x{side} pixels and their boxes of {', '.join(names.values())}",
         model="detector",
         dims=2,
@@ -158,4 +167,21 @@ def coco_task(path: str | Path, *, side: int = 64, channels: int = 3) -> Task:
         build=partial(Detector, channels=channels, classes=len(names)),
         corruptions=tuple(CORRUPTIONS),
         most_corrupted=100,
+        schedule=scenes_schedule(len(images) if split else round(SHARES[0] * len(images))),
     )
+
+
+def named_coco_task(name: str, model: str | None) -> Task:
+    """Return the task of a name that `coco_task` gives.
+
+    Raises:
+        UnknownNameError: no such name, or another model than the detector.
+    """
+    place, options = read_place_name(COCO, name, _OPTIONS)
+    task = coco_task(place, **options)
+    if model not in (None, task.model):
+        raise UnknownNameError(
+            f"the model of {COCO}FOLDER must be {task.model}, got {model!r}; your own models classify images "
+            "and tell faces apart."
+        )
+    return task

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from localnorm.lab.models.find import Shape, find_model
 from localnorm.lab.norms import Builder
 from localnorm.lab.tasks.corruptions import CORRUPTIONS
+from localnorm.lab.tasks.own_schedules import faces_schedule
 from localnorm.lab.tasks.task import Part, Split, Task
 from localnorm.lab.tasks.verification import VERIFICATION, Embedding
 from localnorm.lab.tasks.views import views
@@ -90,4 +91,5 @@ FACES = Task(
     load=load,
     build=face_embedder("small_cnn"),
     corruptions=tuple(CORRUPTIONS),
+    schedule=faces_schedule(TRAIN * VIEWS),
 )

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping
 from functools import lru_cache, partial
-from pathlib import Path
 from typing import cast
 
 import numpy as np
@@ -13,19 +11,20 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from localnorm.errors import DataError, UnknownNameError
-from localnorm.lab.data import HUB, Data, Images, load_data
+from localnorm.errors import DataError
+from localnorm.lab.data import Data, Images, load_data
 from localnorm.lab.models.find import Shape, find_model
 from localnorm.lab.norms import Builder
 from localnorm.lab.tasks.corruptions import CORRUPTIONS
 from localnorm.lab.tasks.objective import classification
+from localnorm.lab.tasks.own_schedules import images_schedule
+from localnorm.lab.tasks.places import full, place_name, read_place_name
 from localnorm.lab.tasks.task import Part, Split, Task
 
 DATA = "data:"
 SHARE = 5
 """A part that the data lack is one image in five of the training images."""
 _OPTIONS = ("examples", "side")
-_NAME = re.compile(rf"(.*?)(?:\?((?:{'|'.join(_OPTIONS)})=\d+(?:&(?:{'|'.join(_OPTIONS)})=\d+)*))?")
 
 
 def classifier(model: str, *, shape: Shape, classes: int) -> Callable[[Builder], nn.Module]:
@@ -65,6 +64,7 @@ def data_task(
 
     Example:
         >>> import tempfile
+        >>> from pathlib import Path
         >>> from PIL import Image
         >>> folder = Path(tempfile.mkdtemp())
         >>> for name in ("dark", "light"):
@@ -77,14 +77,13 @@ def data_task(
     """
     if examples is not None and examples < 2:
         raise DataError(f"examples must be at least 2 a part, got {examples}; leave it out to take all.")
-    place = where if where.startswith(HUB) else str(Path(where).expanduser().resolve())
+    place = full(where)
     data = _load(place, side)
     classes = len(data.classes)
     if data.validation is None or data.test is None:
         _splittable(data)
-    options = "&".join(f"{name}={value}" for name, value in (("examples", examples), ("side", side)) if value)
     return Task(
-        name=DATA + place + ("?" + options if options else ""),
+        name=place_name(DATA, place, {"examples": examples, "side": side}),
         about=_about(data, examples),
         model=model,
         dims=2,
@@ -93,26 +92,31 @@ def data_task(
         build=classifier(model, shape=cast("Shape", data.shape), classes=classes),
         corruptions=tuple(CORRUPTIONS),
         most_corrupted=1000,
+        schedule=images_schedule(_to_train(data, examples)),
     )
 
 
-def named_data_task(name: str, model: str) -> Task:
+def named_data_task(name: str, model: str | None) -> Task:
     """Return the task of a name that `data_task` gives.
 
     Raises:
         UnknownNameError: no such name.
     """
-    place, options = cast("re.Match[str]", _NAME.fullmatch(name.removeprefix(DATA))).groups()
-    if not place:
-        raise UnknownNameError(f"a task of data must be named {DATA}FOLDER or {DATA}{HUB}NAME, got {name!r}.")
-    pairs = (option.split("=") for option in options.split("&")) if options else ()
-    return data_task(place, model, **{key: int(value) for key, value in pairs})
+    place, options = read_place_name(DATA, name, _OPTIONS)
+    return data_task(place, model or "small_cnn", **options)
 
 
 @lru_cache(maxsize=1)
 def _load(where: str, side: int | None) -> Data:
     """Keep the last data set: a worker trains many trials on it."""
     return load_data(where, side=side)
+
+
+def _to_train(data: Data, examples: int | None) -> int:
+    """Return how many images are left to train on, once what is missing is split off."""
+    count = len(data.train.labels)
+    left = count - (3 - len(data.parts)) * (count // SHARE)
+    return left if examples is None else min(examples, left)
 
 
 def _splittable(data: Data) -> None:

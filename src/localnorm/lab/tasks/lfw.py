@@ -17,6 +17,8 @@ from localnorm.lab.data import Data, read_people
 from localnorm.lab.data.pictures import Picture, resize
 from localnorm.lab.tasks.corruptions import CORRUPTIONS
 from localnorm.lab.tasks.faces import embedder
+from localnorm.lab.tasks.own_schedules import faces_schedule
+from localnorm.lab.tasks.places import full, place_name, read_place_name
 from localnorm.lab.tasks.task import Part, Split, Task
 from localnorm.lab.tasks.verification import COMPARED, VERIFICATION
 
@@ -47,8 +49,8 @@ def lfw_task(folder: str, model: str = "small_cnn") -> Task:
         Traceback (most recent call last):
         localnorm.errors.DataError: people must be in a folder that exists, got ...
     """
-    place = Path(folder).expanduser().resolve()
-    data = _load(place)
+    place = full(folder)
+    data = _load(Path(place))
     people = len(data.classes)
     judged = people // SHARE
     # Two to choose by and two to test on: with one person there is no pair of two identities.
@@ -59,7 +61,7 @@ def lfw_task(folder: str, model: str = "small_cnn") -> Task:
         )
     channels = data.shape[0]
     return Task(
-        name=LFW + str(place),
+        name=place_name(LFW, place, {}),
         about=f"{data.name}: {len(data.train.labels):,} photographs of {people:,} people with at least two each, "
         f"at {SIDE}x{SIDE} pixels: {people - 2 * judged:,} people to train, {judged:,} to choose, {judged:,} to "
         f"test, split anew by each seed; at most {COMPARED:,} photographs of a part are compared",
@@ -69,12 +71,18 @@ def lfw_task(folder: str, model: str = "small_cnn") -> Task:
         load=partial(_split, data),
         build=embedder(model, shape=(channels, SIDE, SIDE), identities=people - 2 * judged),
         corruptions=tuple(CORRUPTIONS),
+        schedule=faces_schedule(len(data.train.labels) * (people - 2 * judged) // people),
     )
 
 
-def named_lfw_task(name: str, model: str) -> Task:
-    """Return the task of a name that `lfw_task` gives."""
-    return lfw_task(name.removeprefix(LFW), model)
+def named_lfw_task(name: str, model: str | None) -> Task:
+    """Return the task of a name that `lfw_task` gives.
+
+    Raises:
+        UnknownNameError: no such name.
+    """
+    place, _ = read_place_name(LFW, name, ())
+    return lfw_task(place, model or "small_cnn")
 
 
 def _prepare(picture: Picture) -> Picture:
