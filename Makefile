@@ -9,10 +9,14 @@ JOBS ?= 2
 PYTEST := $(BIN)/python -m pytest -n $(JOBS) --dist loadfile
 KERAS_TESTS := tests/test_keras.py tests/test_keras_contract.py
 
-.PHONY: compare test test-all lint docs bench bench-gpu released hazards clean
+.PHONY: compare calibrate test test-all lint docs bench bench-gpu released hazards clean
 
 compare: $(LAB)
 	$(BIN)/localnorm compare
+
+# How often the lab calls a placebo different, and how often it finds a planted harm.
+calibrate: $(LAB)
+	$(BIN)/python -m benchmarks.calibration
 
 # Keras takes its backend once a process, so its tests run once for each.
 test: $(INSTALLED)

@@ -110,8 +110,8 @@ def main() -> None:
     asked = parser.parse_args()
     study = study_of(range(asked.comparisons * max(asked.seeds)))
     records = run(study, asked.out, asked.workers).values()
-    effect = study.tasks[0].smallest_effect
-    print(f"{TASK}, torch {version('torch')}, {len(records)} trials; smallest effect {effect:g} {study.tasks[0].unit}")
+    effect, unit = study.tasks[0].smallest_effect, study.tasks[0].unit
+    print(f"{TASK}, torch {version('torch')}, {len(records)} records; smallest effect {effect:g} {unit}")
     missed = False
     for seeds in asked.seeds:
         for planted, name in ((0.0, "placebo"), (HARM, f"harm of {HARM:g} smallest effects")):

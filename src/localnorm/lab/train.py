@@ -11,8 +11,8 @@ import torch
 from lightning_fabric import Fabric
 from torch import Tensor, nn
 
-from localnorm.lab.features import read_features
 from localnorm.lab.course import rise_and_fall
+from localnorm.lab.features import read_features
 from localnorm.lab.norms import find_norm
 from localnorm.lab.provenance import provenance
 from localnorm.lab.records import Record, Status, Trial
