@@ -30,6 +30,8 @@ class Cell:
         verdict: on what was judged; None for none, with which the others are compared.
         judgement: the rest of what was decided; None for none.
         details: further findings by name.
+        evidence: the keys of the records that the number was read from; of a row over several tasks, also of
+            those of `none`.
     """
 
     norm: str
@@ -41,6 +43,7 @@ class Cell:
     verdict: Verdict | None
     judgement: Judgement | None
     details: Mapping[str, Any] = field(default_factory=dict)
+    evidence: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -159,7 +162,8 @@ def _together(tasks: tuple[str, ...], samples: list[Sample]) -> Sample:
         return Sample(missing="; ".join(missing))
     values = [[value for value in sample.values if value is not None] for sample in samples]
     middles = {task: estimate_over([own]).value for task, own in zip(tasks, values, strict=True)}
-    return Sample(details={"by_task": middles})
+    evidence = tuple(key for sample in samples for key in sample.evidence)
+    return Sample(details={"by_task": middles}, evidence=evidence)
 
 
 def _strata(samples: list[Sample]) -> list[list[float]]:
@@ -181,6 +185,7 @@ def _cell(row: Row, norm: str, sample: Sample, strata: list[list[float]], judgem
         judgement.verdict if judgement else None,
         judgement,
         sample.details,
+        sample.evidence if found else (),
     )
 
 

@@ -6,7 +6,7 @@ from collections.abc import Collection
 from statistics import fmean
 
 from localnorm.lab.measures.row import Row, Sample, Samples, error_row
-from localnorm.lab.measures.select import of_trials, why_missing
+from localnorm.lab.measures.select import keys, of_trials, why_missing
 from localnorm.lab.records import Record
 from localnorm.lab.study import Study, TaskStudy
 
@@ -49,5 +49,6 @@ def measure(study: Study, task: TaskStudy, records: Collection[Record]) -> Sampl
         for size in sizes:
             seen = [errors[norm, seed, size] for seed in study.seeds if (norm, seed, size) in errors]
             by_size[str(size)] = fmean(seen) if seen else None
-        samples[norm] = Sample(tuple(spreads), details={"test_error_by_batch_size": by_size})
+        own = keys(record for trial, record in found.items() if trial.norm == norm and record.status == "ok")
+        samples[norm] = Sample(tuple(spreads), details={"test_error_by_batch_size": by_size}, evidence=own)
     return samples

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from localnorm.lab.measures.row import Row, Sample, Samples, error_row
-from localnorm.lab.measures.select import drawn, of_trials, validation_error, why_missing
+from localnorm.lab.measures.select import drawn, keys, of_trials, validation_error, why_missing
 from localnorm.lab.records import Record, Trial
 from localnorm.lab.study import Study, TaskStudy
 
@@ -58,7 +58,7 @@ def measure(study: Study, task: TaskStudy, records: Collection[Record]) -> Sampl
             "good_decades": _good_decades(usual, near(task)),
             "importance": _importance([record for record in draws if _trial(record).norm == norm]),
         }
-        samples[norm] = Sample(losses, details=details)
+        samples[norm] = Sample(losses, details=details, evidence=keys(own))
     return samples
 
 
