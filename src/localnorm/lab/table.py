@@ -32,6 +32,8 @@ class Cell:
         details: further findings by name.
         evidence: the keys of the records that the number was read from; of a row over several tasks, also of
             those of `none`.
+        values: what it was made of: for each task one number a pair, in the order of the seeds (or of the rounds
+            of timing), None where a pair has no result.
     """
 
     norm: str
@@ -44,6 +46,7 @@ class Cell:
     judgement: Judgement | None
     details: Mapping[str, Any] = field(default_factory=dict)
     evidence: tuple[str, ...] = ()
+    values: tuple[tuple[float | None, ...], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -151,7 +154,7 @@ def _judged(study: Study, row: Row, tasks: tuple[str, ...], *samples: Samples) -
     for norm in study.norms:
         own = [of_task[norm] for of_task in samples]
         sample = own[0] if len(own) == 1 else _together(tasks, own)
-        cells.append(_cell(row, norm, sample, _strata(own), judgements.get(norm)))
+        cells.append(_cell(row, norm, sample, own, judgements.get(norm)))
     return TableRow(row, tuple(cells), tasks)
 
 
@@ -172,7 +175,8 @@ def _strata(samples: list[Sample]) -> list[list[float]]:
     return strata if all(strata) else []
 
 
-def _cell(row: Row, norm: str, sample: Sample, strata: list[list[float]], judgement: Judgement | None) -> Cell:
+def _cell(row: Row, norm: str, sample: Sample, own: list[Sample], judgement: Judgement | None) -> Cell:
+    strata = _strata(own)
     found = estimate_over(strata) if strata else None
     claim = claim_of(row.name, norm) if judgement else None
     return Cell(
@@ -186,6 +190,7 @@ def _cell(row: Row, norm: str, sample: Sample, strata: list[list[float]], judgem
         judgement,
         sample.details,
         sample.evidence if found else (),
+        tuple(of_task.values for of_task in own) if found else (),
     )
 
 

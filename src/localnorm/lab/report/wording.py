@@ -102,6 +102,16 @@ def listed(names: Sequence[str]) -> str:
     return " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
 
 
+def difference_of(more: str, than: str) -> str:
+    """Return what a paired difference is of; the norm alone where nothing is taken away.
+
+    Example:
+        >>> difference_of("batch", "none"), difference_of("batch", "")
+        ('batch − none', 'batch')
+    """
+    return f"{more} \N{MINUS SIGN} {than}" if than else more
+
+
 def counted(count: int, one: str, several: str = "") -> str:
     """Return a count with its noun.
 

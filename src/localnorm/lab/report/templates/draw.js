@@ -3,7 +3,12 @@
 const config = { responsive: true, displayModeBar: false };
 const figures = JSON.parse(document.getElementById("figures").textContent);
 const plots = Array.from(document.querySelectorAll(".plot"));
+// The file that draws may not have been copied along with the page.
+const drawn = typeof Plotly !== "undefined";
+for (const note of document.querySelectorAll(".undrawn")) note.hidden = drawn;
 for (const plot of plots) {
+  plot.hidden = !drawn;
+  if (!drawn) continue;
   const figure = figures[plot.id];
   Plotly.newPlot(plot, figure.data, figure.layout, config);
 }
@@ -14,7 +19,7 @@ function toggle(norm) {
   const shown = same[0].getAttribute("aria-pressed") !== "true";
   for (const entry of same) entry.setAttribute("aria-pressed", String(shown));
   for (const plot of plots) {
-    const own = plot.data.flatMap((trace, i) => (trace.meta === norm ? [i] : []));
+    const own = (plot.data ?? []).flatMap((trace, i) => (trace.meta === norm ? [i] : []));
     if (own.length) Plotly.restyle(plot, { visible: shown }, own);
   }
 }
