@@ -32,4 +32,6 @@ def _sample(record: Record | None, norm: str) -> Sample:
         return Sample(missing=record.message if record else "not run yet")
     exam = record.results[norm]
     passed = sum(problem is None for problem in exam.values())
-    return Sample((float(passed),), text=f"{passed} of {len(exam)}", details={"exam": exam}, evidence=keys([record]))
+    return Sample(
+        (float(passed),), text=f"{passed} of {len(exam)}", details={"exam": exam}, evidence=keys([record])
+    )

@@ -21,8 +21,9 @@ def write_report(folder: Path) -> Report:
     """Write a study's table and its pages into its folder.
 
     ``table.json``, ``table.csv``, ``table.md`` and ``table.tex``; ``report.html`` over all tasks and a
-    ``report-<task>.html`` for each; and, where a page has plots, ``plotly.min.js``, which draws them. The same records give the same bytes. A study that is unfinished, failed in part or has damaged records
-    gives a report that says so.
+    ``report-<task>.html`` for each; and, where a page has plots, ``plotly.min.js``, which draws them. The same
+    records give the same bytes. A study that is unfinished, failed in part or has damaged records gives a report
+    that says so.
 
     Args:
         folder: the study's folder.

@@ -22,6 +22,8 @@ from localnorm.lab.statistics import Estimate
 from localnorm.lab.table import Cell, Section, Table, TableRow
 
 NONE = "none"
+UNDECIDED = "Undecided."
+"""What is used where the verdicts do not say."""
 _NO_RESULT = "no result"
 _MAIN = (generalization.NAME, *SUITABILITY.values())
 """The rows that say how well a task is learned."""
@@ -145,25 +147,25 @@ def _overall(table: Table) -> Advice:
         return Advice("Over all", "Nothing to choose between.")
     decided = {
         norm: found
-        for norm, found in tally.items() if len(found["undecided"]) + len(found[_NO_RESULT]) < len(rows)
+        for norm, found in tally.items()
+        if len(found["undecided"]) + len(found[_NO_RESULT]) < len(rows)
     }
     if not decided:
-        return Advice("Over all", "Undecided.", ("On no task and in no criterion is any norm told from none.",))
+        return Advice("Over all", UNDECIDED, ("On no task and in no criterion is any norm told from none.",))
     safe = [norm for norm, found in decided.items() if found["better"] and not found["worse"]]
     safe.sort(key=lambda norm: -len(tally[norm]["better"]))
     use = f"{listed(safe)}." if safe else "No norm is better than none somewhere and worse nowhere."
-    told = tuple(
-        f"{norm} is better than none in {_some(found['better'])}, worse in {_some(found['worse'])}, no different in "
-        f"{len(found['no different'])}, undecided in {len(found['undecided'])}, without a result in {len(found[_NO_RESULT])}."
-        for norm, found in sorted(decided.items(), key=lambda pair: -len(pair[1]["better"]))
-    )
+    order = sorted(decided, key=lambda norm: (norm not in safe, -len(tally[norm]["better"])))
+    told = tuple(f"{norm}: {_told(tally[norm])}." for norm in order)
     start = f"Better than none somewhere and shown worse nowhere, of {counted(len(rows), 'row')} of the tasks: "
     return Advice("Over all", (start if safe else "") + use, told, _overall_grounds(table, safe))
 
 
 def _overall_grounds(table: Table, safe: Sequence[str]) -> tuple[Ground, ...]:
     rows = [row for section in table.sections for row in section.rows]
-    grounds = (_against_none(row, row.cell(norm)) for norm in safe for row in rows if _stands(row.cell(norm)) == "better")
+    grounds = (
+        _against_none(row, row.cell(norm)) for norm in safe for row in rows if _stands(row.cell(norm)) == "better"
+    )
     return tuple(ground for ground in grounds if ground)
 
 
@@ -175,8 +177,13 @@ def _place(row: TableRow) -> str:
     return f"{row.row.name} on {listed(row.tasks)}"
 
 
-def _some(places: Sequence[str]) -> str:
-    return f"{len(places)} ({'; '.join(places)})" if places else "0"
+def _told(found: Mapping[str, Sequence[str]]) -> str:
+    """Say how a norm stands against none, naming the rows in which it is better or worse."""
+    return ", ".join(
+        f"{standing} in {len(places)}" + (f" ({'; '.join(places)})" if standing in ("better", "worse") else "")
+        for standing, places in found.items()
+        if places
+    )
 
 
 def _row_advice(row: TableRow, topic: str) -> Advice:
@@ -189,7 +196,7 @@ def _row_advice(row: TableRow, topic: str) -> Advice:
     if row.row.name == cost.ROW.name:
         return _cheapest(row, known, topic)
     if not row.cell(NONE).estimate:
-        return Advice(topic, "Undecided.", (f"none, with which all are compared: {row.cell(NONE).measured}.",))
+        return Advice(topic, UNDECIDED, (f"none, with which all are compared: {row.cell(NONE).measured}.",))
     better = [cell for cell in known if _stands(cell) == "better"]
     if not better:
         return _without_a_better(row, known, topic)
@@ -197,7 +204,9 @@ def _row_advice(row: TableRow, topic: str) -> Advice:
     names = [found.leader.norm, *(c.norm for c in better if c.norm in (*found.level, *found.open))]
     verb, rest = _words(row)
     each = listed([cell.norm for cell in better])
-    because = [f"{each} {verb if len(better) == 1 else _plural(verb)} {rest}, by at least {smallest_effect(row.row)}."]
+    because = [
+        f"{each} {verb if len(better) == 1 else _plural(verb)} {rest}, by at least {smallest_effect(row.row)}."
+    ]
     because += _between(row, found)
     because += _others(row, known)
     grounds = [_against_none(row, cell) for cell in better]
@@ -208,11 +217,11 @@ def _without_a_better(row: TableRow, known: Sequence[Cell], topic: str) -> Advic
     verb, rest = _words(row)
     unclear = [cell for cell in known if _stands(cell) == "undecided"]
     if not unclear:
-        use = f"No norm {verb} {rest} by at least {smallest_effect(row.row)}: leave it out, or choose by something else."
+        use = f"No norm {verb} {rest} by at least {smallest_effect(row.row)}: choose by something else."
         return Advice(topic, use, tuple(_others(row, known)), _all_against_none(row, known))
     best = min(unclear, key=lambda cell: -_gain(row, cell))
     because = [f"No norm is shown to be better than none; {best.norm} looks best of those that are open."]
-    return Advice(topic, "Undecided.", (*because, *_others(row, known)), _all_against_none(row, [best]))
+    return Advice(topic, UNDECIDED, (*because, *_others(row, known)), _all_against_none(row, [best]))
 
 
 def _all_against_none(row: TableRow, cells: Sequence[Cell]) -> tuple[Ground, ...]:
@@ -232,10 +241,9 @@ def _cheapest(row: TableRow, known: Sequence[Cell], topic: str) -> Advice:
 def _most(row: TableRow, known: Sequence[Cell], topic: str) -> Advice:
     best = max(cell.estimate.value for cell in known if cell.estimate)
     names = [cell for cell in known if cell.estimate and cell.estimate.value == best]
-    use = f"{listed([cell.norm for cell in names])} {'pass' if len(names) > 1 else 'passes'} most of the exam: {names[0].measured}."
-    return Advice(
-        topic, use, (), tuple(Ground(row, c, "", c.estimate, c.pairs) for c in names if c.estimate)
-    )
+    verb = "pass" if len(names) > 1 else "passes"
+    use = f"{listed([cell.norm for cell in names])} {verb} most of the exam: {names[0].measured}."
+    return Advice(topic, use, (), tuple(Ground(row, c, "", c.estimate, c.pairs) for c in names if c.estimate))
 
 
 def _field(row: TableRow, candidates: Sequence[Cell], known: Sequence[Cell]) -> _Field:
@@ -271,7 +279,7 @@ def _between(row: TableRow, found: _Field) -> Iterator[str]:
     if found.level:
         yield f"{leader} is not ahead of {listed(found.level)} by that much."
     if found.open:
-        yield f"Whether {leader} is ahead of {_with_seeds(found.open)} is undecided."
+        yield f"It is undecided whether {leader} is ahead of {_with_seeds(found.open)}."
 
 
 def _others(row: TableRow, known: Sequence[Cell]) -> Iterator[str]:
@@ -296,7 +304,16 @@ def _seeds_against(row: TableRow, cell: Cell, reference: Cell, norms: int) -> in
 
 
 def _with_seeds(norms: Mapping[str, int | None]) -> str:
-    counts = [f"{norm} ({seeds(count)} seeds would decide)" if count else norm for norm, count in norms.items()]
+    """Return the norms, each with how many seeds would decide.
+
+    Example:
+        >>> _with_seeds({"batch": 12, "layer": 101, "rms": None})
+        'batch (12 seeds would decide), layer (more than 100) and rms'
+    """
+    counts, said = [], False
+    for norm, count in norms.items():
+        counts.append(f"{norm} ({seeds(count)}{'' if said else ' seeds would decide'})" if count else norm)
+        said = said or bool(count)
     return listed(counts)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -126,7 +126,9 @@ def known_results(table: Table, records: Collection[Record]) -> tuple[KnownResul
             "local response normalization lowers the test error",
             "the test error of none is at least the smallest effect above that of local",
             _each(
-                images, lambda task: _chosen(table, task, records, generalization.NAME, "none", "local"), "of images"
+                images,
+                lambda task: _chosen(table, task, records, generalization.NAME, "none", "local"),
+                "of images",
             ),
         ),
         KnownResult(
@@ -146,9 +148,7 @@ def _of_kind(study: Study, kind: str) -> list[TaskStudy]:
     return [task for task in study.tasks if task.kind == kind]
 
 
-def _each(
-    tasks: Sequence[TaskStudy], find: Callable[[TaskStudy], Finding], kind: str
-) -> tuple[Finding, ...]:
+def _each(tasks: Sequence[TaskStudy], find: Callable[[TaskStudy], Finding], kind: str) -> tuple[Finding, ...]:
     """Return what each task found, or why none did."""
     return tuple(find(task) for task in tasks) or (Finding(why=f"this study has no task {kind}"),)
 

@@ -80,7 +80,9 @@ class Evidence:
         tasks = Counter(job.task for _, job in jobs if isinstance(job, Trial))
         if len(tasks) > 1:
             return tuple(
-                Behind(f"{task}: {counted(count, 'record')}", (("listed on its page", f"{self.pages[task]}#records"),))
+                Behind(
+                    f"{task}: {counted(count, 'record')}", (("listed on its page", f"{self.pages[task]}#records"),)
+                )
                 for task, count in tasks.items()
                 if task in self.pages
             )

@@ -43,7 +43,9 @@ class Decision:
     seeds: int | None = None
 
 
-def decide(differences: Sequence[Difference], effect: float, comparisons: int = 1, *, exact: bool = False) -> Decision:
+def decide(
+    differences: Sequence[Difference], effect: float, comparisons: int = 1, *, exact: bool = False
+) -> Decision:
     """Decide a claim by the rules of the table: all its differences must be as claimed.
 
     Args:
@@ -79,7 +81,9 @@ def _towards(difference: Difference, effect: float) -> Evidence:
 
 def _seeds(differences: Sequence[Difference], effect: float, comparisons: int) -> int | None:
     """Return the most that any of the differences needs; None where one has too few pairs to say."""
-    needed = [pairs_to_decide(difference.strata, effect, comparisons * len(differences)) for difference in differences]
+    needed = [
+        pairs_to_decide(difference.strata, effect, comparisons * len(differences)) for difference in differences
+    ]
     known = [count for count in needed if count is not None]
     return max(known) if known and len(known) == len(needed) else None
 

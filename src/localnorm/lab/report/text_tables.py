@@ -1,4 +1,4 @@
-"""The table as Markdown and as LaTeX, for documents and papers: the opinions judged, and every norm by criterion."""
+"""The table as Markdown and as LaTeX, for documents and papers."""
 
 from __future__ import annotations
 
@@ -51,7 +51,9 @@ def grids(table: Table) -> tuple[Grid, ...]:
     head = ("criterion", "norm", "the textbook says", "verdict", "measured", "unit", "judged as")
     found = [Grid("The textbook's opinions, judged", head, opinions)] if opinions else []
     found.append(_matrix("Every norm by every criterion", table.study.norms, table.rows))
-    found += [_matrix(f"Every norm on {own.task}", table.study.norms, own.rows) for own in table.sections if own.rows]
+    found += [
+        _matrix(f"Every norm on {own.task}", table.study.norms, own.rows) for own in table.sections if own.rows
+    ]
     return tuple(found)
 
 
