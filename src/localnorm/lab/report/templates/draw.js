@@ -13,7 +13,17 @@ for (const plot of plots) {
   Plotly.newPlot(plot, figure.data, figure.layout, config);
 }
 // A click on a norm in any legend hides it in every plot that has a line for it beside others.
-const entries = Array.from(document.querySelectorAll(".legend li"));
+// The legends are plain lists where there is no script.
+const entries = Array.from(document.querySelectorAll(".legend li"), (item) => {
+  const button = document.createElement("button");
+  button.type = "button";
+  button.dataset.norm = item.dataset.norm;
+  button.setAttribute("aria-pressed", "true");
+  button.title = "show or hide in every plot";
+  button.append(...item.childNodes);
+  item.append(button);
+  return button;
+});
 function toggle(norm) {
   const same = entries.filter((entry) => entry.dataset.norm === norm);
   const shown = same[0].getAttribute("aria-pressed") !== "true";
@@ -23,16 +33,4 @@ function toggle(norm) {
     if (own.length) Plotly.restyle(plot, { visible: shown }, own);
   }
 }
-for (const entry of entries) {
-  entry.setAttribute("role", "button");
-  entry.setAttribute("tabindex", "0");
-  entry.setAttribute("aria-pressed", "true");
-  entry.title = "show or hide in every plot";
-  entry.addEventListener("click", () => toggle(entry.dataset.norm));
-  entry.addEventListener("keydown", (event) => {
-    if (event.key === "Enter" || event.key === " ") {
-      event.preventDefault();
-      toggle(entry.dataset.norm);
-    }
-  });
-}
+for (const entry of entries) entry.addEventListener("click", () => toggle(entry.dataset.norm));
