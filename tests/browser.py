@@ -38,6 +38,8 @@ window.addEventListener("load", async () => {
   const found = {width: window.innerWidth, scrolled: scroller.scrollWidth, title: document.title};
   found.drawn = document.querySelectorAll(".plot .main-svg").length > 0;
   found.plots = document.querySelectorAll(".plot").length;
+  const notes = [...document.querySelectorAll(".undrawn")];
+  found.undrawn = notes.filter((note) => !note.hidden).map((note) => note.textContent);
   found.pictures = [...document.images].map((image) => image.naturalWidth);
   // What is folded away has to be readable too.
   for (const folded of document.querySelectorAll("details")) folded.open = true;
@@ -86,10 +88,22 @@ def look(page: Path, profile: Path, *, width: int = 1200, rules: tuple[str, ...]
 
 def _shown(page: Path, profile: Path, width: int) -> str:
     """Return the page as the browser has it once its scripts have run."""
-    command = [BROWSER, "--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--hide-scrollbars"]
+    command = [
+        BROWSER,
+        "--headless",
+        "--no-sandbox",
+        "--disable-gpu",
+        "--disable-dev-shm-usage",
+        "--hide-scrollbars",
+    ]
     command += ["--disable-background-networking", "--no-first-run", f"--window-size={width},900"]
     for attempt in range(_TRIES):
-        own = [f"--user-data-dir={profile / str(attempt)}", "--virtual-time-budget=20000", "--dump-dom", page.as_uri()]
+        own = [
+            f"--user-data-dir={profile / str(attempt)}",
+            "--virtual-time-budget=20000",
+            "--dump-dom",
+            page.as_uri(),
+        ]
         try:
             ran = subprocess.run([*command, *own], capture_output=True, text=True, timeout=60, check=True)
         except subprocess.TimeoutExpired:

@@ -38,7 +38,7 @@ def around(middle: float, spread: float = 0.1) -> list[float]:
 
 
 FAR = [4.0, 9.0, 3.0, 11.0, 6.0]
-"""From none: 5.8, 0.9, 7, -0.9 and 4.2; variance 11.025, interquartile mean 3.63, so (3.083 * 3.32 / 3.13)^2 = 10.7."""
+"""Below none by 5.8, 0.9, 7, -0.9, 4.2: variance 11.025, middle 3.63, so (3.083 * 3.32 / 3.13)^2 = 10.7 seeds."""
 
 
 @pytest.mark.parametrize(
@@ -48,13 +48,15 @@ FAR = [4.0, 9.0, 3.0, 11.0, 6.0]
             {"none": around(10), "local": around(10), "batch": around(5), "layer": around(8)},
             "Use batch.",
             ["batch and layer lower the test error of none, by at least 0.5 points of error.",
-             "batch is ahead of every other norm by at least 0.5 points of error.", "local is no different from none."],
+             "batch is ahead of every other norm by at least 0.5 points of error.",
+             "local is no different from none."],
         ),
         (
             {"none": around(10), "local": around(13), "batch": around(5), "layer": around(5.1)},
             "Use batch or layer.",
             ["batch and layer lower the test error of none, by at least 0.5 points of error.",
-             "batch is ahead of local by at least 0.5 points of error.", "batch is not ahead of layer by that much.",
+             "batch is ahead of local by at least 0.5 points of error.",
+             "batch is not ahead of layer by that much.",
              "local is worse than none."],
         ),
         (
@@ -69,7 +71,7 @@ FAR = [4.0, 9.0, 3.0, 11.0, 6.0]
              "batch is no different from none.",
              "Undecided against none: local (11 seeds would decide)."],
         ),
-        ({"local": around(5)}, UNDECIDED, ["none, with which all are compared: diverged: " + Ended().message + "."]),
+        ({"local": around(5)}, UNDECIDED, [f"none, with which all are compared: diverged: {Ended().message}."]),
         ({"none": around(5)}, "No result.", ["diverged: " + Ended().message]),
     ],
 )  # fmt: skip
@@ -140,7 +142,9 @@ def test_too_few_seeds_advise_nothing_that_is_trained(seeds: tuple[int, ...]) ->
 
 
 @pytest.mark.parametrize(("norms", "made"), [(("none",), True), (NORMS, False)])
-def test_a_study_of_none_alone_or_without_records_has_advice_of_no_kind(norms: tuple[str, ...], made: bool) -> None:
+def test_a_study_of_none_alone_or_without_records_has_advice_of_no_kind(
+    norms: tuple[str, ...], made: bool
+) -> None:
     study = replace(ONE, norms=norms)
     found = make_table(study, records(study) if made else [])
     assert not [advice for advice in advise(found) if advice.use.startswith(("Use", "Cheapest")) or advice.grounds]

@@ -22,7 +22,9 @@ SOURCES = ("Wu and He", "Ulyanov", "Ba,", "Krizhevsky", "Simonyan")
 def found(study: Study, made: list[Record]) -> dict[str, KnownResult]:
     """Return the results by the first words of their sources."""
     results = known_results(make_table(study, made), made)
-    assert [result.source.startswith(source) for result, source in zip(results, SOURCES, strict=True)] == [True] * 5
+    assert [result.source.startswith(source) for result, source in zip(results, SOURCES, strict=True)] == [
+        True
+    ] * 5
     return dict(zip(SOURCES, results, strict=True))
 
 
@@ -58,11 +60,15 @@ def test_batch_normalization_at_small_batches(lost: dict[str, float], verdict: s
     assert len(finding.evidence) == 20
 
 
-@pytest.mark.parametrize(("instance", "verdict"), [(10.0, "supported"), (39.0, "not supported"), (60.0, "not supported")])
+@pytest.mark.parametrize(
+    ("instance", "verdict"), [(10.0, "supported"), (39.0, "not supported"), (60.0, "not supported")]
+)
 def test_style_loss_is_that_of_the_records_not_the_whole_error(instance: float, verdict: str) -> None:
     study = Study((STYLE,), NORMS)
     made = [
-        replace(record, results={**record.results, "style_error": instance if record.job.norm == "instance" else 40.0})
+        replace(
+            record, results={**record.results, "style_error": instance if record.job.norm == "instance" else 40.0}
+        )
         if isinstance(record.job, Trial)
         else record
         for record in records(study)

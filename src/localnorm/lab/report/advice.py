@@ -190,7 +190,9 @@ def _row_advice(row: TableRow, topic: str) -> Advice:
     """Say what one row says: against none, and between those that are better."""
     known = [cell for cell in row.cells if cell.norm != NONE and cell.estimate]
     if not known:
-        return Advice(topic, "No result.", tuple(sorted({cell.measured for cell in row.cells if cell.norm != NONE})))
+        return Advice(
+            topic, "No result.", tuple(sorted({cell.measured for cell in row.cells if cell.norm != NONE}))
+        )
     if row.row.name == flexibility.ROW.name:
         return _most(row, known, topic)
     if row.row.name == cost.ROW.name:
