@@ -81,6 +81,8 @@ def test_numbers_on_a_page_link_to_their_records(report: Report) -> None:
         for cell in row.cells:
             if cell.estimate and row.row.name != "batch-size dependence":
                 assert set(cell.evidence) in found.values()
+    # The numbers of a plot link by the name of the norm.
+    assert {"none", "local", "rms"} <= {text for _, text in links}
     # Lists that are alike are one list: generalization and robustness rest on the same records.
     assert len({frozenset(files) for files in found.values()}) == len(found)
 

@@ -123,9 +123,15 @@ def counted(count: int, one: str, several: str = "") -> str:
 
 
 def smallest_effect(row: Row) -> str:
-    """Return a row's smallest effect with its unit."""
+    """Return a row's smallest effect with its unit.
+
+    Example:
+        >>> smallest_effect(Row("", "", "% error", 0.5)), smallest_effect(Row("", "", "% of the variance", 1.0))
+        ('0.5 points of error', '1 point of the variance')
+    """
     unit = difference_unit(row.unit)
-    return f"{plain(row.smallest_effect)} {_ONE.get(unit, unit) if row.smallest_effect == 1 else unit}"
+    one = _ONE.get(unit, f"point {unit.removeprefix('points ')}" if unit.startswith("points ") else unit)
+    return f"{plain(row.smallest_effect)} {one if row.smallest_effect == 1 else unit}"
 
 
 def seeds(count: int) -> str:
@@ -169,7 +175,6 @@ def error_axis(part: str, unit: str) -> str:
 
 
 _ONE = {
-    "points of error": "point of error",
     "copies": "copy",
     "items passed": "item passed",
     "inputs reached": "input reached",
