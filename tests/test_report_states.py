@@ -9,9 +9,11 @@ from pathlib import Path
 
 import pytest
 
+import picture_records
 from localnorm.lab.records import Record, Trial
 from localnorm.lab.report import write_report
 from localnorm.lab.store import Store
+from localnorm.lab.study import TaskStudy
 from report_readers import figures, on_task, opinions, printed, written
 from report_records import DIGITS, ROWS, STUDY, ended, write_records
 
@@ -97,3 +99,18 @@ def test_damaged_records_are_named_and_left_out(tmp_path: Path) -> None:
 def test_half_a_character_in_a_message_can_be_written(tmp_path: Path) -> None:
     _, page = written(write_records(tmp_path, change=ended("rms", "failed", "no file \udcff")))
     assert r"no file \udcff" in page.text
+
+
+@pytest.mark.parametrize("task", picture_records.STUDY.tasks, ids=lambda task: task.name)
+@pytest.mark.parametrize("norms", [("none",), ("none", "instance")], ids=len)
+def test_any_task_alone_with_one_norm_or_two_has_a_report(
+    tmp_path: Path, task: TaskStudy, norms: tuple[str, ...]
+) -> None:
+    study = replace(picture_records.STUDY, tasks=(task,), norms=norms)
+    report, page = written(write_records(tmp_path, study, picture_records.with_pictures))
+    assert report.done == report.wanted
+    assert len(on_task(report, task.name).scripts) == 2
+    assert "Which should I use?" in page.text
+    assert page.text.count("not measured") >= 3
+    shown = printed(report, 80)
+    assert shown.index("Every norm by every criterion") < shown.index("Which should I use?") < shown.index("Notes")
