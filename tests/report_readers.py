@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from html.parser import HTMLParser
 from io import StringIO
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 
 from localnorm.lab.report import Report, render, write_report
+from localnorm.lab.report.links import page_names
 
 
 @dataclass
@@ -65,6 +68,23 @@ def written(folder: Path) -> Written:
     """Write a report and read its page back."""
     report = write_report(folder)
     return report, Page((folder / "report.html").read_text(encoding="utf-8"))
+
+
+def on_task(report: Report, task: str) -> Page:
+    """Read the page of a task back."""
+    name = page_names([own.name for own in report.table.study.tasks])[task]
+    return Page((report.folder / name).read_text(encoding="utf-8"))
+
+
+def pages(report: Report) -> dict[str, Page]:
+    """Read every page back, by its file's name."""
+    return {path.name: Page(path.read_text(encoding="utf-8")) for path in report.paths if path.suffix == ".html"}
+
+
+def figures(page: Page) -> dict[str, Any]:
+    """Return the figures that a page draws."""
+    found: dict[str, Any] = json.loads(page.scripts[0])
+    return found
 
 
 def printed(report: Report, width: int) -> str:

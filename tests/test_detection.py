@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import base64
+import io
 import json
 import math
 
+import numpy as np
 import pytest
 import torch
+from PIL import Image
 from torch import Tensor, nn
 
 from localnorm.errors import DataError
@@ -126,6 +130,17 @@ def test_average_precision_by_hand():
     assert _error(_said((0, SURE, box)), both) == 50
 
 
+class _Says(nn.Module):
+    """A detector that says the same whatever it sees."""
+
+    def __init__(self, said: Tensor) -> None:
+        super().__init__()
+        self.said = said
+
+    def forward(self, images: Tensor) -> Tensor:
+        return self.said[: len(images)]
+
+
 def test_a_perfect_detector_has_no_error_and_an_empty_one_has_all():
     labels = _random_labels(7)
     said = torch.full((7, 5, 7), -SURE)
@@ -135,14 +150,21 @@ def test_a_perfect_detector_has_no_error_and_an_empty_one_has_all():
     said[image, cell, 4 + labels[image, cell, 0].long()] = SURE
     assert _error(said, labels) == 0
     assert _error(empty, labels) == 100
-    details = detection().details(nn.Identity(), Part(said, labels))
+    images = torch.rand(7, 1, 48, 64, generator=torch.Generator().manual_seed(0))
+    details = detection().details(_Says(said), Part(images, labels))
     assert (details["ap50"], details["ap75"]) == (100, 100)
     assert [len(scene["found"]) for scene in details["scenes"]] == [3] * 4
     for scene in details["scenes"]:
         found = sorted([kind, *box] for kind, _, *box in scene["found"])
         assert found == sorted([kind, *(round(edge, 1) for edge in box)] for kind, *box in scene["true"])
     assert json.loads(json.dumps(details)) == details
-    none = detection().details(nn.Identity(), Part(empty, labels))
+    for scene, image in zip(details["scenes"], images[:, 0], strict=False):
+        assert scene["size"] == [64, 48]
+        with Image.open(io.BytesIO(base64.b64decode(scene["jpeg"]))) as picture:
+            shown = torch.from_numpy(np.asarray(picture).copy()) / 255
+        # White noise is what a JPEG keeps least of: the coarse pattern must be there.
+        assert torch.corrcoef(torch.stack((shown.flatten(), image.flatten())))[0, 1] > 0.8
+    none = detection().details(_Says(empty), Part(images, labels))
     assert (none["ap50"], none["ap75"], [scene["found"] for scene in none["scenes"]]) == (0, 0, [[]] * 4)
 
 

@@ -16,7 +16,7 @@ from plotly.offline import get_plotlyjs
 from localnorm.errors import RecordError
 from localnorm.lab.report import write_report
 from localnorm.lab.report.wording import VERDICTS, number
-from report_readers import Written, opinions, printed, written
+from report_readers import Written, figures, on_task, opinions, pages, printed, written
 from report_records import DIGITS, STUDY, ended, write_records
 
 FAILED_ON_ROWS = ended("instance", "failed", "needs positions", "digit-rows")
@@ -69,40 +69,42 @@ def test_page_shows_every_norm_in_every_row_with_its_standing(example: Written) 
 
 
 def test_page_says_why_there_is_no_result(example: Written) -> None:
-    _, page = example
+    report, page = example
     assert "suitability for RNNs (instance): failed: needs positions" in page.text
     assert ["training on digit-rows", "instance", "failed", "3", "needs positions"] in page.tables[-1]
-    assert "digit-rows: no line for instance" in page.text
+    assert "digit-rows: no line for instance" in on_task(report, "digit-rows").text
 
 
-def test_page_and_terminal_have_a_section_for_each_task(tmp_path: Path) -> None:
+def test_every_task_has_a_page_and_the_terminal_a_section(tmp_path: Path) -> None:
     scenes = replace(DIGITS, name='<scenes>"', model="m", unit="points", smallest_effect=0.004)
     study = replace(STUDY, tasks=(*STUDY.tasks, scenes))
     report, page = written(write_records(tmp_path, study))
-    ids = [attributes["id"] for tag, attributes in page.elements if tag == "h2"]
-    links = [attributes["href"] for tag, attributes in page.elements if tag == "a"]
-    for place in range(3):
-        assert f"task-{place}" in ids
-        assert f"#task-{place}" in links
-    overall, *by_task = (table for table in page.tables if table[0][0] == "criterion")
+    of_tasks = [on_task(report, task.name) for task in study.tasks]
+    assert list(pages(report)) == [
+        "report.html",
+        "report-digits.html",
+        "report-digit-rows.html",
+        "report-scenes.html",
+    ]
+    overall, *by_task = (
+        next(table for table in one.tables if table[0][0] == "criterion") for one in (page, *of_tasks)
+    )
     assert [len(table) - 1 for table in (overall, *by_task)] == [9, 5, 1, 5]
     for table, section in zip(by_task, report.table.sections, strict=True):
         assert [line[0].split(" % ")[0].split(" points")[0] for line in table[1:]] == [
             row.row.name for row in section.rows
         ]
-    assert {f"{name}-{place}" for name in ("learning", "batch-size") for place in (0, 2)} <= set(
-        json.loads(page.scripts[0])
-    )
+    for place in (0, 2):
+        assert {f"{name}-{place}" for name in ("learning", "batch-size")} <= set(figures(of_tasks[place]))
     # Errors that are no shares have no accuracy.
-    figures = json.loads(page.scripts[0])
-    assert figures["rate-0-0"]["layout"]["yaxis"]["title"]["text"] == "validation accuracy, %"
-    assert figures["rate-2-0"]["layout"]["yaxis"]["title"]["text"] == "validation error, points"
+    for place, axis in ((0, "validation accuracy, %"), (2, "validation error, points")):
+        assert figures(of_tasks[place])[f"rate-{place}-0"]["layout"]["yaxis"]["title"]["text"] == axis
     for width in (80, 120):
         shown = printed(report, width)
         assert 'On <scenes>"' in shown
-        assert "On digits" in shown
+        assert re.search(r"^On digits *$", shown, re.MULTILINE)
         # Its one row is what stands overall.
-        assert "On digit-rows" not in shown
+        assert not re.search(r"^On digit-rows *$", shown, re.MULTILINE)
         assert "smallest effects" in shown
 
 
@@ -115,51 +117,56 @@ def test_a_study_of_one_task_has_the_rows_that_it_feeds(tmp_path: Path) -> None:
 
 
 def test_hostile_names_and_messages_are_text(hostile: Written) -> None:
-    _, page = hostile
-    tags = [tag for tag, _ in page.elements]
-    assert "img" not in tags
-    assert tags.count("script") == 3
-    assert not [name for _, attributes in page.elements for name in attributes if name.startswith("on")]
-    assert SCRIPT in page.tables[1][0]
+    report, page = hostile
+    for one in pages(report).values():
+        assert "img" not in [tag for tag, _ in one.elements]
+        assert not [name for _, attributes in one.elements for name in attributes if name.startswith("on")]
+        assert [tag for tag, _ in one.elements].count("script") == (0 if one.source == page.source else 3)
+        assert SCRIPT in next(table for table in one.tables if table[0][0] == "criterion")[0]
     assert IMAGE in page.tables[1][0]
     assert f"failed: {IMAGE}" in page.text
     # The figures are data in a script of their own: nothing in them may end it.
-    figures = json.loads(page.scripts[0])
-    traces = figures["learning-1"]["data"]
+    traces = figures(on_task(report, "digit-rows"))["learning-1"]["data"]
     assert [trace["meta"] for trace in traces] == ["none", SCRIPT, IMAGE]
     # Plotly reads some HTML in the names that it shows.
     assert not [trace["name"] for trace in traces if "<" in trace["name"]]
 
 
-def test_page_loads_nothing(example: Written) -> None:
-    _, page = example
+def test_pages_load_nothing_but_the_file_beside_them(example: Written) -> None:
+    report, _ = example
     loading = {"src", "srcset", "data", "action", "background", "poster", "xlink:href"}
-    assert not [(tag, a) for tag, attributes in page.elements for a in attributes if a in loading]
-    assert not {tag for tag, _ in page.elements} & {"link", "iframe", "object", "embed", "img", "base", "form"}
-    links = {a["href"] or "" for _, a in page.elements if "href" in a}
-    assert {link for link in links if not link.startswith("#")} == {"table.csv", "table.json"}
-    assert not re.search(r"@import|@font-face|url\(", page.styles[0])
-    assert page.scripts[1] == get_plotlyjs()
-    own = page.source.replace(get_plotlyjs(), "")
-    assert len(own) < 400_000
-    assert not re.search(r"https?://|fetch\(|XMLHttpRequest|WebSocket|import\(|sendBeacon", own)
-    assert re.search(r'http-equiv="Content-Security-Policy" content="default-src \'none\';', own)
+    beside = {path.name for path in report.folder.iterdir()}
+    for page in pages(report).values():
+        assert {value for _, attributes in page.elements for a, value in attributes.items() if a in loading} <= {
+            "plotly.min.js"
+        }
+        assert not {tag for tag, _ in page.elements} & {"link", "iframe", "object", "embed", "base", "form"}
+        links = {(a["href"] or "").partition("#")[0] for tag, a in page.elements if tag == "a"} - {""}
+        assert {link for link in links if not link.startswith("records/")} <= beside
+        assert not re.search(r"@import|@font-face|url\(", page.styles[0])
+        assert len(page.source) < 200_000
+        assert not re.search(r"https?://|fetch\(|XMLHttpRequest|WebSocket|import\(|sendBeacon", page.source)
+        assert re.search(r'http-equiv="Content-Security-Policy" content="default-src \'none\';', page.source)
+    assert (report.folder / "plotly.min.js").read_text(encoding="utf-8") == get_plotlyjs()
 
 
-def test_every_link_and_label_on_the_page_leads_somewhere(example: Written) -> None:
-    _, page = example
-    ids = [attributes["id"] for _, attributes in page.elements if "id" in attributes]
-    assert len(ids) == len(set(ids))
-    for tag, attributes in page.elements:
-        for name in (attributes.get("aria-labelledby") or "").split():
-            assert name in ids
-        if (attributes.get("href") or "").startswith("#"):
-            assert (attributes["href"] or "")[1:] in ids
-        assert tag != "th" or attributes.get("scope") in ("col", "row", "colgroup", "rowgroup")
-        assert attributes.get("role") != "img" or attributes.get("aria-label") or attributes.get("aria-labelledby")
-    assert ("html", {"lang": "en"}) in page.elements
-    assert page.source.count("<table") == page.source.count("<caption")
-    assert set(json.loads(page.scripts[0])) <= set(ids)
+def test_every_link_and_label_leads_somewhere(example: Written) -> None:
+    report, _ = example
+    ids = {name: {a["id"] for _, a in page.elements if "id" in a} for name, page in pages(report).items()}
+    for own, page in pages(report).items():
+        assert len([a for _, a in page.elements if "id" in a]) == len(ids[own])
+        for tag, attributes in page.elements:
+            assert {*(attributes.get("aria-labelledby") or "").split()} <= ids[own]
+            if tag == "a":
+                file, _, place = (attributes["href"] or "").partition("#")
+                assert (report.folder / (file or own)).is_file()
+                assert not place or place in ids[file or own]
+            assert tag != "th" or attributes.get("scope") in ("col", "row", "colgroup", "rowgroup")
+            if attributes.get("role") == "img":
+                assert attributes.get("aria-label") or attributes.get("aria-labelledby")
+        assert ("html", {"lang": "en"}) in page.elements
+        assert page.source.count("<table") == page.source.count("<caption")
+        assert not page.scripts or set(figures(page)) <= ids[own]
 
 
 def test_csv_has_a_line_for_every_cell(hostile: Written) -> None:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import random
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from statistics import fmean
@@ -27,17 +28,15 @@ from report_records import CORRUPTIONS, DIGITS, OUTPUT, ROWS, SHAPE, STUDY, ende
 Cell = tuple[int, int, int]
 
 
-def cells(path: str, positions: int, samples: int) -> Iterator[Cell]:
-    """Yield sample, channel and position of each unit square that SVG path data fills."""
-    runs = re.findall(r"M(\d+) (\d+)h(\d+)v1h-(\d+)z", path)
-    assert "".join(f"M{x} {y}h{length}v1h-{back}z" for x, y, length, back in runs) == path
-    step = positions + 4
-    for x, y, length, back in runs:
-        assert length == back
-        for column in range(int(x), int(x) + int(length)):
-            assert column % step < positions
-            assert column // step < samples
-            yield column // step, int(y), column % step
+def cells(sheets: Sequence[str]) -> Iterator[Cell]:
+    """Yield sample, channel and position of each unit square that the SVG path data of each sample fills."""
+    for sample, path in enumerate(sheets):
+        runs = re.findall(r"M(\d+) (\d+)h(\d+)v1h-(\d+)z", path)
+        assert "".join(f"M{x} {y}h{length}v1h-{back}z" for x, y, length, back in runs) == path
+        for x, y, length, back in runs:
+            assert length == back
+            for position in range(int(x), int(x) + int(length)):
+                yield sample, int(y), position
 
 
 def marked(lines: list[str], channels: int) -> list[Cell]:
@@ -53,12 +52,13 @@ def test_scope_picture_marks_exactly_the_cells_of_the_mask(tmp_path: Path) -> No
     report, page = written(write_records(tmp_path))
     drawn = [attributes["d"] or "" for tag, attributes in page.elements if attributes.get("class") == "reached"]
     norms = report.table.study.norms
-    assert len(drawn) == len(norms)
-    samples, channels, *size = SHAPE
-    for norm, path in zip(norms, drawn, strict=True):
-        assert sorted(cells(path, size[0] * size[1], samples)) == marked(mask(norm), channels)
-    frames = [a for tag, a in page.elements if tag == "rect" and a["width"] == "1"]
-    assert [(frame["x"], frame["y"]) for frame in frames] == [(str(9 + OUTPUT[3]), str(OUTPUT[1]))] * len(norms)
+    samples, channels, *_ = SHAPE
+    assert len(drawn) == len(norms) * samples
+    for place, norm in enumerate(norms):
+        own = drawn[place * samples : (place + 1) * samples]
+        assert sorted(cells(own)) == marked(mask(norm), channels)
+    frames = [a for _, a in page.elements if a.get("class") == "output"]
+    assert [(frame["x"], frame["y"]) for frame in frames] == [(str(OUTPUT[3]), str(OUTPUT[1]))] * len(norms)
     assert f"one output of local depends on {sum(map(str.count, mask('local'), '1' * 8))} inputs" in page.text
 
 
@@ -70,8 +70,26 @@ def test_scope_picture_of_any_mask() -> None:
                    "channels": 0, "positions": 0}  # fmt: skip
         picture = scope_picture("x", details)
         assert picture is not None
-        assert sorted(cells(picture.path, 6, 3)) == marked(lines, 4)
-        assert picture.mark == (2 * (6 + 4) + 5, 1)
+        assert sorted(cells([sheet.path for sheet in picture.sheets])) == marked(lines, 4)
+        assert picture.output == (2, 1, 5)
+
+
+def test_scope_sheets_are_side_by_side_and_within_the_picture() -> None:
+    details = {"mask": ["1" * 6] * 12, "shape": [3, 4, 2, 3], "output": [0, 0, 0, 0], "reach": "", "samples": 3,
+               "channels": 4, "positions": 6}  # fmt: skip
+    picture = scope_picture("x", details)
+    assert picture is not None
+    corners = []
+    for sheet in picture.sheets:
+        a, b, c, d, e, f = map(float, re.findall(r"-?[\d.]+", sheet.turned))
+        corners.append([(a * x + c * y + e, b * x + d * y + f) for x, y in ((0, 0), (0, 4), (6, 0), (6, 4))])
+    for corner, edge in zip(corners[0], picture.edges, strict=True):
+        assert corner == pytest.approx(edge)
+    for own, after in itertools.pairwise(corners):
+        assert max(x for x, _ in own) < min(x for x, _ in after)
+    flat = [corner for own in corners for corner in own]
+    assert (max(x for x, _ in flat), max(y for _, y in flat)) == pytest.approx(picture.size)
+    assert (min(x for x, _ in flat), min(y for _, y in flat)) == pytest.approx((0, 0))
 
 
 def test_scope_without_layout_has_no_picture() -> None:

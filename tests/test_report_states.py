@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Callable
 from dataclasses import replace
@@ -10,10 +9,12 @@ from pathlib import Path
 
 import pytest
 
+import picture_records
 from localnorm.lab.records import Record, Trial
 from localnorm.lab.report import write_report
 from localnorm.lab.store import Store
-from report_readers import opinions, printed, written
+from localnorm.lab.study import TaskStudy
+from report_readers import figures, on_task, opinions, printed, written
 from report_records import DIGITS, ROWS, STUDY, ended, write_records
 
 
@@ -57,7 +58,8 @@ def test_unfinished_study_says_so(tmp_path: Path, change: Callable[[Record], Rec
     assert f"unfinished: {done} of 141 jobs done" in printed(report, 80)
     assert ": not run yet" in page.text
     assert ("Nothing has been run yet" in page.text) == (done == 0)
-    assert len(page.scripts) == (3 if done else 0)
+    # Figures, and what draws them.
+    assert [len(on_task(report, task.name).scripts) for task in report.table.study.tasks] == [2 if done else 0] * 2
     assert {verdict for _, norm, _, verdict in opinions(report) if norm != "local"} == {"undecided"}
 
 
@@ -73,9 +75,9 @@ def test_two_seeds_decide_nothing_that_is_trained(tmp_path: Path) -> None:
 def test_diverged_norm_has_no_number_and_no_line(tmp_path: Path) -> None:
     report, page = written(write_records(tmp_path, change=ended("layer", "diverged", "not finite in epoch 1")))
     assert report.counts == {"ok": 6 * 18 + 15, "diverged": 18, "out of memory": 0, "failed": 0}
-    figures = json.loads(page.scripts[0])
-    assert "layer" not in {trace.get("meta") for trace in figures["learning-0"]["data"]}
-    notes = [note["text"] for figure in figures.values() for note in figure["layout"].get("annotations", [])]
+    drawn = {**figures(on_task(report, "digits")), **figures(on_task(report, "digit-rows"))}
+    assert "layer" not in {trace.get("meta") for trace in drawn["learning-0"]["data"]}
+    notes = [note["text"] for figure in drawn.values() for note in figure["layout"].get("annotations", [])]
     tried = len(DIGITS.schedule.learning_rates) + len(ROWS.schedule.learning_rates)
     assert notes == ["diverged in 3 of 3"] * tried
     assert "diverged: not finite in epoch 1" in page.text
@@ -97,3 +99,18 @@ def test_damaged_records_are_named_and_left_out(tmp_path: Path) -> None:
 def test_half_a_character_in_a_message_can_be_written(tmp_path: Path) -> None:
     _, page = written(write_records(tmp_path, change=ended("rms", "failed", "no file \udcff")))
     assert r"no file \udcff" in page.text
+
+
+@pytest.mark.parametrize("task", picture_records.STUDY.tasks, ids=lambda task: task.name)
+@pytest.mark.parametrize("norms", [("none",), ("none", "instance")], ids=len)
+def test_any_task_alone_with_one_norm_or_two_has_a_report(
+    tmp_path: Path, task: TaskStudy, norms: tuple[str, ...]
+) -> None:
+    study = replace(picture_records.STUDY, tasks=(task,), norms=norms)
+    report, page = written(write_records(tmp_path, study, picture_records.with_pictures))
+    assert report.done == report.wanted
+    assert len(on_task(report, task.name).scripts) == 2
+    assert "Which should I use?" in page.text
+    assert page.text.count("not measured") >= 3
+    shown = printed(report, 80)
+    assert shown.index("Every norm by every criterion") < shown.index("Which should I use?") < shown.index("Notes")

@@ -31,8 +31,9 @@ def in_effects(row: Row, samples: Samples) -> Samples:
             None if own is None or base is None else (own - base) / row.smallest_effect
             for own, base in zip(sample.values, reference.values, strict=True)
         )
+        evidence = tuple(dict.fromkeys((*sample.evidence, *reference.evidence)))
         without = all(value is None for value in values)
-        scaled[norm] = Sample(missing="no seed shared with none") if without else Sample(values)
+        scaled[norm] = Sample(missing="no seed shared with none") if without else Sample(values, evidence=evidence)
     return scaled
 
 

@@ -30,6 +30,10 @@ class Cell:
         verdict: on what was judged; None for none, with which the others are compared.
         judgement: the rest of what was decided; None for none.
         details: further findings by name.
+        evidence: the keys of the records that the number was read from; of a row over several tasks, also of
+            those of `none`.
+        values: what it was made of: for each task one number a pair, in the order of the seeds (or of the rounds
+            of timing), None where a pair has no result.
     """
 
     norm: str
@@ -41,6 +45,8 @@ class Cell:
     verdict: Verdict | None
     judgement: Judgement | None
     details: Mapping[str, Any] = field(default_factory=dict)
+    evidence: tuple[str, ...] = ()
+    values: tuple[tuple[float | None, ...], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -148,7 +154,7 @@ def _judged(study: Study, row: Row, tasks: tuple[str, ...], *samples: Samples) -
     for norm in study.norms:
         own = [of_task[norm] for of_task in samples]
         sample = own[0] if len(own) == 1 else _together(tasks, own)
-        cells.append(_cell(row, norm, sample, _strata(own), judgements.get(norm)))
+        cells.append(_cell(row, norm, sample, own, judgements.get(norm)))
     return TableRow(row, tuple(cells), tasks)
 
 
@@ -159,7 +165,8 @@ def _together(tasks: tuple[str, ...], samples: list[Sample]) -> Sample:
         return Sample(missing="; ".join(missing))
     values = [[value for value in sample.values if value is not None] for sample in samples]
     middles = {task: estimate_over([own]).value for task, own in zip(tasks, values, strict=True)}
-    return Sample(details={"by_task": middles})
+    evidence = tuple(key for sample in samples for key in sample.evidence)
+    return Sample(details={"by_task": middles}, evidence=evidence)
 
 
 def _strata(samples: list[Sample]) -> list[list[float]]:
@@ -168,7 +175,8 @@ def _strata(samples: list[Sample]) -> list[list[float]]:
     return strata if all(strata) else []
 
 
-def _cell(row: Row, norm: str, sample: Sample, strata: list[list[float]], judgement: Judgement | None) -> Cell:
+def _cell(row: Row, norm: str, sample: Sample, own: list[Sample], judgement: Judgement | None) -> Cell:
+    strata = _strata(own)
     found = estimate_over(strata) if strata else None
     claim = claim_of(row.name, norm) if judgement else None
     return Cell(
@@ -181,6 +189,8 @@ def _cell(row: Row, norm: str, sample: Sample, strata: list[list[float]], judgem
         judgement.verdict if judgement else None,
         judgement,
         sample.details,
+        sample.evidence if found else (),
+        tuple(of_task.values for of_task in own) if found else (),
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 
 from localnorm.lab.measures.row import Row, Sample, Samples, error_row
-from localnorm.lab.measures.select import mean_of_known, of_trials, why_missing
+from localnorm.lab.measures.select import keys, mean_of_known, of_trials, why_missing
 from localnorm.lab.records import Record
 from localnorm.lab.study import Study, TaskStudy
 
@@ -65,5 +65,6 @@ def measure(study: Study, task: TaskStudy, records: Collection[Record]) -> Sampl
                 ("train_mode_gap", gaps),
             )
         }
-        samples[norm] = Sample(tuple(spreads), details=details)
+        own = keys(record for trial, record in found.items() if trial.norm == norm and record.status == "ok")
+        samples[norm] = Sample(tuple(spreads), details=details, evidence=own)
     return samples

@@ -7,7 +7,7 @@ from statistics import median
 from typing import Any
 
 from localnorm.lab.measures.row import Row, Sample, Samples
-from localnorm.lab.measures.select import of_probe
+from localnorm.lab.measures.select import keys, of_probe
 from localnorm.lab.records import Record
 from localnorm.lab.study import Study
 
@@ -34,10 +34,10 @@ def measure(study: Study, records: Collection[Record]) -> Samples:
     record = together[0]
     if record.status != "ok":
         return {norm: Sample(missing=record.message) for norm in study.norms}
-    return {norm: _sample(record.results[norm]) for norm in study.norms}
+    return {norm: _sample(record.results[norm], keys([record])) for norm in study.norms}
 
 
-def _sample(results: Mapping[str, Any]) -> Sample:
+def _sample(results: Mapping[str, Any], evidence: tuple[str, ...]) -> Sample:
     if "problem" in results:
         return Sample(missing=f"failed: {results['problem']}")
     return Sample(
@@ -47,4 +47,5 @@ def _sample(results: Mapping[str, Any]) -> Sample:
             "images_per_second": median(results["images_per_second"]),
             "network_kept_bytes_per_image": results["network_kept_bytes"],
         },
+        evidence=evidence,
     )

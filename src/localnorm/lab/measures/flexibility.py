@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 
 from localnorm.lab.measures.row import Row, Sample, Samples
-from localnorm.lab.measures.select import of_probe
+from localnorm.lab.measures.select import keys, of_probe
 from localnorm.lab.records import Record
 from localnorm.lab.study import Study
 
@@ -32,4 +32,6 @@ def _sample(record: Record | None, norm: str) -> Sample:
         return Sample(missing=record.message if record else "not run yet")
     exam = record.results[norm]
     passed = sum(problem is None for problem in exam.values())
-    return Sample((float(passed),), text=f"{passed} of {len(exam)}", details={"exam": exam})
+    return Sample(
+        (float(passed),), text=f"{passed} of {len(exam)}", details={"exam": exam}, evidence=keys([record])
+    )

@@ -48,12 +48,14 @@ class Sample:
         text: the finding in words where it is no number, as for scope.
         missing: why there is no finding, where there is none.
         details: further findings by name: plain JSON values.
+        evidence: the keys of the records that it was read from.
     """
 
     values: tuple[float | None, ...] = ()
     text: str = ""
     missing: str = ""
     details: Mapping[str, Any] = field(default_factory=dict)
+    evidence: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

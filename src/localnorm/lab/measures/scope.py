@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 
 from localnorm.lab.measures.row import Row, Sample, Samples
-from localnorm.lab.measures.select import of_probe
+from localnorm.lab.measures.select import keys, of_probe
 from localnorm.lab.records import Record
 from localnorm.lab.study import Study
 
@@ -31,4 +31,4 @@ def _sample(record: Record | None, norm: str) -> Sample:
         return Sample(missing=record.message if record else "not run yet")
     reach = record.results[norm]
     inputs = sum(line.count("1") for line in reach["mask"])
-    return Sample((float(inputs),), text=reach["reach"], details=reach)
+    return Sample((float(inputs),), text=reach["reach"], details=reach, evidence=keys([record]))

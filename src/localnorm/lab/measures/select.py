@@ -8,7 +8,7 @@ from statistics import fmean
 from typing import Any, NamedTuple
 
 from localnorm.lab.measures.row import Sample, Samples
-from localnorm.lab.records import Probe, Record, Trial
+from localnorm.lab.records import Probe, Record, Trial, key
 from localnorm.lab.study import Study, TaskStudy
 
 Runs = Mapping[tuple[str, int], Record]
@@ -21,6 +21,11 @@ class Setting(NamedTuple):
     learning_rate: float
     batch_size: int
     epochs: int
+
+
+def keys(records: Iterable[Record]) -> tuple[str, ...]:
+    """Return the keys of records, sorted: a sample's evidence."""
+    return tuple(sorted(key(record.job) for record in records))
 
 
 def of_trials(records: Collection[Record], wanted: Iterable[Trial]) -> dict[Trial, Record]:
@@ -111,7 +116,8 @@ def by_seed(
         if setting is None or all(v is None for v in values):
             samples[norm] = Sample(missing=why_missing(found, norm))
         else:
-            samples[norm] = Sample(values, details={**setting._asdict(), **details(norm, runs)})
+            evidence = keys(runs[norm, seed] for seed in study.seeds if (norm, seed) in runs)
+            samples[norm] = Sample(values, details={**setting._asdict(), **details(norm, runs)}, evidence=evidence)
     return samples
 
 

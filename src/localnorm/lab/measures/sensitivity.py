@@ -8,7 +8,7 @@ from statistics import fmean
 
 from localnorm.lab.measures.budget import expected_best
 from localnorm.lab.measures.row import Row, Sample, Samples, error_row
-from localnorm.lab.measures.select import drawn, of_trials, validation_error, why_missing
+from localnorm.lab.measures.select import drawn, keys, of_trials, validation_error, why_missing
 from localnorm.lab.records import Record, Trial
 from localnorm.lab.study import Study, TaskStudy
 
@@ -59,7 +59,7 @@ def measure(study: Study, task: TaskStudy, records: Collection[Record]) -> Sampl
             "importance": _importance(own_draws) if own_draws else {},
             "expected_best": expected_best([validation_error(record) for record in own_draws]),
         }
-        samples[norm] = Sample(losses, details=details)
+        samples[norm] = Sample(losses, details=details, evidence=keys(own))
     return samples
 
 

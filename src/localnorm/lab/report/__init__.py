@@ -4,20 +4,26 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from plotly.offline import get_plotlyjs
+
 from localnorm.lab.report.contents import Report, read_report
 from localnorm.lab.report.exports import to_csv
-from localnorm.lab.report.html import to_html
+from localnorm.lab.report.html import to_pages
+from localnorm.lab.report.links import PLOTLY_JS
 from localnorm.lab.report.terminal import render
+from localnorm.lab.report.text_tables import to_latex, to_markdown
 from localnorm.lab.store import write_atomically
 
 __all__ = ["Report", "read_report", "render", "write_report"]
 
 
 def write_report(folder: Path) -> Report:
-    """Write ``table.json``, ``table.csv`` and ``report.html`` into a study's folder.
+    """Write a study's table and its pages into its folder.
 
-    The same records give the same bytes. A study that is unfinished, failed in part or has damaged records
-    gives a report that says so.
+    ``table.json``, ``table.csv``, ``table.md`` and ``table.tex``; ``report.html`` over all tasks and a
+    ``report-<task>.html`` for each; and, where a page has plots, ``plotly.min.js``, which draws them. The same
+    records give the same bytes. A study that is unfinished, failed in part or has damaged records gives a report
+    that says so.
 
     Args:
         folder: the study's folder.
@@ -29,8 +35,18 @@ def write_report(folder: Path) -> Report:
         RecordError: the folder holds no study, or one that can't be read.
     """
     report = read_report(folder)
-    texts = (report.table.to_json(), to_csv(report.table), to_html(report))
+    table, pages = report.table, to_pages(report)
+    texts = (table.to_json(), to_csv(table), to_markdown(table), to_latex(table), *pages.values())
     for path, text in zip(report.paths, texts, strict=True):
         # A message may hold half a character, from a file name that is not UTF-8; a file can't.
         write_atomically(path, text.encode("utf-8", "backslashreplace").decode("utf-8"))
+    if any(f'src="{PLOTLY_JS}"' in page for page in pages.values()):
+        _write_plotly(folder / PLOTLY_JS)
     return report
+
+
+def _write_plotly(path: Path) -> None:
+    """Write plotly.js once beside the pages: it is 5 MB, and would be that in each of them."""
+    text = get_plotlyjs()
+    if not path.is_file() or path.read_text(encoding="utf-8") != text:
+        write_atomically(path, text)

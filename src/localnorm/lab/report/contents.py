@@ -8,12 +8,13 @@ from pathlib import Path
 
 from localnorm.lab.measures.select import drawn
 from localnorm.lab.records import STATUSES, Job, Record, Status, Trial
+from localnorm.lab.report.links import REPORT_HTML, page_names
 from localnorm.lab.store import Damaged, Store
 from localnorm.lab.study import Study
 from localnorm.lab.study_folder import read_study
 from localnorm.lab.table import Table, make_table
 
-TABLE_JSON, TABLE_CSV, REPORT_HTML = "table.json", "table.csv", "report.html"
+EXPORTS = ("table.json", "table.csv", "table.md", "table.tex")
 
 
 @dataclass(frozen=True)
@@ -38,8 +39,9 @@ class Report:
 
     @property
     def paths(self) -> tuple[Path, ...]:
-        """The files that `write_report` writes: JSON, CSV, HTML."""
-        return tuple(self.folder / name for name in (TABLE_JSON, TABLE_CSV, REPORT_HTML))
+        """The files that `write_report` writes: JSON, CSV, Markdown, LaTeX, the page, that of each task."""
+        pages = page_names([task.name for task in self.table.study.tasks]).values()
+        return tuple(self.folder / name for name in (*EXPORTS, REPORT_HTML, *pages))
 
     @property
     def counts(self) -> Mapping[Status, int]:

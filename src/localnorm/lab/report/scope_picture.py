@@ -1,4 +1,8 @@
-"""The scope of a norm as a picture: the inputs that one output depends on, as measured."""
+"""The scope of a norm as a picture: the inputs that one output depends on, as measured, in a cube.
+
+The cube of N, C and (H, W) is that of Wu and He, "Group Normalization", 2018, figure 2, but pulled apart along N,
+so that nothing of it is hidden: a sheet for each sample, on which channels go down and positions back.
+"""
 
 from __future__ import annotations
 
@@ -7,8 +11,10 @@ from dataclasses import dataclass
 from math import prod
 from typing import Any
 
-GAP = 4
-"""Cells between the grids of two samples."""
+ALONG, UP = 0.72, 0.4
+"""How far right and how far up a position goes on a sheet, in heights of a channel."""
+GAP = 3.0
+"""Between the sheets of two samples, in heights of a channel."""
 
 
 @dataclass(frozen=True)
@@ -22,8 +28,28 @@ class Run:
 
 
 @dataclass(frozen=True)
+class Sheet:
+    """One sample: channels down, positions back.
+
+    Attributes:
+        x: left of its front edge.
+        y: top of its front edge.
+        path: SVG path data of the cells that are reached, in cells, before the sheet is turned.
+    """
+
+    x: float
+    y: float
+    path: str
+
+    @property
+    def turned(self) -> str:
+        """The SVG transform that takes cells to the picture."""
+        return f"matrix({ALONG} -{UP} 0 1 {self.x} {self.y})"
+
+
+@dataclass(frozen=True)
 class ScopePicture:
-    """A grid of channels by positions for each sample, drawn in units of one cell.
+    """A cube of samples, channels and positions, pulled apart along the samples.
 
     Attributes:
         norm: the norm.
@@ -42,28 +68,34 @@ class ScopePicture:
     runs: tuple[Run, ...]
 
     @property
-    def width(self) -> int:
-        """Of the picture, in cells."""
-        return self.shape[0] * (self.shape[2] + GAP) - GAP
-
-    @property
-    def grids(self) -> tuple[int, ...]:
-        """The left edge of each sample's grid."""
-        return tuple(sample * (self.shape[2] + GAP) for sample in range(self.shape[0]))
-
-    @property
-    def path(self) -> str:
-        """SVG path data that covers exactly the cells that are reached."""
-        return "".join(
-            f"M{self.grids[run.sample] + run.start} {run.channel}h{run.length}v1h-{run.length}z"
-            for run in self.runs
+    def sheets(self) -> tuple[Sheet, ...]:
+        """One for each sample, from left to right."""
+        _, _, positions = self.shape
+        return tuple(
+            Sheet(round(sample * (positions * ALONG + GAP), 2), round(positions * UP, 2), self._path(sample))
+            for sample in range(self.shape[0])
         )
 
     @property
-    def mark(self) -> tuple[int, int]:
-        """Left and top of the output's cell."""
-        sample, channel, position = self.output
-        return self.grids[sample] + position, channel
+    def size(self) -> tuple[float, float]:
+        """Width and height of the picture."""
+        samples, channels, positions = self.shape
+        return (
+            round(samples * (positions * ALONG + GAP) - GAP, 2),
+            round(channels + positions * UP, 2),
+        )
+
+    @property
+    def edges(self) -> tuple[tuple[float, float], ...]:
+        """Left and top of the four corners of the first sheet, where the cube's edges along N begin."""
+        _, channels, positions = self.shape
+        back, low = round(positions * ALONG, 2), round(positions * UP, 2)
+        return ((0.0, low), (0.0, low + channels), (back, 0.0), (back, float(channels)))
+
+    def _path(self, sample: int) -> str:
+        """Return SVG path data that covers exactly the cells of a sample that are reached."""
+        own = (run for run in self.runs if run.sample == sample)
+        return "".join(f"M{run.start} {run.channel}h{run.length}v1h-{run.length}z" for run in own)
 
 
 def scope_picture(norm: str, details: Mapping[str, Any]) -> ScopePicture | None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from statistics import fmean
 
 from localnorm.lab.measures import batch_dependence, robustness
-from localnorm.lab.measures.select import chosen_runs, of_trials, validation_error
+from localnorm.lab.measures.select import chosen_runs, keys, of_trials, validation_error
 from localnorm.lab.records import Record, Trial
 from localnorm.lab.report.wording import accuracy_or_error, error_axis, plotted
 from localnorm.lab.study import Study, TaskStudy
@@ -28,6 +28,7 @@ class Curve:
         low: lowest over the seeds; empty where no range is shown.
         high: highest over the seeds; empty where no range is shown.
         notes: why a value is missing, one for each x; empty strings elsewhere.
+        evidence: the keys of the records that it was read from.
     """
 
     norm: str
@@ -35,6 +36,7 @@ class Curve:
     low: Values = ()
     high: Values = ()
     notes: tuple[str, ...] = ()
+    evidence: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -73,10 +75,11 @@ def learning_curve(study: Study, task: TaskStudy, records: Collection[Record]) -
     last = max(task.schedule.epochs, *task.schedule.more_epochs, 0)
     curves = []
     for norm in study.norms:
-        seeds = [record.results["validation_error"] for (own, _), record in runs.items() if own == norm]
+        own = [record for (name, _), record in runs.items() if name == norm]
+        seeds = [record.results["validation_error"] for record in own]
         if seeds:
             means: Values = tuple(fmean(errors) for errors in zip(*seeds, strict=True))
-            curves.append(Curve(norm, means + (None,) * (last - len(means))))
+            curves.append(Curve(norm, means + (None,) * (last - len(means)), evidence=keys(own)))
     epochs = tuple(range(1, last + 1))
     y_name = error_axis("validation", task.unit)
     return Chart(task.name, "epoch", y_name, epochs, tuple(curves), decimals=_decimals(task))
@@ -106,6 +109,7 @@ def by_learning_rate(study: Study, task: TaskStudy, records: Collection[Record])
                     _each(points, min),
                     _each(points, max),
                     tuple(note for _, note in points),
+                    keys(record for trial, record in found.items() if trial.norm == norm),
                 )
             )
     return Chart(
@@ -139,10 +143,10 @@ def by_severity(task: TaskStudy, section: Section) -> tuple[Chart, ...]:
     corruptions = list(cells[0].details["by_severity"]) if cells else []
     charts = []
     for corruption in corruptions:
-        errors = {cell.norm: [cell.details["clean"], *cell.details["by_severity"][corruption]] for cell in cells}
+        errors = [(cell, [cell.details["clean"], *cell.details["by_severity"][corruption]]) for cell in cells]
         curves = tuple(
-            Curve(norm, tuple(accuracy_or_error(task.unit, error) for error in own))
-            for norm, own in errors.items()
+            Curve(cell.norm, tuple(accuracy_or_error(task.unit, e) for e in own), evidence=cell.evidence)
+            for cell, own in errors
         )
         steps = tuple(range(len(curves[0].y)))
         y_name = plotted("test", task.unit)
@@ -155,7 +159,11 @@ def by_batch_size(task: TaskStudy, section: Section) -> Chart:
     sizes = tuple(sorted(task.schedule.batch_sizes))
     row = section.find(batch_dependence.NAME)
     curves = tuple(
-        Curve(cell.norm, tuple(cell.details["test_error_by_batch_size"][str(size)] for size in sizes))
+        Curve(
+            cell.norm,
+            tuple(cell.details["test_error_by_batch_size"][str(size)] for size in sizes),
+            evidence=cell.evidence,
+        )
         for cell in (row.cells if row else ())
         if cell.estimate
     )

@@ -12,6 +12,7 @@ from rich.table import Table as Grid
 from rich.text import Text
 
 from localnorm.lab.judge import Standing, Verdict
+from localnorm.lab.report.advice import UNDECIDED, advise
 from localnorm.lab.report.contents import Report
 from localnorm.lab.report.findings import shared_rows, undecided, verdict_counts, without_result
 from localnorm.lab.report.wording import counted, listed, seeds, smallest_effect
@@ -43,7 +44,7 @@ def render(report: Report) -> RenderableType:
         rows = tuple(row for row in section.rows if row.row.name in several)
         if rows:
             parts += [_Matrix(table.study.norms, rows, f"On {section.task}"), Text()]
-    return Group(*parts, _notes(report))
+    return Group(*parts, _advice(table), Text(), _notes(report))
 
 
 def _text(words: str, style: str = "") -> Text:
@@ -143,6 +144,17 @@ def _entry(row: TableRow, cell: Cell) -> Text:
         return Text(f"{value}  ")
     mark, style = _MARKS[cell.judgement.standing]
     return Text.assemble(f"{value} ", (mark, style))
+
+
+def _advice(table: Table) -> RenderableType:
+    """Say which norm to use: each answer with its first reason; the page has all reasons and their numbers."""
+    grid = Grid.grid(padding=(0, 1, 0, 0))
+    for answer in advise(table):
+        # The first reason, and of what is undecided the last: how many seeds would decide.
+        last = answer.because[1:][-1:] if answer.use == UNDECIDED else ()
+        told = " ".join((answer.use, *answer.because[:1], *last))
+        grid.add_row("-", Text.assemble(_text(f"{answer.topic}:", "bold"), " ", _text(told)))
+    return Group(_heading("Which should I use?"), grid)
 
 
 def _notes(report: Report) -> RenderableType:

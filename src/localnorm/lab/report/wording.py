@@ -107,6 +107,16 @@ def listed(names: Sequence[str]) -> str:
     return " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
 
 
+def difference_of(more: str, than: str) -> str:
+    """Return what a paired difference is of; the norm alone where nothing is taken away.
+
+    Example:
+        >>> difference_of("batch", "none"), difference_of("batch", "")
+        ('batch − none', 'batch')
+    """
+    return f"{more} \N{MINUS SIGN} {than}" if than else more
+
+
 def counted(count: int, one: str, several: str = "") -> str:
     """Return a count with its noun.
 
@@ -118,9 +128,15 @@ def counted(count: int, one: str, several: str = "") -> str:
 
 
 def smallest_effect(row: Row) -> str:
-    """Return a row's smallest effect with its unit."""
+    """Return a row's smallest effect with its unit.
+
+    Example:
+        >>> smallest_effect(Row("", "", "% error", 0.5)), smallest_effect(Row("", "", "% of the variance", 1.0))
+        ('0.5 points of error', '1 point of the variance')
+    """
     unit = difference_unit(row.unit)
-    return f"{plain(row.smallest_effect)} {_ONE.get(unit, unit) if row.smallest_effect == 1 else unit}"
+    one = _ONE.get(unit, f"point {unit.removeprefix('points ')}" if unit.startswith("points ") else unit)
+    return f"{plain(row.smallest_effect)} {one if row.smallest_effect == 1 else unit}"
 
 
 def seeds(count: int) -> str:
@@ -164,7 +180,6 @@ def error_axis(part: str, unit: str) -> str:
 
 
 _ONE = {
-    "points of error": "point of error",
     "copies": "copy",
     "items passed": "item passed",
     "inputs reached": "input reached",

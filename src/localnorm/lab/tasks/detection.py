@@ -13,6 +13,7 @@ from localnorm.lab.models.detector import STRIDE, centres
 from localnorm.lab.tasks.average_precision import average_precision
 from localnorm.lab.tasks.boxes import Detections, area, giou, iou, select
 from localnorm.lab.tasks.objective import Objective
+from localnorm.lab.tasks.thumbnail import jpeg
 
 if TYPE_CHECKING:
     from localnorm.lab.tasks.task import Part
@@ -110,8 +111,11 @@ def _details(model: nn.Module, part: Part) -> Mapping[str, Any]:
     shown = []
     for image in range(min(_SHOWN, len(part.labels))):
         best = (found.kept[image] & (found.scores[image] >= _SHOWN_SCORE)).nonzero()[:_SHOWN_BOXES, 0]
+        _, height, width = part.inputs[image].shape
         shown.append(
             {
+                "size": [width, height],
+                "jpeg": jpeg(part.inputs[image]),
                 "true": [[int(kind), *box] for kind, *box in part.labels[image].tolist() if kind >= 0],
                 "found": [
                     [
@@ -130,9 +134,9 @@ def detection(smallest_effect: float = 1.0) -> Objective:
     """Return the objective of a detector: `detection_loss`, and what is missing from a perfect average precision.
 
     The error is 100 (1 - mAP), with COCO's mAP over the IoU thresholds 0.50 to 0.95. The details of the test:
-    ``ap50`` and ``ap75`` in percent, and ``scenes``: for the first 4 test images the true boxes as (class, left,
-    top, right, bottom) and those found as (class, score, left, top, right, bottom), at most 10 with a score of
-    at least 0.3.
+    ``ap50`` and ``ap75`` in percent, and ``scenes``: for the first 4 test images their ``size`` as (width,
+    height), a small ``jpeg`` as base64, the true boxes as (class, left, top, right, bottom) and those found as
+    (class, score, left, top, right, bottom), at most 10 with a score of at least 0.3.
 
     Args:
         smallest_effect: the smallest difference of the error that matters, in points of mAP.
