@@ -18,6 +18,7 @@ from localnorm.lab.tasks.corruptions import CORRUPTIONS, SEVERITIES
 _DIGITS, _ROWS = task_studies(["digits", "digit-rows"])
 DIGITS = replace(
     _DIGITS,
+    smallest_effect=0.5,
     schedule=Schedule(learning_rates=(1e-3, 3e-3, 1e-2), epochs=2, draws=2, batch_sizes=(8, 128), batch_epochs=1),
 )
 ROWS = replace(_ROWS, schedule=Schedule(learning_rates=(3e-3, 1e-2), epochs=3))

@@ -17,6 +17,7 @@ from localnorm.lab.tasks import task_studies
 _DIGITS, _ROWS = task_studies(["digits", "digit-rows"])
 DIGITS = replace(
     _DIGITS,
+    smallest_effect=0.5,
     schedule=Schedule(
         learning_rates=(1e-3, 1e-2),
         default_learning_rate=1e-2,

@@ -40,6 +40,7 @@ HOUSE = """
     lab.models
     lab.tasks
     lab.features
+    lab.course
     lab.train | lab.probes
     lab.worker lab.pool lab.jobs lab.settings lab.settings_file lab.fit lab.engine lab.plan lab.compare
     lab.claims | lab.measures

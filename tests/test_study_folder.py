@@ -60,12 +60,12 @@ REFUSED = {
     "fewer norms": (replace(STUDY, norms=("none",)), "norms: .*'none', 'local'.* there, .*'none',.* asked for"),
     "another norm": (replace(STUDY, norms=("none", "rms", "batch")), "norms: .*'local'.* there, .*'rms'"),
     "fewer seeds": (replace(STUDY, seeds=(1, 2)), r"seeds: \(0, 1\) there, \(1, 2\) asked for"),
-    "other epochs": (_scheduled(epochs=7), "digits.epochs: 4 there, 7 asked for"),
+    "other epochs": (_scheduled(epochs=7), "digits.epochs: 6 there, 7 asked for"),
     "two others": (_scheduled(draws=1, batch_size=8), "batch_size: 32 there, 8 .*draws: 3 there, 1"),
     "another task": (replace(STUDY, tasks=(ROWS,)), r"tasks: \('digits',\) there, \('digit-rows',\) asked for"),
     "another effect": (
         replace(STUDY, tasks=(replace(DIGITS, smallest_effect=2.0),)),
-        r"digits.smallest_effect: 0.5 there, 2.0 asked for",
+        r"digits.smallest_effect: 0.75 there, 2.0 asked for",
     ),
 }
 
