@@ -56,12 +56,13 @@ DIGITS = Task(
     load=load,
     build=textbook_cnn,
     corruptions=tuple(CORRUPTIONS),
+    most_corrupted=250,
     schedule=Schedule(
         learning_rates=(1e-3, 3e-3, 1e-2, 3e-2),
         default_learning_rate=1e-2,
         epochs=6,
         draws=3,
-        batch_sizes=(1, 2, 8, 32, 128),
+        batch_sizes=(1, 2, 32, 128),
         batch_epochs=2,
     ),
 )

@@ -91,5 +91,6 @@ FACES = Task(
     load=load,
     build=face_embedder("small_cnn"),
     corruptions=tuple(CORRUPTIONS),
+    most_corrupted=150,
     schedule=faces_schedule(TRAIN * VIEWS),
 )
