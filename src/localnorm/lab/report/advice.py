@@ -10,6 +10,7 @@ from localnorm.lab.measures import (
     batch_dependence,
     cost,
     difference_unit,
+    feature_learning,
     flexibility,
     generalization,
     robustness,
@@ -30,6 +31,7 @@ _MAIN = (generalization.NAME, *SUITABILITY.values())
 _BETTER: Mapping[str, tuple[str, str]] = MappingProxyType(
     {
         generalization.NAME: ("lowers", "the test error of none"),
+        feature_learning.NAME: ("lowers", "the linear-probe error of none"),
         robustness.NAME: ("lowers", "the error of none under corruptions"),
         sensitivity.NAME: ("loses", "less by its defaults than none"),
         batch_dependence.NAME: ("depends", "less on the batch size than none"),
