@@ -25,7 +25,7 @@ from localnorm.lab.statistics import LEVEL, estimate, evidence
 from localnorm.lab.store import Store
 from localnorm.lab.study import Study
 from localnorm.lab.tasks import find_task, task_studies
-from localnorm.lab.train import set_up, test, train_epoch
+from localnorm.lab.train import learn, set_up, test
 from localnorm.torch import LocalResponseNorm
 
 FIXED, LEARNED = NORMS = ("local", "local-learned")
@@ -55,10 +55,10 @@ def learned_values(record: Record) -> list[Values]:
     if not isinstance(trial, Trial):
         raise TypeError(f"learned values come from a trial, got {trial}")
     task = find_task(trial.task)
-    split, order = task.load(trial.seed), torch.Generator().manual_seed(trial.seed)
+    split = task.load(trial.seed)
     fabric, model, optimizer, norms = set_up(task, trial)
-    for _ in range(trial.epochs):
-        train_epoch(fabric, model, optimizer, task, split.train, trial.batch_size, order)
+    for _ in learn(fabric, model, optimizer, task, split.train, trial):
+        pass
     if test(model, norms, split, task, trial)["test_error"] != record.results["test_error"]:
         raise SystemExit(f"the training of {trial} did not repeat itself: nothing is said of its values")
     layers = [module for module in model.modules() if isinstance(module, LocalResponseNorm)]

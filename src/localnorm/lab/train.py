@@ -77,14 +77,12 @@ def _train(trial: Trial, results: dict[str, Any], epoch_seconds: list[float]) ->
     task = find_task(trial.task, trial.model)
     split = task.load(trial.seed)
     fabric, model, optimizer, norms = set_up(task, trial)
-    if task.annealed:
-        rise_and_fall(optimizer, trial.epochs * math.ceil(len(split.train.labels) / trial.batch_size))
     results["parameters"] = sum(p.numel() for p in model.parameters())
     results["train_loss"], results["validation_error"] = losses, errors = [], []
-    order = torch.Generator().manual_seed(trial.seed)
+    learning = learn(fabric, model, optimizer, task, split.train, trial)
     for _ in range(trial.epochs):
         start = time.perf_counter()
-        losses.append(train_epoch(fabric, model, optimizer, task, split.train, trial.batch_size, order))
+        losses.append(next(learning))
         epoch_seconds.append(time.perf_counter() - start)
         if not math.isfinite(losses[-1]):
             del losses[-1]
@@ -109,6 +107,17 @@ def set_up(task: Task, trial: Trial) -> tuple[Fabric, nn.Module, torch.optim.Opt
     optimizer = torch.optim.Adam(model.parameters(), trial.learning_rate, fused=True)
     model, optimizer = fabric.setup(model, optimizer)
     return fabric, model, optimizer, norms
+
+
+def learn(
+    fabric: Fabric, model: nn.Module, optimizer: torch.optim.Optimizer, task: Task, part: Part, trial: Trial
+) -> Iterator[float]:
+    """Train for the trial's epochs and yield the mean loss of each."""
+    if task.annealed:
+        rise_and_fall(optimizer, trial.epochs * math.ceil(len(part.labels) / trial.batch_size))
+    order = torch.Generator().manual_seed(trial.seed)
+    for _ in range(trial.epochs):
+        yield train_epoch(fabric, model, optimizer, task, part, trial.batch_size, order)
 
 
 def batches(part: Part, size: int, order: torch.Generator) -> Iterator[tuple[Tensor, Tensor]]:
