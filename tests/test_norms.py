@@ -172,6 +172,7 @@ UNKNOWN = {
     ".own_norms:norm": r"got '\.own_norms:norm'; name your own",
     "no_such_module:norm": "got 'no_such_module:norm': No module named 'no_such_module'; check the spelling",
     "own_norms:absent": "got 'own_norms:absent': module 'own_norms' has no attribute 'absent'; check the spelling",
+    "own_models:sized": "with a number of channels alone, got own_models:sized: missing a required argument",
     "own_norms:not_a_norm": "or a callable that takes num_channels, got 3 at own_norms:not_a_norm; see CONTRIB",
 }
 

@@ -247,6 +247,10 @@ BAD = {
     ),
     "alpha -1": (lambda: LRNSpec.from_torch(5, -1.0), r"alpha must be at least 0, got -1; check its sign"),
     "alpha '1'": (lambda: LRNSpec.from_torch(5, "1"), r"alpha must be a real number, got '1' of type str"),
+    "alpha 10**400": (
+        lambda: LRNSpec.from_torch(5, 10**400),
+        r"alpha must be finite as a float, got an int beyond",
+    ),
     "beta True": (lambda: LRNSpec.from_torch(5, beta=True), r"beta must be a real number, got True of type bool"),
     "beta 1j": (lambda: LRNSpec.from_torch(5, beta=1j), r"beta must be a real number, got 1j of type complex"),
     "k -1": (lambda: LRNSpec.from_onnx(5, bias=-1.0), r"bias must be at least 0, got -1; check its sign"),

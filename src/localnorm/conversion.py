@@ -75,6 +75,8 @@ def real(name: str, value: object, least: float = -math.inf, most: float = math.
         if isinstance(value, (bool, str, bytes)):
             raise TypeError
         number = float(value)  # type: ignore[arg-type]
+    except OverflowError:
+        raise SpecError(f"{name} must be finite as a float, got an int beyond 1.8e308; pass a float.") from None
     except (TypeError, ValueError):
         raise SpecError(
             f"{name} must be a real number, got {value!r} of type {type(value).__name__}; pass a float."

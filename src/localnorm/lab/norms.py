@@ -5,6 +5,7 @@ To add one, add a `Norm` to ``NORMS``; to compare one of your own, name it ``pac
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
@@ -180,4 +181,13 @@ def find_norm(name: str) -> Norm:
             f"a norm of your own must be a Norm or a callable that takes num_channels, got {found!r} at {name}; "
             "see CONTRIBUTING.md, 'Add a norm'."
         )
+    try:
+        inspect.signature(found).bind(8)
+    except TypeError as problem:
+        raise UnknownNameError(
+            f"a norm of your own must be callable with a number of channels alone, got {name}: {problem}; to try "
+            "norms in a model of your own, name that with --model."
+        ) from None
+    except ValueError:
+        pass  # A builtin may have no signature; what it does is seen when it is called.
     return Norm(name, f"your own: {name}", lambda num_channels, dims: found(num_channels))  # noqa: ARG005

@@ -246,7 +246,7 @@ def _most(row: TableRow, known: Sequence[Cell], topic: str) -> Advice:
     best = max(cell.estimate.value for cell in known if cell.estimate)
     names = [cell for cell in known if cell.estimate and cell.estimate.value == best]
     verb = "pass" if len(names) > 1 else "passes"
-    use = f"{listed([cell.norm for cell in names])} {verb} most of the exam: {names[0].measured}."
+    use = f"{listed([cell.norm for cell in names])} {verb} the most items of the exam: {names[0].measured}."
     return Advice(topic, use, (), tuple(Ground(row, c, "", c.estimate, c.pairs) for c in names if c.estimate))
 
 

@@ -11,7 +11,7 @@ from rich.padding import Padding
 from rich.table import Table as Grid
 from rich.text import Text
 
-from localnorm.lab.judge import Standing, Verdict
+from localnorm.lab.judge import FEWEST_PAIRS, Standing, Verdict
 from localnorm.lab.report.advice import UNDECIDED, advise
 from localnorm.lab.report.contents import Report
 from localnorm.lab.report.findings import shared_rows, undecided, verdict_counts, without_result
@@ -122,7 +122,11 @@ class _Matrix:
             yield Text()
             yield self._block(norms[start : start + fitting])
         marks = ", ".join(f"{mark} {standing}" for standing, (mark, _) in _MARKS.items())
-        yield _text(f"Against none, by at least the smallest effect: {marks}.", "dim")
+        yield _text(
+            f"Against none, by at least the smallest effect: {marks}. An opinion asks one thing of this, so it "
+            "may be decided where this is open.",
+            "dim",
+        )
 
     def _block(self, norms: tuple[str, ...]) -> Grid:
         grid = Grid.grid(padding=(0, 1, 0, 0))
@@ -175,6 +179,10 @@ def _each_note(report: Report) -> Iterator[str]:
     if open_ones := undecided(report.table):
         told = "; ".join(f"{row} ({norm}) {seeds(count)}" for row, norm, count in open_ones)
         yield f"seeds that would decide what is undecided, if all is as it looks: {told}"
+    if len(report.table.study.seeds) < FEWEST_PAIRS:
+        few = counted(len(report.table.study.seeds), "seed")
+        yield f"too few seeds: with {few} nothing that depends on a seed can be decided, {FEWEST_PAIRS} can"
+    yield "computational cost is that of one run: other work on the machine moves it, and its verdicts with it"
     if report.damaged:
         names = [damaged.path.name for damaged in report.damaged]
         more = f" and {len(names) - _MOST} more" if len(names) > _MOST else ""
