@@ -10,7 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from localnorm.lab.pool import Pool, WorkerDiedError
+from localnorm.lab.engine_interface import WorkerDiedError
+from localnorm.lab.pool import Pool
+from localnorm.lab.worker import READY
 from own_runners import alive, until
 
 
@@ -101,6 +103,7 @@ def test_a_worker_killed_at_work_or_in_mid_message_is_found_out_at_once(tmp_path
         pid = _pid_of(mark)
         if stopped == "writing":
             # Nobody reads yet: once the pipe is full the worker sleeps in the middle of its message.
+            assert pool._workers[0].pipe.recv_bytes() == READY
             assert until(lambda: pool._workers[0].pipe.poll())
         os.kill(pid, signal.SIGKILL)
         (finished,) = pool.results()
