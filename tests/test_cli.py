@@ -82,7 +82,7 @@ def test_none_is_added_and_said_so(options: str, norms: tuple, added: bool, monk
     result = _run("compare", *options.split(), "--workers", 3, "--seeds", 2)
     assert result.exit_code == 0
     study = Study(task_studies(["digits", "digit-rows"]), norms=norms, seeds=(0, 1))
-    assert seen == [study, Path("compare"), 3, None]
+    assert (seen[:2], seen[2].workers, seen[3]) == ([study, Path("compare")], 3, None)
     assert ("none is added to the norms: every other norm is compared with it" in result.stderr) == added
 
 
@@ -94,8 +94,8 @@ def test_the_command_line_overrides_the_file(tmp_path: Path, monkeypatch: pytest
     file.write_text('task = "digit-rows"\nnorms = ["none", "rms"]\nseeds = 7\nepochs = [2, 3]\nout = "there"\n')
     result = _run("compare", "--study", file, "--seeds", 2, "--epochs", "5", "--workers", 1, "--lr", "0.001,0.01")
     assert result.exit_code == 0, result.stderr
-    study, folder, workers, copied = seen
-    assert (folder, workers, copied) == (Path("there"), 1, file)
+    study, folder, engine, copied = seen
+    assert (folder, engine.workers, copied) == (Path("there"), 1, file)
     assert ([task.name for task in study.tasks], study.norms, study.seeds) == (
         ["digit-rows"], ("none", "rms"), (0, 1)
     )  # fmt: skip

@@ -6,7 +6,7 @@ the process that asked; the records of others are written here.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -44,10 +44,11 @@ def run(
     workers: int,
     alone: Callable[[Job], bool] = lambda _: False,
     runner: Runner = run_job,
+    began: Callable[[Job], None] = lambda _: None,
     *,
     open_engine: OpenEngine[Answer] = Pool,
     trial_seconds: float | None = None,
-) -> Iterator[Record]:
+) -> Generator[Record]:
     """Run jobs and yield their records as they come; each is in the store before it is yielded.
 
     Args:
@@ -56,6 +57,7 @@ def run(
         workers: number of processes, at least 1.
         alone: jobs that nothing may run beside; they come first.
         runner: what runs a job; importable, since workers import it.
+        began: called when a worker is given a job; again where one has died over it.
         open_engine: opens what the workers are in; by default processes of this machine.
         trial_seconds: the longest that a trial may take; then its worker is ended, and its record has the status
             "timed out". By default as long as it likes. Probes have no limit.
@@ -67,20 +69,25 @@ def run(
     together = [job for job in jobs if not alone(job)]
     for part, processes in ((single, 1), (together, workers)):
         if part:
-            with marked(store.records) as mark, open_engine(min(processes, len(part))) as engine:
+            named = {key(job): job for job in part}
+            tell = partial(_tell, began, named)
+            with marked(store.records) as mark, open_engine(min(processes, len(named)), tell) as engine:
                 do = partial(_run_and_write, runner, mark)
-                yield from _run_in_engine(part, engine, do, store, trial_seconds)
+                yield from _run_in_engine(named, engine, do, store, trial_seconds)
+
+
+def _tell(began: Callable[[Job], None], named: Mapping[str, Job], name: str) -> None:
+    began(named[name])
 
 
 def _run_in_engine(
-    jobs: Sequence[Job],
+    named: Mapping[str, Job],
     engine: Engine[Answer],
     do: Callable[[Job], Answer],
     store: Store,
     trial_seconds: float | None,
-) -> Iterator[Record]:
+) -> Generator[Record]:
     """Run jobs in one engine; a job whose worker dies gets another, once."""
-    named = {key(job): job for job in jobs}
     died: set[str] = set()
 
     def submit(name: str) -> None:

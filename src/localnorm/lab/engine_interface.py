@@ -62,5 +62,5 @@ class Engine(AbstractContextManager["Engine[Result]"], Protocol[Result]):
         """End all workers; what they were at is lost."""
 
 
-OpenEngine = Callable[[int], Engine[Result]]
-"""Opens an engine of a capacity."""
+OpenEngine = Callable[[int, Callable[[str], None]], Engine[Result]]
+"""Opens an engine of a capacity, which calls what it is given with the name of each call that a worker gets."""

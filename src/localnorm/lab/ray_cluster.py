@@ -137,8 +137,8 @@ def _room(there: dict[str, float], workers: int | None, gpus_per_worker: float, 
         each = gpus / gpus_per_worker if gpus_per_worker > 1 else gpus * int(1 / gpus_per_worker + 1e-9)
         if each < (workers or 1):
             raise LabError(
-                f"workers must have room on the GPUs there are, got {workers or 1} with {gpus_per_worker:g} GPU each "
-                f"on {place}, which has {gpus:g}; pass fewer --workers or less --gpus-per-worker."
+                f"workers must have room on the GPUs there are, got {workers or 1} with {gpus_per_worker:g} GPU "
+                f"each on {place}, which has {gpus:g}; pass fewer --workers or less --gpus-per-worker."
             )
         most = min(most, int(each))
     wanted = workers or most

@@ -51,7 +51,7 @@ class Worker:
 
 @dataclass
 class _Slot:
-    """An actor, what it is to answer, whether it takes calls yet, and the call it is at with its end at the latest."""
+    """An actor, what it is to answer, whether it takes calls yet, and the call it is at with its deadline."""
 
     actor: Any
     awaited: Any
@@ -68,11 +68,13 @@ class RayEngine(Generic[Result]):
 
     Args:
         capacity: calls that run at once, at least 1.
+        began: called with the name of each call that a worker is given.
         gpus: GPUs that each actor has for itself, in parts of one.
     """
 
-    def __init__(self, capacity: int, gpus: float = 0) -> None:
+    def __init__(self, capacity: int, began: Callable[[str], None] = lambda _: None, *, gpus: float = 0) -> None:
         self.capacity = capacity
+        self._began = began
         self._gpus = gpus
         self._ray = import_ray()
         self._waiting: deque[tuple[str, bytes, float | None]] = deque()
@@ -129,6 +131,7 @@ class RayEngine(Generic[Result]):
                 slot.name, call, slot.seconds = self._waiting.popleft()
                 slot.deadline = math.inf if slot.seconds is None else time.monotonic() + slot.seconds
                 slot.awaited = slot.actor.run.remote(call)
+                self._began(slot.name)
         coming = sum(not slot.ready for slot in self._slots)
         for _ in range(min(self.capacity - len(self._slots), len(self._waiting) - coming)):
             # Its own environment says how many threads it has before torch is loaded.
@@ -148,8 +151,8 @@ class RayEngine(Generic[Result]):
             self._false_starts += 1
             if self._false_starts == _FALSE_STARTS:
                 raise LabError(
-                    f"a worker must start, got {_FALSE_STARTS} in a row that did not ({_short(problem)}); check that "
-                    "every node has this localnorm with its extra ray, and memory left."
+                    f"a worker must start, got {_FALSE_STARTS} in a row that did not ({_short(problem)}); check "
+                    "that every node has this localnorm with its extra ray, and memory left."
                 ) from None
             return None
         self._false_starts = 0
