@@ -56,13 +56,6 @@ def test_closing_early_kills_the_workers_and_what_is_missing_can_be_run(tmp_path
     assert _keys(store) == {key(jobs[0])}
 
 
-def test_the_engine_goes_on_with_new_workers_when_one_is_killed(tmp_path: Path):
-    jobs = trials(tmp_path, "quick", "dies once", "quick", "quick")
-    done = [record.job.seed for record in run(jobs, Store(tmp_path), 2, runner=runner)]
-    assert sorted(done) == [0, 1, 2, 3]
-    assert _keys(Store(tmp_path)) == set(map(key, jobs))
-
-
 def test_a_job_that_kills_its_worker_every_time_ends_the_run_and_the_rest_is_kept(tmp_path: Path):
     jobs = trials(tmp_path, "quick", "quick", "dies")
     seen = []

@@ -7,16 +7,18 @@ import signal
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from localnorm.errors import LabError
 from localnorm.lab.engine import run
 from localnorm.lab.engine_choice import EngineChoice, OpenedEngine, opened
-from localnorm.lab.engine_interface import TimedOutError, WorkerDiedError
-from localnorm.lab.records import Probe, key
+from localnorm.lab.engine_interface import Engine, TimedOutError, WorkerDiedError
+from localnorm.lab.records import Job, Probe, Record, key
 from localnorm.lab.store import Store
 from own_runners import alive, pids, runner, trials, until
 
@@ -63,89 +65,79 @@ def engine(request: pytest.FixtureRequest) -> Iterator[OpenedEngine]:
         yield engine
 
 
-def test_values_and_problems_come_under_their_names_from_workers_that_live_on(engine: OpenedEngine):
-    calls = {"pid": os.getpid, "fails": _fail, "odd": _fail_unpicklably, "no value": _lambda, "again": os.getpid}
-    with engine.open_engine(1) as workers:
-        assert workers.capacity == 1
-        for name, call in calls.items():
-            workers.submit(name, call)
-        done = {finished.name: finished for finished in workers.results()}
-    assert list(done) == list(calls)
-    assert done["pid"].value == done["again"].value != os.getpid()
+@pytest.fixture(scope="module")
+def two(engine: OpenedEngine) -> Iterator[Engine[Any]]:
+    """Two workers for all tests that leave two behind: it takes seconds to start one."""
+    with engine.open_engine(2, lambda _: None) as two:
+        yield two
+
+
+def test_values_and_problems_come_under_their_names_from_workers_that_live_on(two: Engine[Any]):
+    calls = {"pid": os.getpid, "fails": _fail, "odd": _fail_unpicklably, "no value": _lambda}
+    for name, call in calls.items():
+        two.submit(name, call)
+    done = {finished.name: finished for finished in two.results()}
+    assert done.keys() == calls.keys()
     assert isinstance(done["fails"].problem, ValueError)
     assert "_fail" in done["fails"].problem.__notes__[0]
     assert str(done["odd"].problem) == "_UnpicklableError: oneother"
     assert "pickle" in str(done["no value"].problem)
-    assert until(lambda: not alive(done["pid"].value))
+    for number in range(20):
+        two.submit(str(number), os.getpid)
+    later = {finished.value for finished in two.results()}
+    assert done["pid"].value in later
+    assert len(later) <= two.capacity == 2
+    assert os.getpid() not in later
 
 
-def _lambda():
-    return lambda: 0
-
-
-def test_workers_have_one_thread_and_find_what_their_parent_finds(
-    engine: OpenedEngine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-):
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.syspath_prepend(str(tmp_path / "own"))
-    with engine.open_engine(1) as workers:
-        workers.submit("surroundings", _surroundings)
-        threads, folder, path = next(workers.results()).value
-    assert (threads, folder) == (1, str(tmp_path))
-    assert str(tmp_path / "own") in path
-
-
-def test_calls_submitted_while_results_come_run_at_once_up_to_the_capacity(engine: OpenedEngine, tmp_path: Path):
-    meet = [partial(runner, job) for job in trials(tmp_path, "meets", "meets")]
-    with engine.open_engine(2) as workers:
-        workers.submit("0", meet[0])
-        workers.submit("1", meet[1])
-        names = []
-        for finished in workers.results():
-            assert finished.problem is None
-            names.append(finished.name)
-            if len(names) < 4:
-                workers.submit(str(len(names) + 1), os.getpid)
+def test_calls_submitted_while_results_come_run_at_once_up_to_the_capacity(two: Engine[Any], tmp_path: Path):
+    for number, job in enumerate(trials(tmp_path, "meets", "meets")):
+        two.submit(str(number), partial(runner, job))
+    names = []
+    for finished in two.results():
+        assert finished.problem is None
+        names.append(finished.name)
+        if len(names) < 4:
+            two.submit(str(len(names) + 1), os.getpid)
     assert sorted(names) == ["0", "1", "2", "3", "4"]
 
 
-def test_a_cancelled_call_has_no_result_and_its_worker_is_replaced(engine: OpenedEngine, tmp_path: Path):
-    with engine.open_engine(2) as workers:
-        workers.submit("waits", partial(_mark_and_wait, tmp_path / "mark"))
-        workers.submit("pid", partial(_pid_of, tmp_path / "mark"))
-        results = workers.results()
-        stuck = next(results).value
-        workers.submit("dropped", _fail)
-        workers.cancel("waits")
-        workers.cancel("dropped")
-        workers.submit("last", os.getpid)
-        (finished,) = results
-        assert finished.name == "last"
-        assert finished.value != stuck
-        assert until(lambda: not alive(stuck))
+def test_a_cancelled_call_has_no_result_and_its_worker_is_replaced(two: Engine[Any], tmp_path: Path):
+    two.submit("waits", partial(_mark_and_wait, tmp_path / "mark"))
+    two.submit("pid", partial(_pid_of, tmp_path / "mark"))
+    results = two.results()
+    stuck = next(results).value
+    two.submit("dropped", _fail)
+    two.cancel("waits")
+    two.cancel("dropped")
+    two.submit("last", os.getpid)
+    (finished,) = results
+    assert finished.name == "last"
+    assert finished.value != stuck
+    assert until(lambda: not alive(stuck))
 
 
-def test_a_killed_worker_is_found_out_and_replaced(engine: OpenedEngine, tmp_path: Path):
-    with engine.open_engine(2) as workers:
-        workers.submit("dies", partial(_mark_and_wait, tmp_path / "mark"))
-        workers.submit("kills", partial(_kill, tmp_path / "mark"))
-        done = {finished.name: finished for finished in workers.results()}
-        assert isinstance(done["dies"].problem, WorkerDiedError)
-        assert "\n" not in str(done["dies"].problem)
-        workers.submit("next", os.getpid)
-        assert next(workers.results()).value != done["kills"].value
+def test_a_killed_worker_is_found_out_and_replaced(two: Engine[Any], tmp_path: Path):
+    two.submit("dies", partial(_mark_and_wait, tmp_path / "mark"))
+    two.submit("kills", partial(_kill, tmp_path / "mark"))
+    done = {finished.name: finished for finished in two.results()}
+    assert isinstance(done["dies"].problem, WorkerDiedError)
+    assert "\n" not in str(done["dies"].problem)
+    for number, job in enumerate(trials(tmp_path, "meets", "meets")):
+        two.submit(str(number), partial(runner, job))
+    assert {finished.problem for finished in two.results()} == {None}
+    assert done["kills"].value not in pids(tmp_path, "meets")
 
 
-def test_a_call_past_its_time_is_ended_with_its_worker_and_others_are_not(engine: OpenedEngine, tmp_path: Path):
-    with engine.open_engine(2) as workers:
-        began = time.monotonic()
-        workers.submit("hangs", partial(_mark_and_wait, tmp_path / "mark"), seconds=1.5)
-        workers.submit("quick", os.getpid, seconds=30)
-        workers.submit("as long as it likes", partial(time.sleep, 2))
-        done = {finished.name: finished for finished in workers.results()}
-        workers.submit("next", os.getpid, seconds=30)
-        assert next(workers.results()).problem is None
-    # Long before it would have ended by itself, and a worker's start does not count.
+def test_a_call_past_its_time_is_ended_with_its_worker_and_others_are_not(two: Engine[Any], tmp_path: Path):
+    began = time.monotonic()
+    two.submit("hangs", partial(_mark_and_wait, tmp_path / "mark"), seconds=1.5)
+    two.submit("quick", os.getpid, seconds=30)
+    two.submit("as long as it likes", partial(time.sleep, 2))
+    done = {finished.name: finished for finished in two.results()}
+    two.submit("next", os.getpid, seconds=30)
+    assert next(two.results()).problem is None
+    # Long before it would have ended by itself.
     assert time.monotonic() - began < 45
     assert isinstance(done["hangs"].problem, TimedOutError)
     assert str(done["hangs"].problem) == "it took more than 1.5 seconds"
@@ -153,15 +145,26 @@ def test_a_call_past_its_time_is_ended_with_its_worker_and_others_are_not(engine
     assert until(lambda: not alive(_pid_of(tmp_path / "mark")))
 
 
-def test_closing_does_not_wait_for_a_call(engine: OpenedEngine, tmp_path: Path):
-    with engine.open_engine(2) as workers:
-        workers.submit("waits", partial(_mark_and_wait, tmp_path / "mark"))
-        workers.submit("pid", partial(_pid_of, tmp_path / "mark"))
-        stuck = next(workers.results()).value
+def test_a_new_worker_has_what_its_parent_has_one_thread_and_no_clock_before_it_is_ready(
+    engine: OpenedEngine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(str(tmp_path / "own"))
+    begun: list[str] = []
+    with engine.open_engine(1, begun.append) as one:
+        # Starting a worker takes longer than that.
+        one.submit("surroundings", _surroundings, seconds=0.3)
+        (finished,) = one.results()
+        threads, folder, path = finished.value
+        assert (threads, folder, begun) == (1, str(tmp_path), ["surroundings"])
+        assert str(tmp_path / "own") in path
+        one.submit("pid", os.getpid)
+        pid = next(one.results()).value
+        one.submit("waits", partial(_mark_and_wait, tmp_path / "mark"))
         began = time.monotonic()
     # Killed, not asked to finish: the tenth of a second that takes is far below this.
     assert time.monotonic() - began < 15
-    assert until(lambda: not alive(stuck))
+    assert until(lambda: not alive(pid))
 
 
 def _keys(store: Store) -> set[str]:
@@ -195,41 +198,42 @@ def test_a_job_that_kills_two_workers_ends_the_run(engine: OpenedEngine, tmp_pat
     assert _keys(Store(tmp_path)) == {key(jobs[0])}
 
 
-def test_a_trial_that_hangs_gets_a_record_that_says_so(engine: OpenedEngine, tmp_path: Path):
-    jobs, store = trials(tmp_path, "quick", "waits", "quick"), Store(tmp_path)
-    list(run(jobs, store, 2, runner=runner, open_engine=engine.open_engine, trial_seconds=2))
-    sound, damaged = store.read()
-    assert not damaged
-    assert [sound[key(job)].status for job in jobs] == ["ok", "timed out", "ok"]
-    late = sound[key(jobs[1])]
+def _fated(job: Job) -> Record:
+    """Run a job as its norm says; a probe takes a while, and one that writes hangs after it."""
+    if isinstance(job, Probe):
+        time.sleep(3)
+        return Record(job, "ok")
+    record = runner(job)
+    if job.norm == "writes":
+        Store(Path(job.model)).write(record)
+        time.sleep(60)
+    return record
+
+
+def test_trials_that_hang_get_records_that_say_so(engine: OpenedEngine, tmp_path: Path):
+    """A record that was there before its trial was ended is kept, and probes have no limit."""
+    jobs, store = (
+        [*trials(tmp_path, "quick", "waits", "writes", "quick"), Probe("scope", ("none",))],
+        Store(tmp_path),
+    )
+    records = run(jobs, store, 2, runner=_fated, open_engine=engine.open_engine, trial_seconds=2)
+    ended = {key(record.job): record for record in records}
+    assert [ended[key(job)].status for job in jobs] == ["ok", "timed out", "ok", "ok", "ok"]
+    late = ended[key(jobs[1])]
     assert (late.message, late.results) == ("it took more than 2 seconds", {})
-    assert until(lambda: not any(map(alive, pids(tmp_path, "waits"))))
+    assert store.read() == (ended, ())
+    assert until(lambda: not any(map(alive, pids(tmp_path, "w*"))))
 
 
-def _write_and_hang(job):
-    Store(Path(job.model)).write(runner(job))
-    time.sleep(60)
+def test_records_come_back_where_the_folder_is_not_shared(
+    engine: OpenedEngine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    @contextmanager
+    def unseen(folder: Path) -> Iterator[Path]:
+        yield folder / "not there"
 
-
-def test_a_record_written_before_its_trial_was_ended_is_kept(engine: OpenedEngine, tmp_path: Path):
-    (job,) = trials(tmp_path, "quick")
-    (record,) = run(
-        [job], Store(tmp_path), 1, runner=_write_and_hang, open_engine=engine.open_engine, trial_seconds=2
-    )
-    assert record.status == "ok"
-    assert Store(tmp_path).find(key(job)) == record
-
-
-def _slow_probe(job):
-    from localnorm.lab.records import Record
-
-    time.sleep(1)
-    return Record(job, "ok")
-
-
-def test_a_probe_has_no_limit(engine: OpenedEngine, tmp_path: Path):
-    probe = Probe("scope", ("none",))
-    (record,) = run(
-        [probe], Store(tmp_path), 1, runner=_slow_probe, open_engine=engine.open_engine, trial_seconds=0.1
-    )
-    assert record.status == "ok"
+    monkeypatch.setattr("localnorm.lab.engine.marked", unseen)
+    jobs, store = trials(tmp_path, "quick", "quick"), Store(tmp_path)
+    for record in run(jobs, store, 1, runner=runner, open_engine=engine.open_engine):
+        assert store.find(key(record.job)) == record
+    assert len(store.read()[0]) == 2

@@ -131,14 +131,19 @@ def compare(
 
         settings = _settings(given, study_file)
         study = make_study(settings)
-        for misfit in misfits(study):
-            say(f"no result will come of {misfit.norm} on {misfit.task}: {misfit.problem}")
         choice = engine_choice(settings)
         folder = Path(settings.out or ("compare-smoke" if settings.smoke else "compare"))
+
+        def say_misfits() -> None:
+            for misfit in misfits(study):
+                say(f"no result will come of {misfit.norm} on {misfit.task}: {misfit.problem}")
+
         if plan:
+            say_misfits()
             print_plan(study, settings.workers or cores(), as_json=as_json)
         else:
             with opened(choice) as opened_engine:
+                say_misfits()
                 run_study(study, folder, opened_engine, study_file)
             show(folder, as_json=as_json)
 

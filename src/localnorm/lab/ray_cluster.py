@@ -13,7 +13,7 @@ from typing import Any
 
 from localnorm.errors import LabError, MissingExtraError
 
-_REACH_SECONDS, _ANSWER_SECONDS = 4, 12
+_REACH_SECONDS, _ANSWER_SECONDS = 3, 10
 """How long an address may take to be reached, and then to answer as Ray: together less than 20 seconds."""
 _STORE_BYTES = 100_000_000
 """What Ray may hold of records that are on their way."""
@@ -21,7 +21,6 @@ _STORE_BYTES = 100_000_000
 _QUIET = {
     "RAY_USAGE_STATS_ENABLED": "0",
     "RAY_DEDUP_LOGS": "0",
-    "RAY_BACKEND_LOG_LEVEL": "fatal",
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
     "RAY_GCS_SERVER_REQUEST_TIMEOUT_SECONDS": "10",
 }
