@@ -36,6 +36,10 @@ def _fail_unpicklably():
     raise _UnpicklableError("one", "other")
 
 
+def _lambda():
+    return lambda: 0
+
+
 def _mark_and_wait(mark: Path):
     mark.write_text(str(os.getpid()))
     time.sleep(60)

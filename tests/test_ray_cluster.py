@@ -6,7 +6,6 @@ import os
 import socket
 import time
 from collections.abc import Iterator
-from functools import partial
 from pathlib import Path
 
 import pytest
@@ -120,12 +119,12 @@ def test_a_share_is_of_one_gpu():
         pass
 
 
-def _on(node: str, folder: str, job):
-    """Run a job; a trial of the fate "node" is run where Ray says it is."""
+def _named_after_its_node(job):
+    """Run a job and leave a mark that says where."""
     import ray
 
     record = runner(job)
-    (Path(folder) / f"node.{ray.get_runtime_context().get_node_id()}").touch()
+    (Path(job.model) / f"node.{ray.get_runtime_context().get_node_id()}").touch()
     return record
 
 
@@ -144,8 +143,7 @@ def test_a_study_runs_on_two_nodes_and_outlives_one(tmp_path: Path, monkeypatch:
         choice = EngineChoice("ray", address=nodes.address)
         with opened(choice) as engine:
             assert engine.workers == 2
-            on = partial(_on, "node", str(tmp_path))
-            records = run(jobs, store, engine.workers, runner=on, open_engine=engine.open_engine)
+            records = run(jobs, store, 2, runner=_named_after_its_node, open_engine=engine.open_engine)
             assert {record.status for record in records} == {"ok"}
             assert len(list(tmp_path.glob("node.*"))) == 2
             more = trials(tmp_path, *["slow"] * 8)
