@@ -157,13 +157,13 @@ def test_a_new_worker_has_what_its_parent_has_one_thread_and_no_clock_before_it_
     begun: list[str] = []
     with engine.open_engine(1, begun.append) as one:
         # Starting a worker takes longer than that.
-        one.submit("surroundings", _surroundings, seconds=0.3)
-        (finished,) = one.results()
-        threads, folder, path = finished.value
-        assert (threads, folder, begun) == (1, str(tmp_path), ["surroundings"])
-        assert str(tmp_path / "own") in path
-        one.submit("pid", os.getpid)
+        one.submit("pid", os.getpid, seconds=1)
         pid = next(one.results()).value
+        assert pid is not None
+        one.submit("surroundings", _surroundings)
+        threads, folder, path = next(one.results()).value
+        assert (threads, folder, begun) == (1, str(tmp_path), ["pid", "surroundings"])
+        assert str(tmp_path / "own") in path
         one.submit("waits", partial(_mark_and_wait, tmp_path / "mark"))
         began = time.monotonic()
     # Killed, not asked to finish: the tenth of a second that takes is far below this.
