@@ -195,11 +195,16 @@ def test_every_job_is_stored_once_though_a_worker_dies_and_those_alone_come_firs
     assert not list(store.records.glob(".*")), "what was temporary is left"
 
 
-def test_a_job_that_kills_two_workers_ends_the_run(engine: OpenedEngine, tmp_path: Path):
-    jobs = trials(tmp_path, "quick", "dies")
-    with pytest.raises(LabError, match=f"got two that were killed at the job {key(jobs[1])} "):
+def test_a_job_that_kills_two_workers_ends_the_run_and_the_rest_is_kept(engine: OpenedEngine, tmp_path: Path):
+    jobs = trials(tmp_path, "quick", "quick", "dies")
+    said = (
+        rf"got two that were killed at the job {key(jobs[2])} \(.+\); free some memory or pass fewer --workers, "
+    )
+    with pytest.raises(LabError, match=said + "and run the same command again: finished jobs are kept"):
         list(run(jobs, Store(tmp_path), 1, runner=runner, open_engine=engine.open_engine))
-    assert _keys(Store(tmp_path)) == {key(jobs[0])}
+    assert _keys(Store(tmp_path)) == set(map(key, jobs[:2]))
+    assert len(pids(tmp_path, "dies")) == 2
+    assert len(list(tmp_path.glob("quick.*"))) == 2, "a finished job was run again"
 
 
 def _fated(job: Job) -> Record:
