@@ -49,7 +49,7 @@ def test_an_address_where_something_else_listens(deaf: str):
     pytest.importorskip("ray")
     began = time.monotonic()
     with (
-        pytest.raises(LabError, match=f"got {deaf}: .*; check the port, or drop --address"),
+        pytest.raises(LabError, match=f"got {deaf}: .*; check the port and the token, or drop --address"),
         cluster(deaf, 1, 1, 0),
     ):
         pass

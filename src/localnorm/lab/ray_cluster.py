@@ -111,13 +111,19 @@ def _reach(address: str) -> None:
         problem: object = "what answers there is no Ray of this version"
         if answered.returncode == 0:
             return
+        if b"AuthenticationError" in answered.stderr:
+            problem = "it asks for a token: set RAY_AUTH_MODE=token, and RAY_AUTH_TOKEN to its own"
     except subprocess.TimeoutExpired:
         problem = f"it did not answer as Ray within {_ANSWER_SECONDS} seconds"
     except (OSError, OverflowError) as caught:
         problem = caught
     raise LabError(
         f"--address must be that of a Ray cluster that can be reached, got {address}: {problem}; "
-        + ("check the port" if there else "check host and port, and that ray start --head was run there")
+        + (
+            "check the port and the token"
+            if there
+            else "check host and port, and that ray start --head was run there"
+        )
         + ", or drop --address to use this machine alone."
     )
 
