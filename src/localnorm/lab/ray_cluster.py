@@ -102,10 +102,10 @@ def _reach(address: str) -> None:
             f"--address must be the host:port of a Ray cluster's head, or auto, got {address!r}; "
             "ray start --head prints it, port 6379 unless it is told another."
         )
-    there = False
+    check = "host and port, and that ray start --head was run there"
     try:
         socket.create_connection((host.strip("[]"), int(port)), _REACH_SECONDS).close()
-        there = True
+        check = "the port and the token"
         asked = [sys.executable, "-m", "ray.scripts.scripts", "health-check", "--address", address]
         answered = subprocess.run(asked, capture_output=True, timeout=_ANSWER_SECONDS, check=False)  # noqa: S603
         problem: object = "what answers there is no Ray of this version"
@@ -118,13 +118,8 @@ def _reach(address: str) -> None:
     except (OSError, OverflowError) as caught:
         problem = caught
     raise LabError(
-        f"--address must be that of a Ray cluster that can be reached, got {address}: {problem}; "
-        + (
-            "check the port and the token"
-            if there
-            else "check host and port, and that ray start --head was run there"
-        )
-        + ", or drop --address to use this machine alone."
+        f"--address must be that of a Ray cluster that can be reached, got {address}: {problem}; check {check}, or drop "
+        "--address to use this machine alone."
     )
 
 
