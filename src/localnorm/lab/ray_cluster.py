@@ -118,8 +118,8 @@ def _reach(address: str) -> None:
     except (OSError, OverflowError) as caught:
         problem = caught
     raise LabError(
-        f"--address must be that of a Ray cluster that can be reached, got {address}: {problem}; check {check}, or "
-        "drop --address to use this machine alone."
+        f"--address must be that of a Ray cluster that can be reached, got {address}: {problem}; check {check}, "
+        "or drop --address to use this machine alone."
     )
 
 
