@@ -41,6 +41,10 @@ REFUSED = {
     "--norms none,local,local": "norms must be at least one and no two the same, got ('none', 'local', 'local')",
     "--seeds 0": "--seeds must be at least 1, got 0; five or more can decide something",
     "--seeds -2": "--seeds must be at least 1, got -2",
+    "--engine slurm": "an engine must be one of pool, ray, got 'slurm'; leave it out for the pool",
+    "--address head:6379": "--address must be given to the engine ray, got head:6379 for pool; add --engine ray",
+    "--gpus-per-worker -1": "--gpus-per-worker must be a number above 0, got -1.0; leave it out for none",
+    "--trial-seconds 0": "--trial-seconds must be a number above 0, got 0.0; leave it out for no limit",
     "--workers 0": "--workers must be at least 1, got 0; leave it out for one a core",
     "--plan --norms lokal": "got 'lokal'",
     "--task digits,faecs": "a task must be one of digits, digit-rows",
@@ -82,7 +86,7 @@ def test_none_is_added_and_said_so(options: str, norms: tuple, added: bool, monk
     result = _run("compare", *options.split(), "--workers", 3, "--seeds", 2)
     assert result.exit_code == 0
     study = Study(task_studies(["digits", "digit-rows"]), norms=norms, seeds=(0, 1))
-    assert seen == [study, Path("compare"), 3, None]
+    assert (seen[:2], seen[2].workers, seen[3]) == ([study, Path("compare")], 3, None)
     assert ("none is added to the norms: every other norm is compared with it" in result.stderr) == added
 
 
@@ -94,8 +98,8 @@ def test_the_command_line_overrides_the_file(tmp_path: Path, monkeypatch: pytest
     file.write_text('task = "digit-rows"\nnorms = ["none", "rms"]\nseeds = 7\nepochs = [2, 3]\nout = "there"\n')
     result = _run("compare", "--study", file, "--seeds", 2, "--epochs", "5", "--workers", 1, "--lr", "0.001,0.01")
     assert result.exit_code == 0, result.stderr
-    study, folder, workers, copied = seen
-    assert (folder, workers, copied) == (Path("there"), 1, file)
+    study, folder, engine, copied = seen
+    assert (folder, engine.workers, copied) == (Path("there"), 1, file)
     assert ([task.name for task in study.tasks], study.norms, study.seeds) == (
         ["digit-rows"], ("none", "rms"), (0, 1)
     )  # fmt: skip

@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 
 import own_runners
-from localnorm.errors import LabError
 from localnorm.lab.engine import run
 from localnorm.lab.records import Trial, key
 from localnorm.lab.store import Store
@@ -54,25 +53,6 @@ def test_closing_early_kills_the_workers_and_what_is_missing_can_be_run(tmp_path
     records.close()
     assert not any(map(alive, workers))
     assert _keys(store) == {key(jobs[0])}
-
-
-def test_the_engine_goes_on_with_new_workers_when_one_is_killed(tmp_path: Path):
-    jobs = trials(tmp_path, "quick", "dies once", "quick", "quick")
-    done = [record.job.seed for record in run(jobs, Store(tmp_path), 2, runner=runner)]
-    assert sorted(done) == [0, 1, 2, 3]
-    assert _keys(Store(tmp_path)) == set(map(key, jobs))
-
-
-def test_a_job_that_kills_its_worker_every_time_ends_the_run_and_the_rest_is_kept(tmp_path: Path):
-    jobs = trials(tmp_path, "quick", "quick", "dies")
-    seen = []
-    with pytest.raises(LabError, match=r"got two that were killed at the job .*fewer --workers") as problem:
-        seen.extend(record.job for record in run(jobs, Store(tmp_path), 1, runner=runner))
-    assert f"at the job {key(jobs[2])} (exit code -9); free some memory" in str(problem.value)
-    assert "run the same command again: finished jobs are kept" in str(problem.value)
-    assert _keys(Store(tmp_path)) == set(map(key, jobs[:2]))
-    assert len(pids(tmp_path, "dies")) == 2
-    assert len(list(tmp_path.glob("quick.*"))) == 2, "a finished job was run again"
 
 
 def test_an_error_of_a_runner_ends_the_run_and_kills_the_workers(tmp_path: Path):

@@ -42,7 +42,9 @@ HOUSE = """
     lab.features
     lab.course
     lab.train | lab.probes
-    lab.worker lab.pool lab.jobs lab.settings lab.settings_file lab.fit lab.engine lab.plan lab.compare
+    lab.engine_interface lab.shared_folder
+    lab.worker lab.pool lab.ray_cluster lab.ray_engine lab.engine_choice
+    lab.jobs lab.settings lab.settings_file lab.fit lab.engine lab.plan lab.compare
     lab.claims | lab.measures
     lab.judge lab.overall lab.table lab.changes
     lab.report
@@ -77,6 +79,7 @@ HEAVY = {
     "plotly",
     "jinja2",
     "pandas",
+    "ray",
 }
 
 TESTS = Path(__file__).parent

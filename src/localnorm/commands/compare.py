@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -14,16 +13,12 @@ from localnorm.commands.console import errors_end_the_command, say
 from localnorm.commands.report import show
 from localnorm.commands.running import print_plan, run_study
 from localnorm.errors import LabError
+from localnorm.lab.engine_choice import cores, opened
 from localnorm.lab.own import current_folder_searched
 from localnorm.lab.study import DEFAULT_NORMS, DEFAULT_TASKS
 
 if TYPE_CHECKING:
     from localnorm.lab.settings import Settings
-
-
-def _cores() -> int:
-    """Return the processor cores this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def compare(
@@ -81,6 +76,18 @@ def compare(
         typer.Option("--out", help="Folder of the study. Default: compare, or compare-smoke."),
     ] = None,
     workers: Annotated[int | None, typer.Option(help="Worker processes. Default: one a core.")] = None,
+    engine: Annotated[
+        str | None, typer.Option(help="What the workers are in: pool, processes of this machine, or ray.")
+    ] = None,
+    address: Annotated[
+        str | None, typer.Option(help="The Ray cluster to join, host:port. Default: Ray is started here.")
+    ] = None,
+    gpus_per_worker: Annotated[
+        float | None, typer.Option(help="Part of a GPU that Ray keeps for each worker. Default: none.")
+    ] = None,
+    trial_seconds: Annotated[
+        float | None, typer.Option(help="End a trial that takes longer; its record says so. Default: no limit.")
+    ] = None,
     plan: Annotated[
         bool, typer.Option("--plan", help="Print the trials and an estimate of time; run none.")
     ] = False,
@@ -107,6 +114,10 @@ def compare(
         "batch-size": batch_size,
         "lr": lr,
         "workers": workers,
+        "engine": engine,
+        "address": address,
+        "gpus-per-worker": gpus_per_worker,
+        "trial-seconds": trial_seconds,
         "out": out_folder,
         "smoke": smoke_run or None,
     }
@@ -116,18 +127,24 @@ def compare(
             others = [*given, *(["study"] if study_file else []), *(["plan"] if plan else [])]
             raise typer.Exit(_compare_two(studies, [*others, *(["json"] if as_json else [])]))
         from localnorm.lab.fit import misfits
-        from localnorm.lab.settings import make_study
+        from localnorm.lab.settings import engine_choice, make_study
 
         settings = _settings(given, study_file)
         study = make_study(settings)
-        for misfit in misfits(study):
-            say(f"no result will come of {misfit.norm} on {misfit.task}: {misfit.problem}")
-        processes = settings.workers or _cores()
+        choice = engine_choice(settings)
         folder = Path(settings.out or ("compare-smoke" if settings.smoke else "compare"))
+
+        def say_misfits() -> None:
+            for misfit in misfits(study):
+                say(f"no result will come of {misfit.norm} on {misfit.task}: {misfit.problem}")
+
         if plan:
-            print_plan(study, processes, as_json=as_json)
+            say_misfits()
+            print_plan(study, settings.workers or cores(), as_json=as_json)
         else:
-            run_study(study, folder, processes, study_file)
+            with opened(choice) as opened_engine:
+                say_misfits()
+                run_study(study, folder, opened_engine, study_file)
             show(folder, as_json=as_json)
 
 

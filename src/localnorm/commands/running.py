@@ -18,6 +18,7 @@ from rich.progress import (
 )
 
 from localnorm.commands.console import INTERRUPTED, err, out, say
+from localnorm.lab.engine_choice import OpenedEngine
 from localnorm.lab.store import write_atomically
 from localnorm.lab.study import Study
 
@@ -43,7 +44,7 @@ def print_plan(study: Study, workers: int, *, as_json: bool) -> None:
     )
 
 
-def run_study(study: Study, folder: Path, workers: int, study_file: Path | None) -> None:
+def run_study(study: Study, folder: Path, engine: OpenedEngine, study_file: Path | None) -> None:
     """Run what is missing, with a progress bar where stderr is a terminal."""
     from localnorm.lab import compare as lab
 
@@ -68,12 +69,19 @@ def run_study(study: Study, folder: Path, workers: int, study_file: Path | None)
             rest = start.total - start.kept
             say(f"{start.kept} of {start.total} jobs are in {folder} already; running the other {rest}")
         else:
-            say(f"running {start.total} jobs into {folder} with {workers} workers")
+            say(f"running {start.total} jobs into {folder} with {engine.workers} workers")
         progress.update(bar, total=start.total, completed=start.kept)
         if study_file:
             write_atomically(folder / "study.toml", study_file.read_text(encoding="utf-8"))
 
-    records = lab.compare(study, folder, workers, on_start)
+    records = lab.compare(
+        study,
+        folder,
+        engine.workers,
+        on_start,
+        open_engine=engine.open_engine,
+        trial_seconds=engine.trial_seconds,
+    )
     try:
         with progress:
             for record in records:

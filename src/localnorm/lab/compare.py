@@ -6,8 +6,10 @@ from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from pathlib import Path
 
-from localnorm.lab.engine import run
+from localnorm.lab.engine import Answer, run
+from localnorm.lab.engine_interface import OpenEngine
 from localnorm.lab.jobs import jobs, runs_alone
+from localnorm.lab.pool import Pool
 from localnorm.lab.records import Record, key
 from localnorm.lab.store import Damaged
 from localnorm.lab.study import Study
@@ -29,7 +31,15 @@ class Start:
     damaged: tuple[Damaged, ...]
 
 
-def compare(study: Study, folder: Path, workers: int, on_start: Callable[[Start], None]) -> Generator[Record]:
+def compare(
+    study: Study,
+    folder: Path,
+    workers: int,
+    on_start: Callable[[Start], None],
+    *,
+    open_engine: OpenEngine[Answer] = Pool,
+    trial_seconds: float | None = None,
+) -> Generator[Record]:
     """Run every job of the study that has no sound record in the folder, and yield the new records.
 
     Args:
@@ -37,6 +47,8 @@ def compare(study: Study, folder: Path, workers: int, on_start: Callable[[Start]
         folder: new, empty, or holding this study or part of it.
         workers: number of worker processes.
         on_start: called once, before the first job.
+        open_engine: opens what the workers are in; by default processes of this machine.
+        trial_seconds: the longest that a trial may take; by default as long as it likes.
 
     Raises:
         StudyConflictError: the folder holds another study, or one that is running.
@@ -48,4 +60,6 @@ def compare(study: Study, folder: Path, workers: int, on_start: Callable[[Start]
         sound, damaged = store.read()
         missing = [job for name, job in wanted.items() if name not in sound]
         on_start(Start(len(wanted), len(wanted) - len(missing), damaged))
-        yield from run(missing, store, workers, alone=runs_alone)
+        yield from run(
+            missing, store, workers, alone=runs_alone, open_engine=open_engine, trial_seconds=trial_seconds
+        )

@@ -9,8 +9,9 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
+from localnorm.lab.engine_interface import Finished
 from localnorm.lab.jobs import jobs
-from localnorm.lab.pool import Finished, Pool
+from localnorm.lab.pool import Pool
 from localnorm.lab.records import Job, Probe, Trial
 from localnorm.lab.study import Study
 

@@ -6,8 +6,11 @@ at any moment, also in the middle of a message, and nothing waits for what will 
 
 from __future__ import annotations
 
+import math
 import multiprocessing
+import pickle
 import signal
+import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -15,33 +18,26 @@ from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnProcess
 from types import TracebackType
-from typing import Generic, Self, TypeVar
+from typing import Generic, Self
 
-from localnorm.lab.worker import serve
-
-Result = TypeVar("Result")
-
-
-class WorkerDiedError(Exception):
-    """The process that ran a call ended in the middle of it."""
-
-
-@dataclass(frozen=True)
-class Finished(Generic[Result]):
-    """What came of one call: its value, or the problem it ended with."""
-
-    name: str
-    value: Result | None = None
-    problem: BaseException | None = None
+from localnorm.lab.engine_interface import Finished, Result, TimedOutError, WorkerDiedError
+from localnorm.lab.worker import READY, serve
 
 
 @dataclass
 class _Worker:
-    """A process, the pipe to it, and the call it is at."""
+    """A process, the pipe to it, whether it takes calls yet, and the call it is at with its end at the latest."""
 
     process: SpawnProcess
     pipe: Connection
+    ready: bool = False
     name: str | None = None
+    seconds: float | None = None
+    deadline: float = math.inf
+
+    def start_clock(self) -> None:
+        """Count the time of its call from now."""
+        self.deadline = math.inf if self.seconds is None else time.monotonic() + self.seconds
 
 
 class Pool(Generic[Result]):
@@ -49,11 +45,13 @@ class Pool(Generic[Result]):
 
     Args:
         capacity: calls that run at once, at least 1.
+        began: called with the name of each call that a worker is given.
     """
 
-    def __init__(self, capacity: int) -> None:
+    def __init__(self, capacity: int, began: Callable[[str], None] = lambda _: None) -> None:
         self.capacity = capacity
-        self._waiting: deque[tuple[str, Callable[[], Result]]] = deque()
+        self._began = began
+        self._waiting: deque[tuple[str, bytes, float | None]] = deque()
         self._workers: list[_Worker] = []
 
     def __enter__(self) -> Self:
@@ -64,17 +62,23 @@ class Pool(Generic[Result]):
     ) -> None:
         self.close()
 
-    def submit(self, name: str, call: Callable[[], Result]) -> None:
-        """Run a call, which is pickled, as soon as a worker is free; the name is given back with its result."""
-        self._waiting.append((name, call))
+    def submit(self, name: str, call: Callable[[], Result], seconds: float | None = None) -> None:
+        """Run a call as soon as a worker is free, for at most so many seconds; see `Engine`."""
+        self._waiting.append((name, pickle.dumps(call), seconds))
 
     def results(self) -> Iterator[Finished[Result]]:
         """Yield what is finished as it comes, until nothing is left; more may be submitted meanwhile."""
         while self._waiting or any(worker.name is not None for worker in self._workers):
             self._hand_out()
             busy = {worker.pipe: worker for worker in self._workers if worker.name is not None}
+            first = min(worker.deadline for worker in busy.values())
+            patience = None if first == math.inf else max(first - time.monotonic(), 0)
             # A pipe is ready also where its worker has died.
-            answers = [self._answer(busy[pipe]) for pipe in wait(list(busy)) if isinstance(pipe, Connection)]
+            ready = [busy.pop(pipe) for pipe in wait(list(busy), patience) if isinstance(pipe, Connection)]
+            answers = [answer for worker in ready if (answer := self._answer(worker))]
+            # Whoever has just answered was in time.
+            late = [worker for worker in busy.values() if worker.deadline <= time.monotonic()]
+            answers += [self._stop(worker) for worker in late]
             self._hand_out()
             # Results before deaths: those that came together with one are not lost.
             yield from sorted(answers, key=lambda answer: isinstance(answer.problem, WorkerDiedError))
@@ -101,19 +105,31 @@ class Pool(Generic[Result]):
                     return
                 worker = _started()
                 self._workers.append(worker)
-            worker.name, call = self._waiting.popleft()
+            worker.name, call, worker.seconds = self._waiting.popleft()
+            if worker.ready:
+                worker.start_clock()
             # One that has died takes nothing, and is found out by its pipe.
             with suppress(OSError):
-                worker.pipe.send(call)
+                worker.pipe.send_bytes(call)
+            self._began(worker.name)
 
-    def _answer(self, worker: _Worker) -> Finished[Result]:
-        name, worker.name = str(worker.name), None
+    def _answer(self, worker: _Worker) -> Finished[Result] | None:
+        name = str(worker.name)
         try:
-            answer: Finished[Result] = Finished(name, *worker.pipe.recv())
+            said = worker.pipe.recv_bytes()
         except (EOFError, OSError):
             self._end(worker)
             return Finished(name, problem=WorkerDiedError(f"exit code {worker.process.exitcode}"))
-        return answer
+        if said == READY:
+            worker.ready = True
+            worker.start_clock()
+            return None
+        worker.name, worker.deadline = None, math.inf
+        return Finished(name, *pickle.loads(said))  # noqa: S301  from our child
+
+    def _stop(self, worker: _Worker) -> Finished[Result]:
+        self._end(worker)
+        return Finished(str(worker.name), problem=TimedOutError(f"it took more than {worker.seconds:g} seconds"))
 
     def _end(self, worker: _Worker) -> None:
         self._workers.remove(worker)

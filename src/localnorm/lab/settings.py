@@ -8,6 +8,7 @@ from types import MappingProxyType
 from typing import Any
 
 from localnorm.errors import LabError
+from localnorm.lab.engine_choice import EngineChoice
 from localnorm.lab.schedule import at_rates
 from localnorm.lab.study import DEFAULT_NORMS, DEFAULT_TASKS, Study, TaskStudy, smoke
 from localnorm.lab.tasks import task_studies
@@ -33,6 +34,10 @@ class Settings:
         lr: learning rates tried.
         smoke: whether the tasks are cut down first, to run in seconds.
         workers: number of worker processes.
+        engine: what the workers are in, and with address, gpus_per_worker and trial_seconds as in `EngineChoice`.
+        address: of a Ray cluster.
+        gpus_per_worker: part of a GPU.
+        trial_seconds: the longest that a trial may take.
         out: the study's folder.
         schedule: for some tasks, by name, parts of their `Schedule`; ``data``, ``lfw`` and ``coco`` are enough of
             the name of a task on data.
@@ -50,12 +55,27 @@ class Settings:
     lr: tuple[float, ...] = ()
     smoke: bool = False
     workers: int | None = None
+    engine: str = "pool"
+    address: str | None = None
+    gpus_per_worker: float = 0
+    trial_seconds: float | None = None
     out: str | None = None
     schedule: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     model: str | None = None
     data: str | None = None
     side: int | None = None
     examples: int | None = None
+
+
+def engine_choice(settings: Settings) -> EngineChoice:
+    """Return where the trials are to run.
+
+    Raises:
+        LabError: no such engine, or options that it does not have.
+    """
+    return EngineChoice(
+        settings.engine, settings.workers, settings.address, settings.gpus_per_worker, settings.trial_seconds
+    )
 
 
 def make_study(settings: Settings) -> Study:

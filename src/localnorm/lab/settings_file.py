@@ -112,6 +112,15 @@ def _count(default: str) -> Callable[[str, object], int]:
     return read
 
 
+def _amount(default: str) -> Callable[[str, object], float]:
+    def read(name: str, value: object) -> float:
+        if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 < value < float("inf"):
+            raise LabError(f"--{name} must be a number above 0, got {value}; leave it out for {default}.")
+        return float(value)
+
+    return read
+
+
 def _one(kind: str) -> Callable[[str, object], str]:
     def read(name: str, value: object) -> str:
         if not isinstance(value, str) or not value.strip():
@@ -163,6 +172,10 @@ _READERS: Mapping[str, Callable[[str, object], Any]] = MappingProxyType(
         "lr": _numbers(float, "numbers"),
         "smoke": _flag,
         "workers": _count("one a core"),
+        "engine": _one("pool or ray"),
+        "address": _one("the host:port of a Ray cluster"),
+        "gpus-per-worker": _amount("none"),
+        "trial-seconds": _amount("no limit"),
         "out": _folder,
         "schedule": _schedules,
         "model": _one("the name of one model"),

@@ -55,6 +55,13 @@ class Store:
         self.records.mkdir(parents=True, exist_ok=True)
         write_atomically(self.records / f"{key(record.job)}.json", record.to_json())
 
+    def find(self, name: str) -> Record | None:
+        """Return the sound record of a key, None where there is none."""
+        try:
+            return from_json((self.records / f"{name}.json").read_text(encoding="utf-8"), name)
+        except (RecordError, OSError, UnicodeDecodeError):
+            return None
+
     def read(self) -> tuple[Mapping[str, Record], tuple[Damaged, ...]]:
         """Return the sound records by key, and the damaged ones by file."""
         sound: dict[str, Record] = {}
