@@ -20,6 +20,7 @@ from rich.progress import (
 from localnorm.commands.console import INTERRUPTED, err, out, say
 from localnorm.lab.store import write_atomically
 from localnorm.lab.study import Study
+from localnorm.lab.watch import Start
 
 
 def print_plan(study: Study, workers: int, *, as_json: bool) -> None:
@@ -61,7 +62,7 @@ def run_study(study: Study, folder: Path, workers: int, study_file: Path | None)
     bar = progress.add_task("measuring", total=None)
     seen: Counter[str] = Counter()
 
-    def on_start(start: lab.Start) -> None:
+    def on_start(start: Start) -> None:
         for damaged in start.damaged:
             say(f"damaged, run again: {damaged.path}: {damaged.problem}")
         if start.kept:

@@ -5,7 +5,7 @@ A worker writes the record of each job itself, so nothing that is done depends o
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -38,7 +38,8 @@ def run(
     workers: int,
     alone: Callable[[Job], bool] = lambda _: False,
     runner: Runner = run_job,
-) -> Iterator[Record]:
+    began: Callable[[Job], None] = lambda _: None,
+) -> Generator[Record]:
     """Run jobs and yield their records as they come; each is in the store before it is yielded.
 
     Args:
@@ -47,6 +48,7 @@ def run(
         workers: number of processes, at least 1.
         alone: jobs that nothing may run beside; they come first.
         runner: what runs a job; importable, since workers import it.
+        began: called when a worker is given a job; again where one has died over it.
 
     Raises:
         LabError: a worker process died over a job twice.
@@ -55,14 +57,17 @@ def run(
     together = [job for job in jobs if not alone(job)]
     for part, processes in ((single, 1), (together, workers)):
         if part:
-            yield from _run_in_pool(part, store, processes, runner)
+            yield from _run_in_pool(part, store, processes, runner, began)
 
 
-def _run_in_pool(jobs: Sequence[Job], store: Store, workers: int, runner: Runner) -> Iterator[Record]:
+def _run_in_pool(
+    jobs: Sequence[Job], store: Store, workers: int, runner: Runner, began: Callable[[Job], None]
+) -> Generator[Record]:
     """Run jobs in one pool, which is gone when this ends; a job whose worker dies gets another, once."""
-    calls = {key(job): partial(_run_and_write, runner, job, store.folder) for job in jobs}
+    by_name = {key(job): job for job in jobs}
+    calls = {name: partial(_run_and_write, runner, job, store.folder) for name, job in by_name.items()}
     died: set[str] = set()
-    with Pool[Record](min(workers, len(jobs))) as pool:
+    with Pool[Record](min(workers, len(calls)), lambda name: began(by_name[name])) as pool:
         for name, call in calls.items():
             pool.submit(name, call)
         for finished in pool.results():

@@ -49,10 +49,12 @@ class Pool(Generic[Result]):
 
     Args:
         capacity: calls that run at once, at least 1.
+        began: called with the name of each call that a worker is given.
     """
 
-    def __init__(self, capacity: int) -> None:
+    def __init__(self, capacity: int, began: Callable[[str], None] = lambda _: None) -> None:
         self.capacity = capacity
+        self._began = began
         self._waiting: deque[tuple[str, Callable[[], Result]]] = deque()
         self._workers: list[_Worker] = []
 
@@ -105,6 +107,7 @@ class Pool(Generic[Result]):
             # One that has died takes nothing, and is found out by its pipe.
             with suppress(OSError):
                 worker.pipe.send(call)
+            self._began(worker.name)
 
     def _answer(self, worker: _Worker) -> Finished[Result]:
         name, worker.name = str(worker.name), None

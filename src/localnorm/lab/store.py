@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from localnorm.errors import RecordError, StudyConflictError
+from localnorm.errors import FolderError, RecordError, StudyConflictError
 from localnorm.lab.records import Record, from_json, key
 
 
@@ -22,21 +22,52 @@ class Damaged:
     problem: str
 
 
+@contextmanager
+def writing(path: Path) -> Iterator[None]:
+    """Turn what the system says against writing a file into an error that says what to do.
+
+    Raises:
+        FolderError: the disk is full, the folder read-only, or something else is wrong with it.
+    """
+    try:
+        yield
+    except OSError as problem:
+        raise FolderError(
+            f"a study's folder must take what is written, got {problem.strerror or problem} for {path}; free some "
+            "space or allow writing there, and run the same command again: finished jobs are kept."
+        ) from problem
+
+
 def write_atomically(path: Path, text: str) -> None:
-    """Write text so that at any moment path holds either all of it or what it held before."""
+    """Write text so that at any moment path holds either all of it or what it held before.
+
+    Raises:
+        FolderError: it can't be written; what was there before is left.
+    """
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    with temporary.open("w", encoding="utf-8") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.replace(path)
-    # The rename itself lasts only once the folder is written; Windows has no such call.
-    if os.name == "posix":
-        folder = os.open(path.parent, os.O_RDONLY)
+    with writing(path):
         try:
-            os.fsync(folder)
+            with temporary.open("w", encoding="utf-8") as file:
+                file.write(text)
+                file.flush()
+                os.fsync(file.fileno())
+            temporary.replace(path)
+        except OSError:
+            # A full disk is not to be filled with halves.
+            with suppress(OSError):
+                temporary.unlink()
+            raise
+        _last(path.parent)
+
+
+def _last(folder: Path) -> None:
+    """Wait until a rename is on the disk, which is once its folder is; Windows has no such call."""
+    if os.name == "posix":
+        opened = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(opened)
         finally:
-            os.close(folder)
+            os.close(opened)
 
 
 class Store:
@@ -51,8 +82,13 @@ class Store:
         self.records = folder / "records"
 
     def write(self, record: Record) -> None:
-        """Write one record; a reader sees all of it or none."""
-        self.records.mkdir(parents=True, exist_ok=True)
+        """Write one record; a reader sees all of it or none.
+
+        Raises:
+            FolderError: it can't be written.
+        """
+        with writing(self.records):
+            self.records.mkdir(parents=True, exist_ok=True)
         write_atomically(self.records / f"{key(record.job)}.json", record.to_json())
 
     def read(self) -> tuple[Mapping[str, Record], tuple[Damaged, ...]]:
@@ -72,19 +108,24 @@ class Store:
 
         Raises:
             StudyConflictError: another process is running a study there.
+            FolderError: the folder can't be written to.
         """
-        self.records.mkdir(parents=True, exist_ok=True)
         lock = FileLock(self.folder / ".lock")
+        with writing(self.folder):
+            self.records.mkdir(parents=True, exist_ok=True)
+            try:
+                lock.acquire(timeout=0)
+            except Timeout:
+                raise StudyConflictError(
+                    f"a folder must have one running study at a time, got {self.folder}, where another process is "
+                    "at work; wait for it, or pass another --out."
+                ) from None
         try:
-            lock.acquire(timeout=0)
-        except Timeout:
-            raise StudyConflictError(
-                f"a folder must have one running study at a time, got {self.folder}, where another process is "
-                "at work; wait for it, or pass another --out."
-            ) from None
-        try:
-            for left_over in self.records.glob(".*.tmp"):
-                left_over.unlink(missing_ok=True)
+            with writing(self.records):
+                # Records may be read-only where the folder is not: then this fails, before any work.
+                (self.records / f".{os.getpid()}.tmp").touch()
+                for left_over in self.records.glob(".*.tmp"):
+                    left_over.unlink(missing_ok=True)
             yield
         finally:
             lock.release()
