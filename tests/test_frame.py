@@ -37,6 +37,7 @@ HOUSE = """
     lab.events
     lab.schedule
     lab.study lab.study_layouts lab.study_folder
+    lab.status
     lab.own | lab.search
     lab.norms | lab.data
     lab.models
@@ -57,7 +58,7 @@ FLOORS = [[room.split() for room in line.split("|")] for line in HOUSE.strip().s
 TORCHLESS = """
     errors conventions frameworks conversion spec axes learnable reference kernels numpy
     lab.records lab.store lab.watch lab.events lab.schedule lab.study lab.study_layouts lab.study_folder
-    lab.data lab.statistics
+    lab.status lab.data lab.statistics
     lab.claims lab.measures lab.judge lab.overall lab.table lab.changes lab.report
 """
 TORCH = re.compile(r"(torch|torchmetrics|lightning\w*)(\.|$)")

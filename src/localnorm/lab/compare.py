@@ -16,7 +16,7 @@ from localnorm.lab.records import Job, Record, key
 from localnorm.lab.store import Store
 from localnorm.lab.study import Study
 from localnorm.lab.study_folder import open_study, read_study
-from localnorm.lab.watch import DONE, Start, Watcher
+from localnorm.lab.watch import DONE, INTERRUPTED, Start, Watcher
 
 
 def compare(
@@ -72,7 +72,7 @@ def _watched(
         for watcher in watchers:
             watcher.began(job)
 
-    why = "interrupted"
+    why = INTERRUPTED
     try:
         for watcher in watchers:
             watcher.started(start)

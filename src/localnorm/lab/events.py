@@ -8,7 +8,7 @@ import socket
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 from localnorm.lab.records import Job, Record, Trial, key
 from localnorm.lab.store import writing
@@ -34,13 +34,12 @@ class EventFile:
     def __init__(self, folder: Path) -> None:
         self._path = folder / EVENTS_FILE
         self._began = time.monotonic()
-        self._file: BinaryIO | None = None
 
     def started(self, start: Start) -> None:
         """Write what the run begins with, and in which process."""
         self._began = time.monotonic()
         with writing(self._path):
-            self._file = _opened(self._path)
+            _end_torn_line(self._path)
         self._write(
             "started",
             total=start.total,
@@ -68,31 +67,23 @@ class EventFile:
         )
 
     def stopped(self, why: str) -> None:
-        """Write why the run has ended, and close the file."""
-        if self._file is not None:
-            try:
-                self._write("stopped", why=why)
-            finally:
-                self._file.close()
-                self._file = None
+        """Write why the run has ended."""
+        self._write("stopped", why=why)
 
     def _write(self, event: str, **more: Any) -> None:  # noqa: ANN401  any JSON value
         line = {"event": event, "at": round(time.time(), 3), "elapsed": round(time.monotonic() - self._began, 3)}
-        if self._file is not None:
-            with writing(self._path):
-                self._file.write(json.dumps({**line, **more}).encode() + b"\n")
-                # Seen by a reader at once; what a crash of the machine loses, the records say anyway.
-                self._file.flush()
+        # Seen by a reader at once; what a crash of the machine loses, the records say anyway.
+        with writing(self._path), self._path.open("ab") as file:
+            file.write(json.dumps({**line, **more}).encode() + b"\n")
 
 
-def _opened(path: Path) -> BinaryIO:
-    """Open the file at its end, on a line of its own where the last one was torn."""
-    file = path.open("ab+")
-    if file.tell():
-        file.seek(-1, os.SEEK_END)
-        if file.read(1) != b"\n":
-            file.write(b"\n")
-    return file
+def _end_torn_line(path: Path) -> None:
+    """Let the next line be one of its own where the last one was torn."""
+    with path.open("ab+") as file:
+        if file.tell():
+            file.seek(-1, os.SEEK_END)
+            if file.read(1) != b"\n":
+                file.write(b"\n")
 
 
 def _kind(job: Job) -> str:

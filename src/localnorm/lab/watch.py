@@ -11,6 +11,8 @@ from localnorm.lab.store import Damaged
 
 DONE = "done"
 """Why a run has stopped whose study has a record of every job."""
+INTERRUPTED = "interrupted"
+"""Why a run has stopped that was asked to."""
 
 
 @dataclass(frozen=True)
@@ -48,4 +50,4 @@ class Watcher(Protocol):
         """A record is in the store, so many seconds after its job began."""
 
     def stopped(self, why: str) -> None:
-        """The run has ended: `DONE`, interrupted, or an error in words. Not told where the process is killed."""
+        """The run has ended: `DONE`, `INTERRUPTED`, or an error in words. Not told where the process is killed."""
