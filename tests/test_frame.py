@@ -32,7 +32,7 @@ HOUSE = """
     localnorm
     lab
     lab.records | lab.provenance | lab.statistics
-    lab.store
+    lab.index lab.store
     lab.watch
     lab.events
     lab.schedule
@@ -57,7 +57,7 @@ FLOORS = [[room.split() for room in line.split("|")] for line in HOUSE.strip().s
 # A report can be made anywhere from a folder of records, and a spec converted: none of these needs torch.
 TORCHLESS = """
     errors conventions frameworks conversion spec axes learnable reference kernels numpy
-    lab.records lab.store lab.watch lab.events lab.schedule lab.study lab.study_layouts lab.study_folder
+    lab.records lab.index lab.store lab.watch lab.events lab.schedule lab.study lab.study_layouts lab.study_folder
     lab.status lab.data lab.statistics
     lab.claims lab.measures lab.judge lab.overall lab.table lab.changes lab.report
 """

@@ -11,6 +11,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from localnorm.errors import FolderError, RecordError, StudyConflictError
+from localnorm.lab.index import ENOUGH, INDEX_FILE, files, index_lines, read_index
 from localnorm.lab.records import Record, from_json, key
 
 
@@ -92,14 +93,31 @@ class Store:
         write_atomically(self.records / f"{key(record.job)}.json", record.to_json())
 
     def read(self) -> tuple[Mapping[str, Record], tuple[Damaged, ...]]:
-        """Return the sound records by key, and the damaged ones by file."""
+        """Return the sound records by key, and the damaged ones by file.
+
+        Of many records an index is kept beside them, in ``<folder>/.index.jsonl``.
+        """
+        index = read_index(self.folder / INDEX_FILE)
+        stamps = dict(files(self.records))
         sound: dict[str, Record] = {}
         damaged: list[Damaged] = []
-        for path in sorted(self.records.glob("*.json")):
+        missed = 0
+        for name, stamp in stamps.items():
+            indexed, record = index.get(name, (None, None))
+            if record is not None and indexed == stamp:
+                sound[name] = record
+                continue
+            missed += 1
+            path = self.records / f"{name}.json"
             try:
-                sound[path.stem] = from_json(path.read_text(encoding="utf-8"), path.stem)
+                sound[name] = from_json(path.read_text(encoding="utf-8"), name)
             except (RecordError, OSError, UnicodeDecodeError) as problem:
                 damaged.append(Damaged(path, str(problem)))
+        if missed >= ENOUGH:
+            lines = index_lines((name, stamps[name], record) for name, record in sound.items())
+            # Where it can't be written, the next reader takes as long as this one.
+            with suppress(FolderError):
+                write_atomically(self.folder / INDEX_FILE, "".join(lines))
         return sound, tuple(damaged)
 
     @contextmanager
