@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from localnorm.lab.records import RECORD_VERSION, Record, from_content
+from localnorm.lab.records import RECORD_VERSION, Record, from_content, set_key
 
 INDEX_FILE = ".index.jsonl"
 ENOUGH = 1000
@@ -51,7 +51,10 @@ def read_index(path: Path) -> dict[str, tuple[Stamp, Record]]:
                     provenances.append(part)
                     continue
                 name, size, changed, provenance, content = part
-                found[name] = (size, changed), from_content({**content, "provenance": provenances[provenance]})
+                content["provenance"] = provenances[provenance]
+                record = from_content(content)
+                set_key(record.job, name)
+                found[name] = (size, changed), record
     except (OSError, ValueError, KeyError, TypeError, IndexError):
         return {}
     return found

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -71,6 +72,18 @@ def _last(folder: Path) -> None:
             os.close(opened)
 
 
+@contextmanager
+def _nothing_collected() -> Iterator[None]:
+    """Look for no garbage meanwhile: looking through records again and again takes as long as reading them."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
+
+
 class Store:
     """The records of one study, in ``<folder>/records/<key>.json``.
 
@@ -97,6 +110,10 @@ class Store:
 
         Of many records an index is kept beside them, in ``<folder>/.index.jsonl``.
         """
+        with _nothing_collected():
+            return self._read()
+
+    def _read(self) -> tuple[Mapping[str, Record], tuple[Damaged, ...]]:
         index = read_index(self.folder / INDEX_FILE)
         stamps = dict(files(self.records))
         sound: dict[str, Record] = {}
