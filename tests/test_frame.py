@@ -46,6 +46,7 @@ HOUSE = """
     lab.course
     lab.train | lab.probes
     lab.worker lab.pool lab.jobs lab.settings lab.settings_file lab.fit lab.engine lab.plan lab.compare
+    lab.loggers
     lab.claims | lab.measures
     lab.judge lab.overall lab.table lab.changes
     lab.report

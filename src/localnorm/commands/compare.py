@@ -81,6 +81,9 @@ def compare(
         typer.Option("--out", help="Folder of the study. Default: compare, or compare-smoke."),
     ] = None,
     workers: Annotated[int | None, typer.Option(help="Worker processes. Default: one a core.")] = None,
+    log: Annotated[
+        str | None, typer.Option(help="Show the trials elsewhere, too: tensorboard, mlflow, or both by a comma.")
+    ] = None,
     plan: Annotated[
         bool, typer.Option("--plan", help="Print the trials and an estimate of time; run none.")
     ] = False,
@@ -113,21 +116,23 @@ def compare(
     given = {name: value for name, value in told.items() if value is not None}
     with errors_end_the_command(), current_folder_searched():
         if studies:
-            others = [*given, *(["study"] if study_file else []), *(["plan"] if plan else [])]
+            others = [*given, *(n for n, v in {"study": study_file, "log": log, "plan": plan}.items() if v)]
             raise typer.Exit(_compare_two(studies, [*others, *(["json"] if as_json else [])]))
         from localnorm.lab.fit import misfits
+        from localnorm.lab.loggers import make_loggers
         from localnorm.lab.settings import make_study
 
         settings = _settings(given, study_file)
+        folder = Path(settings.out or ("compare-smoke" if settings.smoke else "compare"))
+        loggers = make_loggers([name.strip() for name in log.split(",")] if log else [], folder)
         study = make_study(settings)
         for misfit in misfits(study):
             say(f"no result will come of {misfit.norm} on {misfit.task}: {misfit.problem}")
         processes = settings.workers or _cores()
-        folder = Path(settings.out or ("compare-smoke" if settings.smoke else "compare"))
         if plan:
             print_plan(study, processes, as_json=as_json)
         else:
-            run_study(study, folder, processes, study_file)
+            run_study(study, folder, processes, study_file, loggers)
             show(folder, as_json=as_json)
 
 

@@ -117,7 +117,8 @@ def read_status(folder: Path) -> Status:
 def _told(events: list[Event], records: Path) -> Status:
     start, last = events[0], events[-1]
     running: dict[str, Event] = {}
-    statuses, finished = Counter(start["statuses"]), 0
+    statuses: Counter[str] = Counter(start["statuses"])
+    finished = 0
     for event in events:
         if event["event"].endswith(" finished"):
             running.pop(event["key"], None)
