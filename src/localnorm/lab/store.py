@@ -73,7 +73,7 @@ def _last(folder: Path) -> None:
 
 
 @contextmanager
-def _nothing_collected() -> Iterator[None]:
+def nothing_collected() -> Iterator[None]:
     """Look for no garbage meanwhile: looking through records again and again takes as long as reading them."""
     enabled = gc.isenabled()
     gc.disable()
@@ -110,7 +110,7 @@ class Store:
 
         Of many records an index is kept beside them, in ``<folder>/.index.jsonl``.
         """
-        with _nothing_collected():
+        with nothing_collected():
             return self._read()
 
     def _read(self) -> tuple[Mapping[str, Record], tuple[Damaged, ...]]:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
+
+_NEGLIGIBLE = 50
 
 
 def expected_best(errors: Sequence[float]) -> list[float | None]:
@@ -41,6 +44,8 @@ def _mean_of_best(ordered: NDArray[np.float64], size: int) -> float:
     numbers that a computer multiplies quickly.
     """
     count = len(ordered)
-    places = np.arange(1, count - size + 1)
+    # The rest has a chance of exp(-_NEGLIGIBLE): nearly all such sums are short.
+    last = min(count - size, math.ceil(_NEGLIGIBLE * count / size))
+    places = np.arange(1, last + 1)
     chances = np.cumprod(np.append(size / count, (count - places - size + 1) / (count - places)))
     return float(chances @ ordered[: len(chances)])
