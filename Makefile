@@ -9,7 +9,7 @@ JOBS ?= 2
 PYTEST := $(BIN)/python -m pytest -n $(JOBS) --dist loadfile
 KERAS_TESTS := tests/test_keras.py tests/test_keras_contract.py
 
-.PHONY: compare calibrate test test-all lint docs bench bench-gpu released hazards clean
+.PHONY: compare calibrate test test-all lint docs bench bench-gpu released hazards faults scale clean
 
 compare: $(LAB)
 	$(BIN)/localnorm compare
@@ -55,6 +55,14 @@ released: $(INSTALLED)
 # Every door by every hazard, on every backend of Keras.
 hazards: $(INSTALLED)
 	$(BIN)/python tests/hazard_table.py
+
+# Every fault at every trial of a small study; make test runs one of each sort.
+faults: $(INSTALLED)
+	$(BIN)/python tests/fault_table.py
+
+# What a study costs as it grows, with trials that do nothing.
+scale: $(INSTALLED)
+	$(BIN)/python -m benchmarks.scale
 
 $(LAB): pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv

@@ -19,7 +19,7 @@ import torch
 from rich.progress import track
 from torch import nn
 
-from localnorm.lab.compare import Start, compare
+from localnorm.lab.compare import compare
 from localnorm.lab.judge import Standing
 from localnorm.lab.measures import generalization
 from localnorm.lab.norms import Norm
@@ -28,6 +28,7 @@ from localnorm.lab.store import Store
 from localnorm.lab.study import Study
 from localnorm.lab.table import make_table
 from localnorm.lab.tasks import task_studies
+from localnorm.lab.watch import Start
 
 TASK = "digits"
 PLACEBO = "benchmarks.calibration:placebo"

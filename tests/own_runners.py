@@ -14,8 +14,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 from localnorm.lab.engine import run
+from localnorm.lab.events import EventFile
 from localnorm.lab.records import Job, Record, Trial
 from localnorm.lab.store import Store
+from localnorm.lab.watch import Start
 
 _HERE = str(Path(__file__).parent)
 ENVIRONMENT = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, [_HERE, os.environ.get("PYTHONPATH")]))}
@@ -41,6 +43,11 @@ def runner(job: Job) -> Record:
     if job.norm == "dies" or (job.norm == "dies once" and first):
         os.kill(os.getpid(), signal.SIGKILL)
     return Record(job, "ok", results={"seed": job.seed}, timing={"ran": [began, time.monotonic()]})
+
+
+def at_once(job: Job) -> Record:
+    """Come to nothing, at once."""
+    return Record(job, "ok")
 
 
 def pids(folder: Path, fate: str = "*") -> set[int]:
@@ -76,6 +83,14 @@ def write_for_ever(folder: str) -> None:
 def run_for_ever(folder: str, workers: str) -> None:
     """Run trials that take long."""
     list(run(trials(folder, *["waits"] * int(workers)), Store(Path(folder)), int(workers), runner=runner))
+
+
+def watch_for_ever(folder: str) -> None:
+    """Write the events of a run that has begun a trial."""
+    file = EventFile(Path(folder))
+    file.started(Start(7, 0, (), 1))
+    file.began(*trials(folder, "waits"))
+    time.sleep(60)
 
 
 def lock_for_ever(folder: str) -> None:

@@ -32,9 +32,12 @@ HOUSE = """
     localnorm
     lab
     lab.records | lab.provenance | lab.statistics
-    lab.store
+    lab.index lab.store
+    lab.watch
+    lab.events
     lab.schedule
     lab.study lab.study_layouts lab.study_folder
+    lab.status
     lab.own | lab.search
     lab.norms | lab.data
     lab.models
@@ -45,6 +48,7 @@ HOUSE = """
     lab.engine_interface lab.shared_folder
     lab.worker lab.pool lab.ray_cluster lab.ray_engine lab.engine_choice
     lab.jobs lab.settings lab.settings_file lab.fit lab.engine lab.plan lab.compare
+    lab.loggers
     lab.claims | lab.measures
     lab.judge lab.overall lab.table lab.changes
     lab.report
@@ -56,7 +60,8 @@ FLOORS = [[room.split() for room in line.split("|")] for line in HOUSE.strip().s
 # A report can be made anywhere from a folder of records, and a spec converted: none of these needs torch.
 TORCHLESS = """
     errors conventions frameworks conversion spec axes learnable reference kernels numpy
-    lab.records lab.store lab.schedule lab.study lab.study_layouts lab.study_folder lab.data lab.statistics
+    lab.records lab.index lab.store lab.watch lab.events lab.schedule lab.study lab.study_layouts lab.study_folder
+    lab.status lab.data lab.statistics
     lab.claims lab.measures lab.judge lab.overall lab.table lab.changes lab.report
 """
 TORCH = re.compile(r"(torch|torchmetrics|lightning\w*)(\.|$)")

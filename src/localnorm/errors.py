@@ -20,6 +20,7 @@ Each one is also a built-in error, so code that knows nothing of localnorm can c
         ├── UnknownNameError                 no norm, model or task of that name
         ├── StudyConflictError               the folder holds another study
         ├── RecordError                      a record is damaged or of another version
+        ├── FolderError                      a study's folder can't be written to
         └── DataError                        data of the user's that can't be read
 
 A message states the rule, the value received and what to do next.
@@ -98,6 +99,10 @@ class StudyConflictError(LabError):
 
 class RecordError(LabError):
     """A record that is damaged or was written by another record version."""
+
+
+class FolderError(LabError):
+    """A study's folder that can't be written to: the disk is full, or it is read-only."""
 
 
 class DataError(LabError):

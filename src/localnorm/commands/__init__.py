@@ -9,6 +9,7 @@ from localnorm.commands.convert import convert
 from localnorm.commands.doctor import doctor
 from localnorm.commands.report import report
 from localnorm.commands.scope import scope
+from localnorm.commands.status import status
 
 __all__ = ["app"]
 
@@ -18,5 +19,5 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for command in (compare, report, scope, convert, doctor):
+for command in (compare, status, report, scope, convert, doctor):
     app.command()(command)

@@ -88,6 +88,9 @@ def compare(
     trial_seconds: Annotated[
         float | None, typer.Option(help="End a trial that takes longer; its record says so. Default: no limit.")
     ] = None,
+    log: Annotated[
+        str | None, typer.Option(help="Show the trials elsewhere, too: tensorboard, mlflow, or both by a comma.")
+    ] = None,
     plan: Annotated[
         bool, typer.Option("--plan", help="Print the trials and an estimate of time; run none.")
     ] = False,
@@ -124,15 +127,17 @@ def compare(
     given = {name: value for name, value in told.items() if value is not None}
     with errors_end_the_command(), current_folder_searched():
         if studies:
-            others = [*given, *(["study"] if study_file else []), *(["plan"] if plan else [])]
+            others = [*given, *(n for n, v in {"study": study_file, "log": log, "plan": plan}.items() if v)]
             raise typer.Exit(_compare_two(studies, [*others, *(["json"] if as_json else [])]))
         from localnorm.lab.fit import misfits
+        from localnorm.lab.loggers import make_loggers
         from localnorm.lab.settings import engine_choice, make_study
 
         settings = _settings(given, study_file)
+        folder = Path(settings.out or ("compare-smoke" if settings.smoke else "compare"))
+        loggers = make_loggers([name.strip() for name in log.split(",")] if log else [], folder)
         study = make_study(settings)
         choice = engine_choice(settings)
-        folder = Path(settings.out or ("compare-smoke" if settings.smoke else "compare"))
 
         def say_misfits() -> None:
             for misfit in misfits(study):
@@ -144,7 +149,7 @@ def compare(
         else:
             with opened(choice) as opened_engine:
                 say_misfits()
-                run_study(study, folder, opened_engine, study_file)
+                run_study(study, folder, opened_engine, study_file, loggers)
             show(folder, as_json=as_json)
 
 

@@ -3,24 +3,18 @@
 from __future__ import annotations
 
 import json
-from collections import Counter
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
 import typer
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    TextColumn,
-    TimeElapsedColumn,
-    TimeRemainingColumn,
-)
 
-from localnorm.commands.console import INTERRUPTED, err, out, say
+from localnorm.commands.console import INTERRUPTED, out, say
+from localnorm.commands.progress import ProgressLine
 from localnorm.lab.engine_choice import OpenedEngine
 from localnorm.lab.store import write_atomically
 from localnorm.lab.study import Study
+from localnorm.lab.watch import Start, Watcher
 
 
 def print_plan(study: Study, workers: int, *, as_json: bool) -> None:
@@ -44,25 +38,23 @@ def print_plan(study: Study, workers: int, *, as_json: bool) -> None:
     )
 
 
-def run_study(study: Study, folder: Path, engine: OpenedEngine, study_file: Path | None) -> None:
-    """Run what is missing, with a progress bar where stderr is a terminal."""
+def run_study(
+    study: Study, folder: Path, engine: OpenedEngine, study_file: Path | None, loggers: Sequence[Watcher] = ()
+) -> None:
+    """Run what is missing, with a line of progress where stderr is a terminal.
+
+    Args:
+        study: the settings.
+        folder: of the study.
+        engine: what the workers are in.
+        study_file: where settings were read from, to be kept beside the records.
+        loggers: who else is told what happens.
+    """
     from localnorm.lab import compare as lab
 
-    progress = Progress(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        TextColumn("elapsed,"),
-        TimeRemainingColumn(),
-        TextColumn("left"),
-        console=err,
-        disable=not err.is_terminal,
-    )
-    bar = progress.add_task("measuring", total=None)
-    seen: Counter[str] = Counter()
+    line = ProgressLine()
 
-    def on_start(start: lab.Start) -> None:
+    def on_start(start: Start) -> None:
         for damaged in start.damaged:
             say(f"damaged, run again: {damaged.path}: {damaged.problem}")
         if start.kept:
@@ -70,7 +62,6 @@ def run_study(study: Study, folder: Path, engine: OpenedEngine, study_file: Path
             say(f"{start.kept} of {start.total} jobs are in {folder} already; running the other {rest}")
         else:
             say(f"running {start.total} jobs into {folder} with {engine.workers} workers")
-        progress.update(bar, total=start.total, completed=start.kept)
         if study_file:
             write_atomically(folder / "study.toml", study_file.read_text(encoding="utf-8"))
 
@@ -79,17 +70,17 @@ def run_study(study: Study, folder: Path, engine: OpenedEngine, study_file: Path
         folder,
         engine.workers,
         on_start,
+        watchers=(line, *loggers),
         open_engine=engine.open_engine,
         trial_seconds=engine.trial_seconds,
     )
     try:
-        with progress:
-            for record in records:
-                seen[record.status] += 1
-                progress.advance(bar)
+        for _ in records:
+            pass
     except KeyboardInterrupt:
-        more = sum(seen.values())
-        say(f"interrupted; {more} more jobs are kept in {folder}: the same command goes on from there")
+        # Closed first: the line ends before anything else is said.
+        records.close()
+        say(f"interrupted; {line.count} more jobs are kept in {folder}: the same command goes on from there")
         raise typer.Exit(INTERRUPTED) from None
     finally:
         records.close()

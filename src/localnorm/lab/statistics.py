@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from statistics import NormalDist, fmean, variance
 
 import numpy as np
@@ -64,8 +65,20 @@ def interquartile_mean(values: ArrayLike, axis: int = -1) -> NDArray[np.float64]
 
 def _resampled(values: Sequence[float], place: int = 0) -> NDArray[np.float64]:
     """Return the interquartile mean of each bootstrap resample; the same on every call for the same place."""
-    picks = np.random.default_rng(_SEED + place).integers(0, len(values), (RESAMPLES, len(values)))
-    return interquartile_mean(np.asarray(values, np.float64)[picks], axis=1)
+    return _resampled_once(tuple(values), place)
+
+
+@lru_cache(maxsize=256)
+def _resampled_once(values: tuple[float, ...], place: int) -> NDArray[np.float64]:
+    """Remember some: a cell's interval and its verdict ask for the same ones."""
+    found = interquartile_mean(np.asarray(values, np.float64)[_picks(len(values), place)], axis=1)
+    found.flags.writeable = False
+    return found
+
+
+@lru_cache(maxsize=16)
+def _picks(count: int, place: int) -> NDArray[np.int64]:
+    return np.random.default_rng(_SEED + place).integers(0, count, (RESAMPLES, count))
 
 
 def _mean_resampled(strata: Sequence[Sequence[float]]) -> NDArray[np.float64]:

@@ -9,7 +9,7 @@ from typing import Any
 
 from localnorm.errors import RecordError, StudyConflictError
 from localnorm.lab.records import RECORD_VERSION
-from localnorm.lab.store import Store, write_atomically
+from localnorm.lab.store import Store, write_atomically, writing
 from localnorm.lab.study import Study
 from localnorm.lab.study_layouts import from_values, to_values
 
@@ -58,19 +58,41 @@ def open_study(folder: Path, study: Study) -> tuple[Store, bool]:
         StudyConflictError: the folder holds another study or something else, or would be extended while a
             study is running there; nothing was changed.
         RecordError: the folder's study can't be read.
+        FolderError: the folder can't be written to.
     """
     path = folder / STUDY_FILE
     if not path.exists():
-        # A dot file may be what an interrupted start left behind.
-        others = sorted(p.name for p in folder.iterdir() if p.name[0] != ".") if folder.is_dir() else []
+        others = sorted(p.name for p in folder.iterdir() if not _left_behind(p)) if folder.is_dir() else []
         if others or (folder.exists() and not folder.is_dir()):
             raise StudyConflictError(
                 f"an output folder must be new, empty or a study's own, got {folder}, which holds "
                 f"{', '.join(others[:3]) or 'no folder but a file'}; nothing was changed: pass another --out."
             )
-        write_study(folder, study)
-        return Store(folder), False
-    held = read_study(folder)
+        with Store(folder).locked():
+            # Another process may have claimed the folder meanwhile.
+            if not path.exists():
+                write_study(folder, study)
+                return Store(folder), False
+    held = _part_of(read_study(folder), study, folder)
+    if held != study:
+        with Store(folder).locked():
+            _part_of(read_study(folder), study, folder)
+            write_study(folder, study)
+    return Store(folder), True
+
+
+def _left_behind(path: Path) -> bool:
+    """Whether a start that was interrupted may have left this: a dot file, or a folder of no records yet."""
+    empty = path.name == Store(path.parent).records.name and path.is_dir()
+    return path.name[0] == "." or (empty and all(inside.name[0] == "." for inside in path.iterdir()))
+
+
+def _part_of(held: Study, study: Study, folder: Path) -> Study:
+    """Return the study that a folder holds, which another one is or extends.
+
+    Raises:
+        StudyConflictError: it is neither.
+    """
     there, wanted = _settings(held), _settings(study)
     different = [
         name
@@ -83,10 +105,7 @@ def open_study(folder: Path, study: Study) -> tuple[Store, bool]:
             f"an output folder must hold this study or part of it, got {folder}, which holds another one "
             f"({values}); nothing was changed: pass another --out, or the settings it was made with."
         )
-    if held != study:
-        with Store(folder).locked():
-            write_study(folder, study)
-    return Store(folder), True
+    return held
 
 
 def _settings(study: Study) -> dict[str, Any]:
@@ -107,7 +126,12 @@ def _settings(study: Study) -> dict[str, Any]:
 
 
 def write_study(folder: Path, study: Study) -> None:
-    """Write the study's settings."""
-    folder.mkdir(parents=True, exist_ok=True)
+    """Write the study's settings.
+
+    Raises:
+        FolderError: the folder can't be written to.
+    """
+    with writing(folder):
+        folder.mkdir(parents=True, exist_ok=True)
     content = {"record_version": RECORD_VERSION, **to_values(study)}
     write_atomically(folder / STUDY_FILE, json.dumps(content, indent=1) + "\n")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 from localnorm.lab.claims import claim_of
@@ -110,7 +110,13 @@ class Table:
 
     def to_json(self) -> str:
         """Return the table as readable JSON."""
-        return json.dumps({"record_version": RECORD_VERSION, **asdict(self)}, indent=1, allow_nan=False) + "\n"
+        content = {"record_version": RECORD_VERSION, **_parts(self)}
+        return json.dumps(content, indent=1, allow_nan=False, default=_parts) + "\n"
+
+
+def _parts(value: Any) -> dict[str, Any]:  # noqa: ANN401  any dataclass of a table
+    """Return what a dataclass holds, as it is: asdict would copy the keys of all records."""
+    return {part.name: getattr(value, part.name) for part in fields(value)}
 
 
 def make_table(study: Study, records: Collection[Record]) -> Table:

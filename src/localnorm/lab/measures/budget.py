@@ -5,6 +5,11 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
+import numpy as np
+from numpy.typing import NDArray
+
+_NEGLIGIBLE = 50
+
 
 def expected_best(errors: Sequence[float]) -> list[float | None]:
     """Return the expected least error among b settings, for each budget b from 1 to all of them.
@@ -22,15 +27,25 @@ def expected_best(errors: Sequence[float]) -> list[float | None]:
         One number a budget; None where some way to take that many finds no setting that ended well.
 
     Example:
-        >>> expected_best([4.0, 2.0, 6.0, math.inf])
+        >>> expected_best([4.0, 2.0, 6.0, float("inf")])
         [None, 3.3333333333333335, 2.5, 2.0]
     """
-    ordered = sorted(errors)
+    ordered = np.sort(np.asarray(errors, np.float64))
     count = len(ordered)
-    best: list[float | None] = []
-    for budget in range(1, count + 1):
-        chances = [math.comb(count - place, budget - 1) for place in range(1, count + 1)]
-        terms = [chance * error for chance, error in zip(chances, ordered, strict=True) if chance]
-        mean = sum(terms) / math.comb(count, budget)
-        best.append(mean if math.isfinite(mean) else None)
-    return best
+    ended = int(np.isfinite(ordered).sum())
+    # Where budgets are larger than what is left, some way to take that many finds no setting that ended well.
+    return [_mean_of_best(ordered, size) if count - size < ended else None for size in range(1, count + 1)]
+
+
+def _mean_of_best(ordered: NDArray[np.float64], size: int) -> float:
+    """Return the mean of the least of some of the errors, over all ways to take them.
+
+    Each chance is the one before times (n - i - b + 1) / (n - i): binomial coefficients of many settings are no
+    numbers that a computer multiplies quickly.
+    """
+    count = len(ordered)
+    # The rest has a chance of exp(-_NEGLIGIBLE): nearly all such sums are short.
+    last = min(count - size, math.ceil(_NEGLIGIBLE * count / size))
+    places = np.arange(1, last + 1)
+    chances = np.cumprod(np.append(size / count, (count - places - size + 1) / (count - places)))
+    return float(chances @ ordered[: len(chances)])

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from functools import cached_property
 from statistics import fmean
 from typing import Any, NamedTuple
 
 from localnorm.lab.measures.row import Sample, Samples
-from localnorm.lab.records import Probe, Record, Trial, key
+from localnorm.lab.records import Job, Probe, Record, Trial, key
 from localnorm.lab.study import Study, TaskStudy
 
 Runs = Mapping[tuple[str, int], Record]
@@ -28,9 +29,26 @@ def keys(records: Iterable[Record]) -> tuple[str, ...]:
     return tuple(sorted(key(record.job) for record in records))
 
 
+class Records(tuple[Record, ...]):
+    """Records that are looked through many times, as for a report: each way of finding some is made once."""
+
+    @cached_property
+    def by_job(self) -> Mapping[Job, Record]:
+        """The records by their job."""
+        return {record.job: record for record in self}
+
+    @cached_property
+    def by_task(self) -> Mapping[str, Sequence[Record]]:
+        """The records of the trials of each task; of probes under an empty name."""
+        found: dict[str, list[Record]] = {}
+        for record in self:
+            found.setdefault(record.job.task if isinstance(record.job, Trial) else "", []).append(record)
+        return found
+
+
 def of_trials(records: Collection[Record], wanted: Iterable[Trial]) -> dict[Trial, Record]:
     """Return the records of the wanted trials that exist."""
-    by_job = {record.job: record for record in records}
+    by_job = records.by_job if isinstance(records, Records) else Records(records).by_job
     return {trial: by_job[trial] for trial in wanted if trial in by_job}
 
 
@@ -38,7 +56,7 @@ def of_probe(records: Collection[Record], name: str, norms: Sequence[str]) -> di
     """Return the record of a probe for each norm."""
     return {
         norm: record
-        for record in records
+        for record in (records.by_task.get("", ()) if isinstance(records, Records) else records)
         if isinstance(record.job, Probe) and record.job.name == name
         for norm in record.job.norms
         if norm in norms
@@ -50,7 +68,7 @@ def drawn(study: Study, task: TaskStudy, records: Collection[Record]) -> list[Re
     others = set(study.grid_trials(task)) | set(study.batch_trials(task))
     return [
         record
-        for record in records
+        for record in (records.by_task.get(task.name, ()) if isinstance(records, Records) else records)
         if isinstance(record.job, Trial)
         and record.job.task == task.name
         and record.job.norm in study.norms

@@ -12,7 +12,7 @@ from localnorm.lab.report.html import to_pages
 from localnorm.lab.report.links import PLOTLY_JS
 from localnorm.lab.report.terminal import render
 from localnorm.lab.report.text_tables import to_latex, to_markdown
-from localnorm.lab.store import write_atomically
+from localnorm.lab.store import nothing_collected, write_atomically
 
 __all__ = ["Report", "read_report", "render", "write_report"]
 
@@ -34,6 +34,11 @@ def write_report(folder: Path) -> Report:
     Raises:
         RecordError: the folder holds no study, or one that can't be read.
     """
+    with nothing_collected():
+        return _write_report(folder)
+
+
+def _write_report(folder: Path) -> Report:
     report = read_report(folder)
     table, pages = report.table, to_pages(report)
     texts = (table.to_json(), to_csv(table), to_markdown(table), to_latex(table), *pages.values())

@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from localnorm.lab.measures.select import drawn
+from localnorm.lab.measures.select import Records, drawn
 from localnorm.lab.records import STATUSES, Job, Record, Status, Trial
 from localnorm.lab.report.links import REPORT_HTML, page_names
 from localnorm.lab.store import Damaged, Store
@@ -62,7 +62,7 @@ def read_report(folder: Path) -> Report:
     """
     study = read_study(folder)
     sound, damaged = Store(folder).read()
-    records = tuple(sound.values())
+    records = Records(sound.values())
     done, wanted = _progress(study, records)
     return Report(folder, make_table(study, records), records, damaged, done, wanted)
 
