@@ -36,15 +36,17 @@ HOUSE = """
     lab.schedule
     lab.study lab.study_layouts lab.study_folder
     lab.own | lab.search
+    lab.tuning lab.tuning_folder lab.choosing | lab.pruning
+    lab.code_line lab.sampler lab.optuna_storage
     lab.norms | lab.data
     lab.models
     lab.tasks
     lab.features
     lab.course
     lab.train | lab.probes
-    lab.worker lab.pool lab.jobs lab.settings lab.settings_file lab.fit lab.engine lab.plan lab.compare
+    lab.worker lab.pool lab.jobs lab.settings lab.settings_file lab.fit lab.engine lab.plan lab.compare lab.tune
     lab.claims | lab.measures
-    lab.judge lab.overall lab.table lab.changes
+    lab.judge lab.overall lab.table lab.changes lab.tuned
     lab.report
     commands
     cli __main__
@@ -55,7 +57,8 @@ FLOORS = [[room.split() for room in line.split("|")] for line in HOUSE.strip().s
 TORCHLESS = """
     errors conventions frameworks conversion spec axes learnable reference kernels numpy
     lab.records lab.store lab.schedule lab.study lab.study_layouts lab.study_folder lab.data lab.statistics
-    lab.claims lab.measures lab.judge lab.overall lab.table lab.changes lab.report
+    lab.tuning lab.tuning_folder lab.choosing lab.pruning lab.code_line lab.sampler lab.optuna_storage
+    lab.claims lab.measures lab.judge lab.overall lab.table lab.changes lab.tuned lab.report
 """
 TORCH = re.compile(r"(torch|torchmetrics|lightning\w*)(\.|$)")
 

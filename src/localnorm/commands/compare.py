@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from localnorm.lab.settings import Settings
 
 
-def _cores() -> int:
+def cores() -> int:
     """Return the processor cores this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
@@ -122,7 +122,7 @@ def compare(
         study = make_study(settings)
         for misfit in misfits(study):
             say(f"no result will come of {misfit.norm} on {misfit.task}: {misfit.problem}")
-        processes = settings.workers or _cores()
+        processes = settings.workers or cores()
         folder = Path(settings.out or ("compare-smoke" if settings.smoke else "compare"))
         if plan:
             print_plan(study, processes, as_json=as_json)

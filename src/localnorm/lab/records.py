@@ -13,8 +13,8 @@ from localnorm.errors import RecordError
 RECORD_VERSION = 2
 """Records of different versions are never compared: raise it when a change alters what a trial measures."""
 
-Status = Literal["ok", "diverged", "out of memory", "failed"]
-STATUSES: tuple[Status, ...] = ("ok", "diverged", "out of memory", "failed")
+Status = Literal["ok", "pruned", "diverged", "out of memory", "failed"]
+STATUSES: tuple[Status, ...] = ("ok", "pruned", "diverged", "out of memory", "failed")
 
 
 @dataclass(frozen=True)
@@ -86,7 +86,7 @@ class Record:
 
     Attributes:
         job: the trial or probe.
-        status: ok, diverged, out of memory or failed.
+        status: ok, pruned (stopped early by a search), diverged, out of memory or failed.
         message: why, where the status is not ok.
         results: the same on every run of the same job on one machine; empty where nothing was measured.
         timing: wall and processor time in seconds, which differ from run to run.
