@@ -25,6 +25,8 @@ def code_line(setting: Setting, dims: int) -> str:
     if setting.norm in ("local", "local-learned"):
         window = int(given.pop("n", 5))
         arguments = LRNSpec.from_paper(window, **given).to_torch()
+        # Torch's alpha is n times the paper's; what the product is off by shows behind the twelfth digit.
+        arguments["alpha"] = float(f"{arguments['alpha']:.12g}")
         size = arguments.pop("size")
         learned = ", learnable=True" if setting.norm == "local-learned" else ""
         return f"localnorm.torch.LocalResponseNorm({size}, {_keywords(arguments)}{learned})"

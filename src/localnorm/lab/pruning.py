@@ -10,7 +10,7 @@ from statistics import median
 FEWEST = 5
 """Finished trials below which none is stopped."""
 SPARED = 1 / 3
-"""Share of the epochs after which nothing is stopped yet."""
+"""Share of the epochs that every trial is given."""
 
 
 def limits(curves: Sequence[Sequence[float]], epochs: int) -> tuple[float, ...]:

@@ -22,7 +22,7 @@ from localnorm.lab.records import Record, Trial, key
 from localnorm.lab.search import Choice, LogUniform, Range
 from localnorm.lab.tuning import SEARCHED, Setting, Tuning
 
-_TRIES = 1000
+_TRIES = 100
 """Questions after which a space counts as used up."""
 
 
@@ -71,10 +71,12 @@ def next_setting(
         LabError: the whole space has been tried.
     """
     done = [trial for trial, _ in search_records(tuning, records.values())]
-    taken = {setting_of(trial) for trial in (*done, *under_way)}
+    tried = {setting_of(trial) for trial in (*done, *under_way)}
     for setting in tuning.default_settings:
-        if setting not in taken:
+        if setting not in tried:
             return setting
+    # The defaults again, spelt out, would be nothing new.
+    values = [tuning.values(setting) for setting in tried]
     spaces = distributions(tuning)
     known = optuna_trials(tuning, records.values())
     known += [frozen for trial in under_way if (frozen := _frozen(tuning, trial, None))]
@@ -83,11 +85,11 @@ def next_setting(
             study = optuna.create_study(sampler=_sampler(tuning, number, attempt))
             study.add_trials(known)
             asked = study.ask(spaces).params
-            setting = tuning.setting({name: _rounded(spaces[name], float(value)) for name, value in asked.items()})
-            if setting not in taken:
-                return setting
+            proposed = {name: _rounded(spaces[name], float(value)) for name, value in asked.items()}
+            if proposed not in values:
+                return tuning.setting(proposed)
     raise LabError(
-        f"a search must find a setting that it has not tried, got {len(taken)} trials that use its space up; "
+        f"a search must find a setting that it has not tried, got {len(tried)} trials that use its space up; "
         "pass fewer --trials."
     )
 
