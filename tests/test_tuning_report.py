@@ -46,7 +46,7 @@ def test_the_page_shows_what_was_found_and_draws_it(tmp_path: Path):
     assert sum(plots["importances"]["data"][0]["x"]) == pytest.approx(1, abs=1e-4)
     rivals, differences, trials = page.tables
     assert [row[0] for row in rivals] == ["values", "textbook", "tuned", "learned"]
-    assert differences[1][0] == "tuned − textbook"
+    assert differences[1][0] == "tuned \N{MINUS SIGN} textbook"
     assert len(trials) == 21
     assert (tmp_path / "plotly.min.js").stat().st_size > 1_000_000
     assert json.loads((tmp_path / "tuned.json").read_text()) == json.loads(json.dumps(found.to_values()))
@@ -70,7 +70,7 @@ def test_trials_stopped_early_are_marked_and_damaged_records_named(tmp_path: Pat
     records = searched(TUNING, status=lambda number: "pruned" if number % 4 == 3 else "ok")
     store = Store(tmp_path)
     _written(tmp_path, TUNING, records)
-    damaged = sorted(store.records.iterdir())[0]
+    damaged = min(store.records.iterdir())
     damaged.write_text("{")
     (written,) = write_tuning_report(tmp_path).damaged
     assert written.path == damaged

@@ -47,7 +47,7 @@ def export_optuna(tuning: Tuning, records: Iterable[Record], file: Path) -> int:
             storage=storage, study_name=f"{tuning.norm} on {tuning.task.name}", direction="minimize"
         )
         study.add_trials(trials)
-        study.set_metric_names([f"validation error, {tuning.task.unit}"])
+        study.set_user_attr("validation error in", tuning.task.unit)
     if isinstance(storage, RDBStorage):
         storage.engine.dispose()
     temporary.replace(file)
