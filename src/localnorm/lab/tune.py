@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from inspect import Parameter, signature
@@ -13,9 +13,8 @@ from pathlib import Path
 from localnorm.errors import LabError
 from localnorm.lab import pruning
 from localnorm.lab.choosing import choosing_trials, search_records, setting_of, test_trials
-from localnorm.lab.engine import run
 from localnorm.lab.norms import find_norm
-from localnorm.lab.pool import Finished, Pool, WorkerDiedError
+from localnorm.lab.pool import Pool, WorkerDiedError
 from localnorm.lab.records import Record, Trial, key
 from localnorm.lab.store import Damaged, Store
 from localnorm.lab.study import TaskStudy
@@ -94,50 +93,50 @@ def tune(
         sound, damaged = store.read()
         records = dict(sound)
         on_start(Begun(len(search_records(tuning, records.values())), damaged))
-        for record in _search(tuning, store, records, workers, time.monotonic() + timeout):
-            yield record
-        for trials in (choosing_trials, test_trials):
-            # Which trials they are depends on what came before.
-            missing = [trial for trial in trials(tuning, records) if key(trial) not in records]
-            for record in run(missing, store, workers):
-                records[key(record.job)] = record
-                yield record
+        # One pool for all parts: starting a worker takes seconds.
+        with Pool[Record](workers) as pool:
+            yield from _search(pool, tuning, store, records, time.monotonic() + timeout)
+            for trials in (choosing_trials, test_trials):
+                # Which trials they are depends on what came before.
+                wanted = {key(trial): trial for trial in trials(tuning, records)}
+                calls = {
+                    name: partial(_attempt, trial, store.folder)
+                    for name, trial in wanted.items()
+                    if name not in records
+                }
+                for name, call in calls.items():
+                    pool.submit(name, call)
+                for record in _results(pool, calls):
+                    records[key(record.job)] = record
+                    yield record
 
 
 def _search(
-    tuning: Tuning, store: Store, records: dict[str, Record], workers: int, until: float
+    pool: Pool[Record], tuning: Tuning, store: Store, records: dict[str, Record], until: float
 ) -> Iterator[Record]:
     """Ask for a setting whenever a worker is free; add each record to the others."""
-    under_way: dict[str, Trial] = {}
-    died: set[str] = set()
     done = search_records(tuning, records.values())
     first = 1 + max((int(record.timing.get("number", -1)) for _, record in done), default=-1)
-    missing = tuning.trials - len(done)
-    if missing <= 0:
-        return
-    with Pool[Record](min(workers, missing)) as pool:
-        submitted: dict[str, Callable[[], Record]] = {}
+    under_way: dict[str, Trial] = {}
+    calls: dict[str, Callable[[], Record]] = {}
 
-        def ask() -> None:
-            number = first + len(submitted)
-            if len(submitted) < missing and time.monotonic() < until:
-                trial = _next_trial(tuning, records, under_way, number)
-                name = key(trial)
-                under_way[name] = trial
-                submitted[name] = partial(_attempt, trial, _limits(tuning, records, trial), number, store.folder)
-                pool.submit(name, submitted[name])
+    def ask() -> None:
+        if len(done) + len(calls) < tuning.trials and time.monotonic() < until:
+            number = first + len(calls)
+            trial = _next_trial(tuning, records, under_way, number)
+            name = key(trial)
+            under_way[name] = trial
+            calls[name] = partial(_attempt, trial, store.folder, _limits(tuning, records, trial), number)
+            pool.submit(name, calls[name])
 
-        for _ in range(pool.capacity):
-            ask()
-        for finished in pool.results():
-            record = _value(finished, died)
-            if record is None:
-                pool.submit(finished.name, submitted[finished.name])
-                continue
-            del under_way[finished.name]
-            records[finished.name] = record
-            ask()
-            yield record
+    for _ in range(pool.capacity):
+        ask()
+    for record in _results(pool, calls):
+        name = key(record.job)
+        del under_way[name]
+        records[name] = record
+        ask()
+        yield record
 
 
 def _next_trial(tuning: Tuning, records: dict[str, Record], under_way: dict[str, Trial], number: int) -> Trial:
@@ -159,27 +158,31 @@ def _limits(tuning: Tuning, records: dict[str, Record], trial: Trial) -> tuple[f
     return pruning.limits(curves, trial.epochs)
 
 
-def _attempt(trial: Trial, limits: tuple[float, ...], number: int, folder: Path) -> Record:
-    """Run a trial in a worker and write its record, with its number in the search."""
+def _attempt(trial: Trial, folder: Path, limits: tuple[float, ...] = (), number: int | None = None) -> Record:
+    """Run a trial in a worker and write its record, with its number if it is one of the search."""
     from localnorm.lab.train import run_trial
 
     record = run_trial(trial, limits)
-    record = replace(record, timing={**record.timing, "number": number})
+    if number is not None:
+        record = replace(record, timing={**record.timing, "number": number})
     Store(folder).write(record)
     return record
 
 
-def _value(finished: Finished[Record], died: set[str]) -> Record | None:
-    """Return what came of a trial; None where its worker died, the first time."""
-    if isinstance(finished.problem, WorkerDiedError):
-        if finished.name in died:
-            raise LabError(
-                "a worker process must live through its trial, got two that were killed at the trial "
-                f"{finished.name} ({finished.problem}); free some memory or pass fewer --workers, and run the "
-                "same command again: finished trials are kept."
-            )
-        died.add(finished.name)
-        return None
-    if finished.problem is not None:
-        raise finished.problem
-    return finished.value
+def _results(pool: Pool[Record], calls: Mapping[str, Callable[[], Record]]) -> Iterator[Record]:
+    """Yield the records as they come; a trial whose worker dies gets another, once."""
+    died: set[str] = set()
+    for finished in pool.results():
+        if isinstance(finished.problem, WorkerDiedError):
+            if finished.name in died:
+                raise LabError(
+                    "a worker process must live through its trial, got two that were killed at the trial "
+                    f"{finished.name} ({finished.problem}); free some memory or pass fewer --workers, and run the "
+                    "same command again: finished trials are kept."
+                )
+            died.add(finished.name)
+            pool.submit(finished.name, calls[finished.name])
+        elif finished.problem is not None:
+            raise finished.problem
+        elif finished.value is not None:
+            yield finished.value
