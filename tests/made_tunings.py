@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 
-from localnorm.lab.choosing import choosing_trials, setting_of, test_trials
+from localnorm.lab.choosing import choosing_trials, compared_trials, setting_of
 from localnorm.lab.records import Record, Status, Trial, from_json, key
 from localnorm.lab.sampler import next_setting
 from localnorm.lab.schedule import Schedule
@@ -61,7 +61,7 @@ def searched(
 def finished(tuning: Tuning, errors: Errors = far, test: Errors = far) -> dict[str, Record]:
     """Return the records of a whole tuning: search, choice and comparison."""
     records = searched(tuning, errors)
-    for trials in (choosing_trials, test_trials):
+    for trials in (choosing_trials, compared_trials):
         for trial in list(trials(tuning, records)):
             records.setdefault(key(trial), record(trial, errors(trial), test=test(trial)))
     return records

@@ -50,9 +50,9 @@ def test_trials_of_the_three_parts():
     assert len(set(trials)) == len(trials) == (2 + choosing.FINALISTS + 2) * 3
     assert {trial.norm for trial in trials} == {"local", "local-learned"}
     # Nothing is known of most settings yet, so there is nothing to compare.
-    assert list(choosing.test_trials(TUNING, records)) == []
+    assert list(choosing.compared_trials(TUNING, records)) == []
     whole = finished(TUNING)
-    compared = list(choosing.test_trials(TUNING, whole))
+    compared = list(choosing.compared_trials(TUNING, whole))
     assert len(set(compared)) == len(compared) == 3 * 4
     assert {trial.seed for trial in compared} == {3, 4, 5, 6}
     assert not {trial.seed for trial in compared} & set(CHOOSING)

@@ -90,7 +90,7 @@ def chosen(tuning: Tuning, records: Records, among: Iterable[Setting]) -> tuple[
     return None if best is None or math.isinf(means[best]) else (best, means[best])
 
 
-def test_trials(tuning: Tuning, records: Records) -> Iterator[Trial]:
+def compared_trials(tuning: Tuning, records: Records) -> Iterator[Trial]:
     """Yield every trial of the comparison on test data, each once."""
     found = [chosen(tuning, records, among) for among in rivals(tuning, records).values()]
     settings = dict.fromkeys(pair[0] for pair in found if pair)

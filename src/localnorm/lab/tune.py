@@ -12,7 +12,7 @@ from pathlib import Path
 
 from localnorm.errors import LabError
 from localnorm.lab import pruning
-from localnorm.lab.choosing import choosing_trials, search_records, setting_of, test_trials
+from localnorm.lab.choosing import choosing_trials, compared_trials, search_records, setting_of
 from localnorm.lab.norms import find_norm
 from localnorm.lab.pool import Pool, WorkerDiedError
 from localnorm.lab.records import Record, Trial, key
@@ -96,7 +96,7 @@ def tune(
         # One pool for all parts: starting a worker takes seconds.
         with Pool[Record](workers) as pool:
             yield from _search(pool, tuning, store, records, time.monotonic() + timeout)
-            for trials in (choosing_trials, test_trials):
+            for trials in (choosing_trials, compared_trials):
                 # Which trials they are depends on what came before.
                 wanted = {key(trial): trial for trial in trials(tuning, records)}
                 calls = {
