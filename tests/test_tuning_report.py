@@ -44,6 +44,8 @@ def test_the_page_shows_what_was_found_and_draws_it(tmp_path: Path):
     assert plots["slice-0"]["data"][0]["x"][:2] == [1e-4, 1e-4]
     assert plots["slice-0"]["layout"]["xaxis"]["type"] == "log"
     assert sum(plots["importances"]["data"][0]["x"]) == pytest.approx(1, abs=1e-4)
+    # Names have no place on an axis of numbers.
+    assert plots["importances"]["layout"]["yaxis"]["type"] == "category"
     rivals, differences, trials = page.tables
     assert [row[0] for row in rivals] == ["values", "textbook", "tuned", "learned"]
     assert differences[1][0] == "tuned \N{MINUS SIGN} textbook"

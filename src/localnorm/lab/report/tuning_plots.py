@@ -20,6 +20,8 @@ from localnorm.lab.search import Choice, LogUniform, Range
 from localnorm.lab.tuned import Tuned
 
 _GREY = "#767676"
+_FEW_DECADES = 100
+"""Highest over lowest value up to which an axis has room for more than powers of ten."""
 Point = tuple[float, float, str]
 """Where along x, the validation error, and what the trial is."""
 
@@ -70,7 +72,10 @@ def _slice(tuned: Tuned, name: str, own: Range, number: int) -> Plot:
     if isinstance(own, Choice):
         figure.update_xaxes(tickvals=list(own.values), ticktext=[plain(value) for value in own.values])
     elif log:
-        figure.update_xaxes(tickmode="auto", tickvals=None, ticktext=None, dtick=1, exponentformat="power")
+        # Plotly's own labels on such an axis say 2 where 0.2 is meant.
+        steps = (1, 2, 5) if own.high <= _FEW_DECADES * own.low else (1,)
+        ticks = [float(f"{digit}e{power}") for power in range(-12, 6) for digit in steps]
+        figure.update_xaxes(tickvals=ticks, ticktext=[plain(tick) for tick in ticks])
     else:
         figure.update_xaxes(tickmode="auto", tickvals=None, ticktext=None)
     figure.update_layout(hovermode="closest")
@@ -84,6 +89,7 @@ def _importances(tuned: Tuned) -> Plot:
     known = sorted((share, name) for name, share in tuned.importance.items() if share is not None)
     figure = empty_figure(Chart("Importances", "importance", "", (), ()))
     figure.update_xaxes(tickmode="auto", tickvals=None, ticktext=None, rangemode="tozero")
+    figure.update_yaxes(type="category")
     names = [escape(name.replace("_", " ")) for _, name in known]
     colour = styles([tuned.tuning.norm])[tuned.tuning.norm].colour
     figure.update_layout(hovermode="closest")
