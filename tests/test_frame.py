@@ -39,6 +39,8 @@ HOUSE = """
     lab.study lab.study_layouts lab.study_folder
     lab.status
     lab.own | lab.search
+    lab.tuning lab.tuning_folder lab.choosing | lab.pruning
+    lab.code_line lab.sampler lab.optuna_storage
     lab.norms | lab.data
     lab.models
     lab.tasks
@@ -47,10 +49,10 @@ HOUSE = """
     lab.train | lab.probes
     lab.engine_interface lab.shared_folder
     lab.worker lab.pool lab.ray_cluster lab.ray_engine lab.engine_choice
-    lab.jobs lab.settings lab.settings_file lab.fit lab.engine lab.plan lab.compare
+    lab.jobs lab.settings lab.settings_file lab.fit lab.engine lab.plan lab.compare lab.tune
     lab.loggers
     lab.claims | lab.measures
-    lab.judge lab.overall lab.table lab.changes
+    lab.judge lab.overall lab.table lab.changes lab.tuned
     lab.report
     commands
     cli __main__
@@ -62,7 +64,8 @@ TORCHLESS = """
     errors conventions frameworks conversion spec axes learnable reference kernels numpy
     lab.records lab.index lab.store lab.watch lab.events lab.schedule lab.study lab.study_layouts lab.study_folder
     lab.status lab.data lab.statistics
-    lab.claims lab.measures lab.judge lab.overall lab.table lab.changes lab.report
+    lab.tuning lab.tuning_folder lab.choosing lab.pruning lab.code_line lab.sampler lab.optuna_storage
+    lab.claims lab.measures lab.judge lab.overall lab.table lab.changes lab.tuned lab.report
 """
 TORCH = re.compile(r"(torch|torchmetrics|lightning\w*)(\.|$)")
 

@@ -103,7 +103,7 @@ DAMAGED = {
     },
     "unknown status": (
         SOUND.replace('"status": "ok"', '"status": "fine"'),
-        "one of ok, diverged, out of memory, timed out, failed, got 'fine'",
+        "one of ok, pruned, diverged, out of memory, timed out, failed, got 'fine'",
     ),
     "another job's": (
         SOUND.replace('"seed": 3', '"seed": 4'),

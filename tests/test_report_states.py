@@ -74,7 +74,14 @@ def test_two_seeds_decide_nothing_that_is_trained(tmp_path: Path) -> None:
 
 def test_diverged_norm_has_no_number_and_no_line(tmp_path: Path) -> None:
     report, page = written(write_records(tmp_path, change=ended("layer", "diverged", "not finite in epoch 1")))
-    assert report.counts == {"ok": 6 * 18 + 15, "diverged": 18, "out of memory": 0, "timed out": 0, "failed": 0}
+    assert report.counts == {
+        "ok": 6 * 18 + 15,
+        "pruned": 0,
+        "diverged": 18,
+        "out of memory": 0,
+        "timed out": 0,
+        "failed": 0,
+    }
     drawn = {**figures(on_task(report, "digits")), **figures(on_task(report, "digit-rows"))}
     assert "layer" not in {trace.get("meta") for trace in drawn["learning-0"]["data"]}
     notes = [note["text"] for figure in drawn.values() for note in figure["layout"].get("annotations", [])]

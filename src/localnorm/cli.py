@@ -1,4 +1,4 @@
-"""The command line: localnorm compare, status, report, scope, convert, doctor.
+"""The command line: localnorm compare, status, tune, report, export, scope, convert, doctor.
 
 Exit codes: 0 done; 1 an error nobody foresaw, or two studies whose verdicts differ; 2 bad input, said on
 stderr; 3 done, but a damaged record was left out; 130 interrupted, finished jobs kept.

@@ -7,9 +7,11 @@ import typer
 from localnorm.commands.compare import compare
 from localnorm.commands.convert import convert
 from localnorm.commands.doctor import doctor
+from localnorm.commands.export import export
 from localnorm.commands.report import report
 from localnorm.commands.scope import scope
 from localnorm.commands.status import status
+from localnorm.commands.tune import tune
 
 __all__ = ["app"]
 
@@ -19,5 +21,5 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for command in (compare, status, report, scope, convert, doctor):
+for command in (compare, status, tune, report, export, scope, convert, doctor):
     app.command()(command)

@@ -13,7 +13,7 @@ from localnorm.errors import RecordError
 RECORD_VERSION = 2
 """Records of different versions are never compared: raise it when a change alters what a trial measures."""
 
-Status = Literal["ok", "diverged", "out of memory", "timed out", "failed"]
+Status = Literal["ok", "pruned", "diverged", "out of memory", "timed out", "failed"]
 STATUSES: tuple[Status, ...] = get_args(Status)
 _KNOWN = "_key"
 """What a job calls its key, with the record version that it is of."""
@@ -103,7 +103,7 @@ class Record:
 
     Attributes:
         job: the trial or probe.
-        status: ok, diverged, out of memory, timed out or failed.
+        status: ok, pruned (stopped early by a search), diverged, out of memory, timed out or failed.
         message: why, where the status is not ok.
         results: the same on every run of the same job on one machine; empty where nothing was measured.
         timing: wall and processor time in seconds, which differ from run to run.

@@ -25,16 +25,24 @@ def from_values(values: Mapping[str, Any]) -> Study:
         ValueError: another layout.
         KeyError, TypeError: a part is missing, or unknown.
     """
-    settings = _tuples(dict(values))
+    settings = tuples(dict(values))
     layout = settings.pop("layout")
     if layout != LAYOUT:
         raise ValueError(f"layout {layout}, written by a newer localnorm; install that")
-    tasks = [{**task, "schedule": Schedule(**task["schedule"])} for task in settings.pop("tasks")]
-    return Study(tasks=tuple(TaskStudy(**task) for task in tasks), **settings)
+    return Study(tasks=tuple(map(task_from_values, settings.pop("tasks"))), **settings)
 
 
-def _tuples(value: Any) -> Any:  # noqa: ANN401  any JSON value
+def task_from_values(values: Mapping[str, Any]) -> TaskStudy:
+    """Return the task that values say, lists being tuples already, see `tuples`.
+
+    Raises:
+        KeyError, TypeError: a part is missing, or unknown.
+    """
+    return TaskStudy(**{**values, "schedule": Schedule(**values["schedule"])})
+
+
+def tuples(value: Any) -> Any:  # noqa: ANN401  any JSON value
     """Turn JSON's lists into the tuples of the dataclasses, at any depth."""
     if isinstance(value, list):
-        return tuple(map(_tuples, value))
-    return {name: _tuples(part) for name, part in value.items()} if isinstance(value, dict) else value
+        return tuple(map(tuples, value))
+    return {name: tuples(part) for name, part in value.items()} if isinstance(value, dict) else value

@@ -15,6 +15,7 @@ from localnorm.lab.course import rise_and_fall
 from localnorm.lab.features import read_features
 from localnorm.lab.norms import find_norm
 from localnorm.lab.provenance import provenance
+from localnorm.lab.pruning import why_stopped
 from localnorm.lab.records import Record, Status, Trial
 from localnorm.lab.tasks import Objective, Part, Split, Task, error, find_task
 from localnorm.lab.tasks.corruptions import SEVERITIES, corrupt
@@ -25,7 +26,11 @@ class _DivergedError(Exception):
     """The training loss is no longer a finite number."""
 
 
-def run_trial(trial: Trial) -> Record:
+class _PrunedError(Exception):
+    """The validation error is too high to go on."""
+
+
+def run_trial(trial: Trial, limits: Sequence[float] = ()) -> Record:
     """Train one model and return its record, whatever happens to it.
 
     A loss that is no longer finite gives the status "diverged", exhausted memory "out of memory", any other
@@ -33,6 +38,8 @@ def run_trial(trial: Trial) -> Record:
 
     Args:
         trial: what to train.
+        limits: how high the best validation error so far may be after each epoch, see `localnorm.lab.pruning`;
+            above it the trial ends with the status "pruned". By default nothing is stopped.
 
     Example:
         >>> record = run_trial(Trial("digits", "textbook_cnn", "none", 0, 3e-3, 128, 1))
@@ -45,7 +52,9 @@ def run_trial(trial: Trial) -> Record:
     wall, processor = time.perf_counter(), time.process_time()
     epoch_seconds: list[float] = []
     try:
-        _train(trial, results, epoch_seconds)
+        _train(trial, results, epoch_seconds, limits)
+    except _PrunedError as problem:
+        status, message = "pruned", str(problem)
     except _DivergedError as problem:
         status, message = "diverged", str(problem)
     except MemoryError as problem:
@@ -72,7 +81,7 @@ def out_of_memory(problem: Exception) -> bool:
     return isinstance(problem, (MemoryError, torch.OutOfMemoryError)) or "can't allocate memory" in str(problem)
 
 
-def _train(trial: Trial, results: dict[str, Any], epoch_seconds: list[float]) -> None:
+def _train(trial: Trial, results: dict[str, Any], epoch_seconds: list[float], limits: Sequence[float]) -> None:
     """Fill in results as they come, so that a trial that ends early keeps its curve."""
     task = find_task(trial.task, trial.model)
     split = task.load(trial.seed)
@@ -88,6 +97,8 @@ def _train(trial: Trial, results: dict[str, Any], epoch_seconds: list[float]) ->
             del losses[-1]
             raise _DivergedError(f"the training loss was not finite in epoch {len(losses) + 1}")
         errors.append(error(task.objective, model, split.validation))
+        if why := why_stopped(errors, limits):
+            raise _PrunedError(why)
     results.update(examine(model, norms, split, task, trial))
 
 

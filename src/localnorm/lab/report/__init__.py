@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from plotly.offline import get_plotlyjs
-
 from localnorm.lab.report.contents import Report, read_report
 from localnorm.lab.report.exports import to_csv
 from localnorm.lab.report.html import to_pages
 from localnorm.lab.report.links import PLOTLY_JS
+from localnorm.lab.report.plotly_script import write_plotly
 from localnorm.lab.report.terminal import render
 from localnorm.lab.report.text_tables import to_latex, to_markdown
 from localnorm.lab.store import nothing_collected, write_atomically
@@ -46,12 +45,5 @@ def _write_report(folder: Path) -> Report:
         # A message may hold half a character, from a file name that is not UTF-8; a file can't.
         write_atomically(path, text.encode("utf-8", "backslashreplace").decode("utf-8"))
     if any(f'src="{PLOTLY_JS}"' in page for page in pages.values()):
-        _write_plotly(folder / PLOTLY_JS)
+        write_plotly(folder / PLOTLY_JS)
     return report
-
-
-def _write_plotly(path: Path) -> None:
-    """Write plotly.js once beside the pages: it is 5 MB, and would be that in each of them."""
-    text = get_plotlyjs()
-    if not path.is_file() or path.read_text(encoding="utf-8") != text:
-        write_atomically(path, text)

@@ -25,10 +25,10 @@ _OTHERS = "#d0d0d0"
 
 def line_figure(chart: Chart, styles: Mapping[str, Style]) -> Figure:
     """Return all norms' lines in one figure."""
-    figure = _figure(chart)
+    figure = empty_figure(chart)
     for curve in chart.curves:
         figure.add_trace(_line(chart, curve, styles[curve.norm]))
-    return _plain_values(figure)
+    return plain_values(figure)
 
 
 def range_figure(chart: Chart, norm: str, styles: Mapping[str, Style], mark: float) -> Figure:
@@ -40,7 +40,7 @@ def range_figure(chart: Chart, norm: str, styles: Mapping[str, Style], mark: flo
         styles: of every norm.
         mark: the x that a vertical line marks.
     """
-    figure = _figure(chart)
+    figure = empty_figure(chart)
     figure.update_layout(font_size=11)
     curve = next(curve for curve in chart.curves if curve.norm == norm)
     for other in chart.curves:
@@ -71,10 +71,11 @@ def range_figure(chart: Chart, norm: str, styles: Mapping[str, Style], mark: flo
     if known:
         spare = 0.04 * (max(known) - min(known)) + 0.1
         figure.update_yaxes(range=[min(known) - spare, max(known) + spare])
-    return _plain_values(figure)
+    return plain_values(figure)
 
 
-def _figure(chart: Chart) -> go.Figure:
+def empty_figure(chart: Chart) -> go.Figure:
+    """Return a chart's axes, with nothing drawn between them."""
     figure = go.Figure(
         layout={
             # Without this every figure carries Plotly's default theme, several kilobytes of it.
@@ -126,6 +127,7 @@ def _see_through(colour: str) -> str:
     return f"rgba({red},{green},{blue},0.18)"
 
 
-def _plain_values(figure: go.Figure) -> Figure:
+def plain_values(figure: go.Figure) -> Figure:
+    """Return a figure as plotly.js takes it."""
     values: Figure = json.loads(figure.to_json())
     return values

@@ -21,14 +21,14 @@ from localnorm.lab.statistics import LEVEL, POWER, RESAMPLES
 
 def to_pages(report: Report) -> dict[str, str]:
     """Return the pages by file name: that over all tasks first, then one for each task."""
-    environment = _environment()
+    made = environment()
     names = page_names([task.name for task in report.table.study.tasks])
     common = _common(report, names)
     look = common["styles"]
 
     def render(template: str, **own: Any) -> str:  # noqa: ANN401  whatever the template names
         evidence = Evidence.of(report.records, names)
-        return environment.get_template(template).render(**common, **own, evidence=evidence)
+        return made.get_template(template).render(**common, **own, evidence=evidence)
 
     pages = {REPORT_HTML: render("report.html.jinja", **_overall(report), figures={})}
     for number, name in enumerate(names.values()):
@@ -38,8 +38,9 @@ def to_pages(report: Report) -> dict[str, str]:
     return pages
 
 
-def _environment() -> Environment:
-    environment = Environment(
+def environment() -> Environment:
+    """Return what makes pages of the templates: it escapes whatever is put into them."""
+    made = Environment(
         loader=PackageLoader("localnorm.lab.report"),
         autoescape=True,
         undefined=StrictUndefined,
@@ -56,8 +57,8 @@ def _environment() -> Environment:
         wording.smallest_effect,
     )
     for function in words:
-        environment.filters[function.__name__] = function
-    return environment
+        made.filters[function.__name__] = function
+    return made
 
 
 def _common(report: Report, names: Mapping[str, str]) -> dict[str, Any]:
