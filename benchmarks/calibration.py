@@ -61,7 +61,7 @@ def study_of(seeds: Sequence[int]) -> Study:
 
 def harmed(record: Record, by: float) -> Record:
     """Return a record of the placebo with its test error raised, any other as it is."""
-    if not isinstance(record.job, Trial) or record.job.norm != PLACEBO:
+    if not isinstance(record.job, Trial) or record.job.norm != PLACEBO or record.status != "ok":
         return record
     return replace(record, results={**record.results, "test_error": record.results["test_error"] + by})
 
@@ -81,8 +81,9 @@ def standings(records: Collection[Record], comparisons: int, seeds: int, by: flo
         study = study_of(range(first, first + seeds))
         own = [record for record in changed if isinstance(record.job, Trial) and record.job.seed in study.seeds]
         judged = make_table(study, own).row(generalization.NAME).cell(PLACEBO).judgement
-        if judged is not None:
-            found[judged.standing] += 1
+        if judged is None:
+            raise SystemExit(f"nothing was judged of the placebo on the seeds {study.seeds}: nothing is shown")
+        found[judged.standing] += 1
     return found
 
 
@@ -109,6 +110,8 @@ def main() -> None:
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--out", type=Path, default=Path("calibration"), help="folder of the records")
     asked = parser.parse_args()
+    if min(asked.comparisons, asked.workers, *asked.seeds) < 1:
+        parser.error("comparisons, seeds and workers must be at least 1")
     study = study_of(range(asked.comparisons * max(asked.seeds)))
     records = run(study, asked.out, asked.workers).values()
     effect, unit = study.tasks[0].smallest_effect, study.tasks[0].unit

@@ -14,7 +14,7 @@ WARM = 0.3
 def share(step: int, steps: int) -> float:
     """Return the rate at a step as a share of the highest: it rises evenly from 0, then falls evenly to 0.
 
-    Half of one cycle of Smith and Topin, "Super-convergence", 2018: the seeds of one norm end nearer together than
+    One cycle of Smith and Topin, "Super-convergence", 2018: the seeds of one norm end nearer together than
     with a rate that stays, so that smaller differences between norms can be told from chance.
 
     Args:
