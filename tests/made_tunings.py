@@ -49,10 +49,16 @@ def searched(
     known: Iterable[Record] = (),
     status: Callable[[int], Status] = lambda _: "ok",
 ) -> dict[str, Record]:
-    """Search one trial at a time, from known records on, as from a folder: each is written and read back."""
+    """Search one trial at a time, from known records on, as from a folder: each is written and read back.
+
+    It ends early where nothing is left to try.
+    """
     records = {key(r.job): from_json(r.to_json(), key(r.job)) for r in known}
     for number in range(len(records), tuning.trials if until is None else until):
-        trial = tuning.trial(next_setting(tuning, records, (), number), SEARCHED)
+        setting = next_setting(tuning, records, (), number)
+        if setting is None:
+            break
+        trial = tuning.trial(setting, SEARCHED)
         assert key(trial) not in records
         records[key(trial)] = record(trial, errors(trial), number=number, status=status(number))
     return records

@@ -98,8 +98,8 @@ def test_the_command_line_overrides_the_file(tmp_path: Path, monkeypatch: pytest
     file.write_text('task = "digit-rows"\nnorms = ["none", "rms"]\nseeds = 7\nepochs = [2, 3]\nout = "there"\n')
     result = _run("compare", "--study", file, "--seeds", 2, "--epochs", "5", "--workers", 1, "--lr", "0.001,0.01")
     assert result.exit_code == 0, result.stderr
-    study, folder, engine, copied = seen
-    assert (folder, engine.workers, copied) == (Path("there"), 1, file)
+    study, folder, engine, copied, loggers = seen
+    assert (folder, engine.workers, copied, loggers) == (Path("there"), 1, file, [])
     assert ([task.name for task in study.tasks], study.norms, study.seeds) == (
         ["digit-rows"], ("none", "rms"), (0, 1)
     )  # fmt: skip

@@ -241,7 +241,7 @@ def test_records_come_back_where_the_folder_is_not_shared(
     def unseen(folder: Path) -> Iterator[Path]:
         yield folder / "not there"
 
-    monkeypatch.setattr("localnorm.lab.engine.marked", unseen)
+    monkeypatch.setattr("localnorm.lab.job_engine.marked", unseen)
     jobs, store = trials(tmp_path, "quick", "quick"), Store(tmp_path)
     for record in run(jobs, store, 1, runner=runner, open_engine=engine.open_engine):
         assert store.find(key(record.job)) == record

@@ -49,7 +49,7 @@ HOUSE = """
     lab.train | lab.probes
     lab.engine_interface lab.shared_folder
     lab.worker lab.pool lab.ray_cluster lab.ray_engine lab.engine_choice
-    lab.jobs lab.settings lab.settings_file lab.fit lab.engine lab.plan lab.compare lab.tune
+    lab.jobs lab.settings lab.settings_file lab.fit lab.job_engine lab.engine lab.plan lab.compare lab.tune
     lab.loggers
     lab.claims | lab.measures
     lab.judge lab.overall lab.table lab.changes lab.tuned

@@ -68,12 +68,19 @@ def test_failed_and_stopped_trials_are_no_obstacle():
     assert len(found) == 20
 
 
-def test_a_space_that_is_used_up():
+@pytest.mark.parametrize("sampler", SAMPLERS)
+def test_of_a_space_that_is_used_up_every_setting_is_tried_once_and_there_is_no_next(sampler: str):
     task = replace(DIGITS, schedule=replace(DIGITS.schedule, learning_rates=(1e-3,)))
-    tuning = make_tuning(task, "own_norms:scaled", trials=5)
+    tuning = make_tuning(task, "own_norms:scaled", sampler, trials=5)
     assert tuning.defaults == (("by", 2.0),)
-    with pytest.raises(LabError, match="got 3 trials that use its space up; pass fewer --trials"):
-        searched(tuning)
+    # Each is worse than the one before, so that TPE has no wish to look there.
+    records = searched(tuning, lambda trial: dict(trial.settings).get("by", 0.0))
+    tried = settings(records.values())
+    assert sorted(own for _, _, own in tried) == [(), (("by", 1.0),), (("by", 4.0),)]
+    assert next_setting(tuning, records, (), 3) is None
+    part = dict(list(records.items())[:2])
+    (left,) = (record.job for name, record in records.items() if name not in part)
+    assert next_setting(tuning, part, (left,), 3) is None
 
 
 REFUSED = {

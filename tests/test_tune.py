@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import os
 import signal
+from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -15,10 +17,13 @@ from localnorm.commands import app
 from localnorm.lab.choosing import search_records, setting_of
 from localnorm.lab.sampler import next_setting
 from localnorm.lab.store import Store
+from localnorm.lab.tasks import task_studies
+from localnorm.lab.tune import make_tuning, tune
 from localnorm.lab.tuning_folder import read_tuning
 from own_runners import until
 
 TRIALS = 24
+TINY = task_studies(["own_tasks:tiny"])[0]
 SMALL = ("tune", "--task", "own_tasks:tiny", "--trials", TRIALS, "--seeds", 3, "--workers", 1)
 
 
@@ -97,8 +102,35 @@ def test_a_search_of_no_time_still_compares_and_a_norm_without_hyperparameters_s
     assert len(list((tmp_path / "out" / "records").iterdir())) == 2 * 3 + 1
 
 
+def test_a_search_ends_where_its_space_is_used_up_and_says_so(tmp_path: Path):
+    words = ("tune", "--task", "own_tasks:tiny", "--norm", "own_norms:scaled", "--lr", "1e-3", "--trials", 9)
+    said = "the space is used up: the search ends with its 3 settings, fewer than 9 trials"
+    for times in range(2):
+        result = _run(*words, "--seeds", 1, "--workers", 1, "--out", tmp_path / "out")
+        assert result.exit_code == 0, result.stderr
+        assert said in result.stderr
+        assert f"{'3 of 9' if times else '9'} trials" in result.stderr
+    found = json.loads((tmp_path / "out" / "tuned.json").read_text())
+    assert found["trials"] == 3
+
+
+def test_a_trial_of_a_search_that_takes_too_long_keeps_its_number(tmp_path: Path):
+    tuning = make_tuning(replace(TINY, schedule=replace(TINY.schedule, epochs=10**6)), "none", trials=2, seeds=1)
+    with closing(tune(tuning, tmp_path, 1, trial_seconds=1)) as records:
+        found = [next(records), next(records)]
+    assert [(record.status, record.timing) for record in found] == [
+        ("timed out", {"number": 0}),
+        ("timed out", {"number": 1}),
+    ]
+    assert [record for _, record in search_records(tuning, Store(tmp_path).read()[0].values())] == found
+
+
 REFUSED = {
     "--sampler grid": "a sampler must be one of tpe, random, got 'grid'",
+    "--engine slurm": "an engine must be one of pool, ray, got 'slurm'",
+    "--address head:6379": "--address must be given to the engine ray, got head:6379 for pool",
+    "--engine pool --gpus-per-worker 1": "--gpus-per-worker must be given to the engine ray, got 1.0 for pool",
+    "--trial-seconds -1": "--trial-seconds must be a number above 0, got -1.0; leave it out for no limit",
     "--trials 0": "--trials must be at least 1, got 0",
     "--seeds 0": "--seeds must be at least 1, got 0",
     "--workers 0": "--workers must be at least 1, got 0",

@@ -61,9 +61,11 @@ def test_a_study_and_a_tuning_keep_out_of_each_other(tmp_path: Path):
     open_study(tmp_path / "study", Study((DIGITS,), ("none", "local")))
     open_tuning(tmp_path / "tuning", TUNING)
     before = _bytes(tmp_path)
-    with pytest.raises(StudyConflictError, match=r"must be new, empty or a tuning's own, .* holds study\.json"):
+    with pytest.raises(StudyConflictError, match=r"must be new, empty or a tuning's own, .* holds .*study\.json"):
         open_tuning(tmp_path / "study", TUNING)
-    with pytest.raises(StudyConflictError, match=rf"must be new, empty or a study's own, .* holds {TUNING_FILE}"):
+    with pytest.raises(
+        StudyConflictError, match=rf"must be new, empty or a study's own, .* holds .*{TUNING_FILE}"
+    ):
         open_study(tmp_path / "tuning", Study((DIGITS,), ("none", "local")))
     assert _bytes(tmp_path) == before
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
@@ -12,9 +12,12 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from localnorm.commands.console import INTERRUPTED, err, errors_end_the_command, say
 from localnorm.commands.report import show_tuned
 from localnorm.errors import LabError
-from localnorm.lab.engine_choice import cores
+from localnorm.lab.engine_choice import OpenedEngine, opened
 from localnorm.lab.own import current_folder_searched
 from localnorm.lab.tuning import SAMPLERS, Tuning
+
+if TYPE_CHECKING:
+    from localnorm.lab.settings import Settings
 
 
 def tune(
@@ -45,6 +48,18 @@ def tune(
     seeds: Annotated[int, typer.Option(help="Seeds of the comparison on test data.")] = 10,
     sampler: Annotated[str, typer.Option(help=f"How settings are proposed: {' or '.join(SAMPLERS)}.")] = "tpe",
     workers: Annotated[int | None, typer.Option(help="Worker processes. Default: one a core.")] = None,
+    engine: Annotated[
+        str | None, typer.Option(help="What the workers are in: pool, processes of this machine, or ray.")
+    ] = None,
+    address: Annotated[
+        str | None, typer.Option(help="The Ray cluster to join, host:port. Default: Ray is started here.")
+    ] = None,
+    gpus_per_worker: Annotated[
+        float | None, typer.Option(help="Part of a GPU that Ray keeps for each worker. Default: none.")
+    ] = None,
+    trial_seconds: Annotated[
+        float | None, typer.Option(help="End a trial that takes longer; its record says so. Default: no limit.")
+    ] = None,
     out_folder: Annotated[Path, typer.Option("--out", help="Folder of the search.")] = Path("tune"),
     as_json: Annotated[bool, typer.Option("--json", help="Print what was found as JSON.")] = False,
 ) -> None:
@@ -63,26 +78,34 @@ def tune(
         "batch-size": batch_size,
         "lr": lr,
         "workers": workers,
+        "engine": engine,
+        "address": address,
+        "gpus-per-worker": gpus_per_worker,
+        "trial-seconds": trial_seconds,
     }
     given = {name: value for name, value in told.items() if value is not None}
     with errors_end_the_command(), current_folder_searched():
         if timeout is not None and not timeout > 0:
             raise LabError(f"--timeout must be above 0 seconds, got {timeout:g}; leave it out for no limit.")
-        tuning = _tuning(given, norm, sampler, trials, seeds)
+        from localnorm.lab.settings import Settings, engine_choice
+        from localnorm.lab.settings_file import checked
+
+        settings = Settings(**{name.replace("-", "_"): checked(name, value) for name, value in given.items()})
+        choice = engine_choice(settings)
+        tuning = _tuning(settings, norm, sampler, trials, seeds)
         if not tuning.space:
             say(f"{norm} has no hyperparameters of its own: only the learning rate is searched for")
-        _run(tuning, out_folder, workers or cores(), timeout)
+        with opened(choice) as opened_engine:
+            _run(tuning, out_folder, opened_engine, timeout)
         show_tuned(out_folder, as_json=as_json)
 
 
-def _tuning(given: dict[str, object], norm: str, sampler: str, trials: int, seeds: int) -> Tuning:
+def _tuning(settings: Settings, norm: str, sampler: str, trials: int, seeds: int) -> Tuning:
     """Return the tuning that is asked for; whatever can be wrong with it is found out here."""
     from localnorm.lab.fit import misfits
-    from localnorm.lab.settings import Settings, make_study
-    from localnorm.lab.settings_file import checked
+    from localnorm.lab.settings import make_study
     from localnorm.lab.tune import make_tuning
 
-    settings = Settings(**{name.replace("-", "_"): checked(name, value) for name, value in given.items()})
     if not settings.task and not settings.data:
         settings = replace(settings, task=("digits",))
     norms = ("none",) if norm == "none" else ("none", norm)
@@ -99,7 +122,7 @@ def _tuning(given: dict[str, object], norm: str, sampler: str, trials: int, seed
     return tuning
 
 
-def _run(tuning: Tuning, folder: Path, workers: int, timeout: float | None) -> None:
+def _run(tuning: Tuning, folder: Path, engine: OpenedEngine, timeout: float | None) -> None:
     """Run what is missing, with a count where stderr is a terminal."""
     from localnorm.lab import tune as lab
 
@@ -119,10 +142,23 @@ def _run(tuning: Tuning, folder: Path, workers: int, timeout: float | None) -> N
         if begun.kept:
             say(f"{begun.kept} of {tuning.trials} trials of the search are in {folder} already; running the rest")
         else:
-            say(f"searching with {tuning.trials} trials into {folder} with {workers} workers")
+            say(f"searching with {tuning.trials} trials into {folder} with {engine.workers} workers")
         progress.update(bar, completed=begun.kept)
 
-    records = lab.tune(tuning, folder, workers, on_start, timeout or float("inf"))
+    def on_used_up(tried: int) -> None:
+        say(f"the space is used up: the search ends with its {tried} settings, fewer than {tuning.trials} trials")
+        progress.update(bar, total=tried)
+
+    records = lab.tune(
+        tuning,
+        folder,
+        engine.workers,
+        on_start,
+        timeout or float("inf"),
+        on_used_up=on_used_up,
+        open_engine=engine.open_engine,
+        trial_seconds=engine.trial_seconds,
+    )
     done = 0
     try:
         with progress:

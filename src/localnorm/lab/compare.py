@@ -10,9 +10,10 @@ from functools import partial
 from pathlib import Path
 
 from localnorm.errors import StudyConflictError
-from localnorm.lab.engine import Answer, Runner, run, run_job
+from localnorm.lab.engine import run, run_job
 from localnorm.lab.engine_interface import OpenEngine
 from localnorm.lab.events import EventFile
+from localnorm.lab.job_engine import Answer, Runner
 from localnorm.lab.jobs import jobs, runs_alone
 from localnorm.lab.pool import Pool
 from localnorm.lab.records import Job, Record, key

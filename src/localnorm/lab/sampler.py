@@ -9,21 +9,20 @@ import hashlib
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from itertools import pairwise
+from itertools import pairwise, product
 
 import optuna
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution
 from optuna.samplers import BaseSampler, RandomSampler, TPESampler
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
-from localnorm.errors import LabError
 from localnorm.lab.choosing import search_records, setting_of
 from localnorm.lab.records import Record, Trial, key
 from localnorm.lab.search import Choice, LogUniform, Range
 from localnorm.lab.tuning import SEARCHED, Setting, Tuning
 
 _TRIES = 100
-"""Questions after which a space counts as used up."""
+"""Questions after which the sampler is taken to know no other setting."""
 
 
 @contextmanager
@@ -55,8 +54,8 @@ def _distribution(own: Range) -> BaseDistribution:
 
 def next_setting(
     tuning: Tuning, records: Mapping[str, Record], under_way: Sequence[Trial], number: int
-) -> Setting:
-    """Return the setting to try next: a function of what is known and of its number.
+) -> Setting | None:
+    """Return the setting to try next, None where there is no other: a function of what is known and of its number.
 
     The defaults come first, at each learning rate of the schedule. Then the sampler is asked; TPE counts trials
     under way as bad, so that workers do not crowd together. What is known already is never proposed again.
@@ -66,9 +65,6 @@ def next_setting(
         records: by key; those of other trials do not matter.
         under_way: trials that have no record yet.
         number: of the trial, which seeds the sampler.
-
-    Raises:
-        LabError: the whole space has been tried.
     """
     done = [trial for trial, _ in search_records(tuning, records.values())]
     tried = {setting_of(trial) for trial in (*done, *under_way)}
@@ -88,10 +84,18 @@ def next_setting(
             proposed = {name: _rounded(spaces[name], float(value)) for name, value in asked.items()}
             if proposed not in values:
                 return tuning.setting(proposed)
-    raise LabError(
-        f"a search must find a setting that it has not tried, got {len(tried)} trials that use its space up; "
-        "pass fewer --trials."
-    )
+    # A small space whose last settings the sampler thinks little of.
+    rest = [point for point in _points(tuning) if point not in values]
+    return tuning.setting(rest[0]) if rest else None
+
+
+def _points(tuning: Tuning) -> Iterator[dict[str, float]]:
+    """Yield every setting of a space that has so many and no more."""
+    ranges = list(tuning.searched.values())
+    choices = [own.values for own in ranges if isinstance(own, Choice)]
+    if len(choices) == len(ranges):
+        for point in product(*choices):
+            yield dict(zip(tuning.searched, point, strict=True))
 
 
 def optuna_trials(tuning: Tuning, records: Iterable[Record]) -> list[FrozenTrial]:

@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from localnorm.lab.store import writing
+
 
 @contextmanager
 def marked(folder: Path) -> Iterator[Path]:
@@ -14,6 +16,9 @@ def marked(folder: Path) -> Iterator[Path]:
 
     Whoever finds it there is at the same folder, whatever machine that is. What a killed process leaves behind is
     removed with other temporary files when the store is locked next.
+
+    Raises:
+        FolderError: the folder can't be written to.
 
     Example:
         >>> from tempfile import TemporaryDirectory
@@ -24,8 +29,9 @@ def marked(folder: Path) -> Iterator[Path]:
         (True, False)
     """
     mark = folder.absolute() / f".shared-{uuid.uuid4().hex}.tmp"
-    mark.parent.mkdir(parents=True, exist_ok=True)
-    mark.touch()
+    with writing(mark.parent):
+        mark.parent.mkdir(parents=True, exist_ok=True)
+        mark.touch()
     try:
         yield mark
     finally:

@@ -3,24 +3,25 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Generator, Iterator, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Generator, Iterator, Sequence
+from dataclasses import dataclass
 from functools import partial
 from inspect import Parameter, signature
 from math import inf
 from pathlib import Path
 
-from localnorm.errors import LabError
 from localnorm.lab import pruning
 from localnorm.lab.choosing import choosing_trials, compared_trials, search_records, setting_of
-from localnorm.lab.engine_interface import WorkerDiedError
+from localnorm.lab.engine import run_job
+from localnorm.lab.engine_interface import OpenEngine
+from localnorm.lab.job_engine import Answer, JobEngine, opened_for
 from localnorm.lab.norms import find_norm
 from localnorm.lab.pool import Pool
-from localnorm.lab.records import Record, Trial, key
-from localnorm.lab.store import Damaged, Store
+from localnorm.lab.records import Job, Record, Trial, key
+from localnorm.lab.store import Damaged
 from localnorm.lab.study import TaskStudy
 from localnorm.lab.tasks import find_task
-from localnorm.lab.tuning import SEARCHED, Tuning
+from localnorm.lab.tuning import SEARCHED, Setting, Tuning
 from localnorm.lab.tuning_folder import open_tuning
 
 
@@ -74,65 +75,78 @@ def tune(
     workers: int,
     on_start: Callable[[Begun], None] = lambda _: None,
     timeout: float = inf,
+    *,
+    on_used_up: Callable[[int], None] = lambda _: None,
+    open_engine: OpenEngine[Answer] = Pool,
+    trial_seconds: float | None = None,
 ) -> Generator[Record]:
     """Run what is missing of a tuning and yield the new records.
 
     Args:
         tuning: the settings.
         folder: new, empty, or holding this tuning.
-        workers: number of worker processes.
+        workers: number of workers.
         on_start: called once, before the first trial.
         timeout: seconds after which no trial of the search is begun; what is under way is finished, and the choice
             and the comparison are made all the same.
+        on_used_up: called with the number of settings tried or under way, where there are no others though more
+            trials were asked for; the search ends with these.
+        open_engine: opens what the workers are in; by default processes of this machine.
+        trial_seconds: the longest that a trial may take; by default as long as it likes.
 
     Raises:
         StudyConflictError: the folder holds something else, or a tuning that is running.
-        LabError: a worker process died over a trial twice, or the space is used up.
+        LabError: a worker process died over a trial twice.
     """
     store = open_tuning(folder, tuning)
     with store.locked():
         sound, damaged = store.read()
         records = dict(sound)
         on_start(Begun(len(search_records(tuning, records.values())), damaged))
-        # One pool for all parts: starting a worker takes seconds.
-        with Pool[Record](workers) as pool:
-            yield from _search(pool, tuning, store, records, time.monotonic() + timeout)
+        # One engine for all parts: starting a worker takes seconds.
+        with opened_for(store, workers, open_engine=open_engine, trial_seconds=trial_seconds) as engine:
+            yield from _search(engine, tuning, records, time.monotonic() + timeout, on_used_up)
             for trials in (choosing_trials, compared_trials):
                 # Which trials they are depends on what came before.
                 wanted = {key(trial): trial for trial in trials(tuning, records)}
-                calls = {
-                    name: partial(_attempt, trial, store.folder)
-                    for name, trial in wanted.items()
-                    if name not in records
-                }
-                for name, call in calls.items():
-                    pool.submit(name, call)
-                for record in _results(pool, calls):
+                for name, trial in wanted.items():
+                    if name not in records:
+                        engine.submit(trial, run_job)
+                for record in engine.records():
                     records[key(record.job)] = record
                     yield record
 
 
 def _search(
-    pool: Pool[Record], tuning: Tuning, store: Store, records: dict[str, Record], until: float
+    engine: JobEngine,
+    tuning: Tuning,
+    records: dict[str, Record],
+    until: float,
+    on_used_up: Callable[[int], None],
 ) -> Iterator[Record]:
     """Ask for a setting whenever a worker is free; add each record to the others."""
     done = search_records(tuning, records.values())
     first = 1 + max((int(record.timing.get("number", -1)) for _, record in done), default=-1)
     under_way: dict[str, Trial] = {}
-    calls: dict[str, Callable[[], Record]] = {}
+    begun, used_up = 0, False
 
     def ask() -> None:
-        if len(done) + len(calls) < tuning.trials and time.monotonic() < until:
-            number = first + len(calls)
-            trial = _next_trial(tuning, records, under_way, number)
-            name = key(trial)
-            under_way[name] = trial
-            calls[name] = partial(_attempt, trial, store.folder, _limits(tuning, records, trial), number)
-            pool.submit(name, calls[name])
+        nonlocal begun, used_up
+        if used_up or len(done) + begun >= tuning.trials or time.monotonic() >= until:
+            return
+        setting = _next_setting(tuning, records, tuple(under_way.values()), first + begun)
+        if setting is None:
+            used_up = True
+            on_used_up(len(done) + begun)
+            return
+        trial = tuning.trial(setting, SEARCHED)
+        under_way[key(trial)] = trial
+        engine.submit(trial, partial(_run_limited, _limits(tuning, records, trial)), {"number": first + begun})
+        begun += 1
 
-    for _ in range(pool.capacity):
+    for _ in range(engine.capacity):
         ask()
-    for record in _results(pool, calls):
+    for record in engine.records():
         name = key(record.job)
         del under_way[name]
         records[name] = record
@@ -140,11 +154,13 @@ def _search(
         yield record
 
 
-def _next_trial(tuning: Tuning, records: dict[str, Record], under_way: dict[str, Trial], number: int) -> Trial:
+def _next_setting(
+    tuning: Tuning, records: dict[str, Record], under_way: Sequence[Trial], number: int
+) -> Setting | None:
     # Imported here: Optuna takes half a second, and a tuning that is finished needs none of it.
     from localnorm.lab.sampler import next_setting
 
-    return tuning.trial(next_setting(tuning, records, tuple(under_way.values()), number), SEARCHED)
+    return next_setting(tuning, records, under_way, number)
 
 
 def _limits(tuning: Tuning, records: dict[str, Record], trial: Trial) -> tuple[float, ...]:
@@ -159,31 +175,8 @@ def _limits(tuning: Tuning, records: dict[str, Record], trial: Trial) -> tuple[f
     return pruning.limits(curves, trial.epochs)
 
 
-def _attempt(trial: Trial, folder: Path, limits: tuple[float, ...] = (), number: int | None = None) -> Record:
-    """Run a trial in a worker and write its record, with its number if it is one of the search."""
+def _run_limited(limits: tuple[float, ...], job: Job) -> Record:
+    """Run a trial of the search in a worker."""
     from localnorm.lab.train import run_trial
 
-    record = run_trial(trial, limits)
-    if number is not None:
-        record = replace(record, timing={**record.timing, "number": number})
-    Store(folder).write(record)
-    return record
-
-
-def _results(pool: Pool[Record], calls: Mapping[str, Callable[[], Record]]) -> Iterator[Record]:
-    """Yield the records as they come; a trial whose worker dies gets another, once."""
-    died: set[str] = set()
-    for finished in pool.results():
-        if isinstance(finished.problem, WorkerDiedError):
-            if finished.name in died:
-                raise LabError(
-                    "a worker process must live through its trial, got two that were killed at the trial "
-                    f"{finished.name} ({finished.problem}); free some memory or pass fewer --workers, and run the "
-                    "same command again: finished trials are kept."
-                )
-            died.add(finished.name)
-            pool.submit(finished.name, calls[finished.name])
-        elif finished.problem is not None:
-            raise finished.problem
-        elif finished.value is not None:
-            yield finished.value
+    return run_trial(job, limits) if isinstance(job, Trial) else run_job(job)

@@ -57,7 +57,7 @@ def run_name(trial: Trial) -> str:
 
     Example:
         >>> run_name(Trial("data:pictures", "small_cnn", "none", 0, 3e-3, 32, 2))
-        'data-pictures/none/seed-0-1a2b...'
+        'data-pictures/none/seed-0-...'
     """
     task, norm = (re.sub(r"[^\w.-]+", "-", name).strip("-.") or "-" for name in (trial.task, trial.norm))
     return f"{task}/{norm}/seed-{trial.seed}-{key(trial)}"

@@ -27,8 +27,8 @@ def expected_best(errors: Sequence[float]) -> list[float | None]:
         One number a budget; None where some way to take that many finds no setting that ended well.
 
     Example:
-        >>> expected_best([4.0, 2.0, 6.0, float("inf")])
-        [None, 3.3333333333333335, 2.5, 2.0]
+        >>> [best and round(best, 3) for best in expected_best([4.0, 2.0, 6.0, float("inf")])]
+        [None, 3.333, 2.5, 2.0]
     """
     ordered = np.sort(np.asarray(errors, np.float64))
     count = len(ordered)
