@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from localnorm.lab.measures.select import chosen_runs, keys, of_trials
+from localnorm.lab.measures.select import Records, chosen_runs, keys, of_trials
 from localnorm.lab.records import Record, Trial, key
 from localnorm.lab.report import Report
 from localnorm.lab.report.links import Evidence, page_names
@@ -97,12 +97,12 @@ def test_every_judged_number_of_the_opinions_is_a_link(report: Report) -> None:
 
 def test_numbers_over_several_tasks_lead_to_the_tasks_pages() -> None:
     trials = [Trial(task, "m", "batch", seed, 0.01, 32, 1) for task in ("a", "b") for seed in (0, 1)]
-    evidence = Evidence.of([Record(trial, "ok") for trial in trials], page_names(["a", "b"]))
-    both = [key(trial) for trial in trials]
+    evidence = Evidence(Records(Record(trial, "ok") for trial in trials).by_key, page_names(["a", "b"]))
+    both = tuple(key(trial) for trial in trials)
     assert evidence.href(both) == "#records-1"
     assert evidence.href(both[:2]) == "#records-2"
     assert evidence.href(both[::-1]) == "#records-1"
-    assert evidence.href(["unknown"]) == evidence.href([]) == ""
+    assert evidence.href(("unknown",)) == evidence.href(()) == ""
     (_, over), (_, (one,)) = evidence.lists
     assert [(own.what, own.files) for own in over] == [
         ("a: 2 records", (("listed on its page", "report-a.html#records"),)),
@@ -110,6 +110,16 @@ def test_numbers_over_several_tasks_lead_to_the_tasks_pages() -> None:
     ]
     assert one.what == "a, batch: learning rate 0.01, batches of 32, epochs 1"
     assert one.files == (("seed 0", f"records/{both[0]}.json"), ("seed 1", f"records/{both[1]}.json"))
+
+
+def test_a_number_that_rests_on_very_many_records_leads_to_their_names() -> None:
+    trials = [Trial("a", "m", norm, seed, 0.01, 32, 1) for norm in ("batch", "none") for seed in range(300)]
+    evidence = Evidence(Records(Record(trial, "ok") for trial in trials).by_key, page_names(["a"]))
+    evidence.href(tuple(map(key, trials)))
+    ((_, behind),) = evidence.lists
+    assert [(own.what, own.files) for own in behind] == [
+        (f"a, {norm}: 300 records", (("named beside the number", "table.json"),)) for norm in ("batch", "none")
+    ]
 
 
 @pytest.mark.parametrize(

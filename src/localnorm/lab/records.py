@@ -159,7 +159,10 @@ def from_content(content: Mapping[str, Any]) -> Record:
             f"a record must be of version {RECORD_VERSION}, got version {version}; records of two versions "
             "can't be compared: use another output folder, or the localnorm that wrote it."
         )
-    job = _KINDS[kind](**{part: _tuples(value) for part, value in described.items()})
+    for part, value in described.items():
+        if isinstance(value, list):
+            described[part] = _tuples(value)
+    job = _KINDS[kind](**described)
     return Record(
         job,
         content["status"],

@@ -33,6 +33,11 @@ class Records(tuple[Record, ...]):
     """Records that are looked through many times, as for a report: each way of finding some is made once."""
 
     @cached_property
+    def by_key(self) -> Mapping[str, Record]:
+        """The records by their key."""
+        return {key(record.job): record for record in self}
+
+    @cached_property
     def by_job(self) -> Mapping[Job, Record]:
         """The records by their job."""
         return {record.job: record for record in self}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from statistics import fmean
 
 from localnorm.lab.measures.budget import expected_best
@@ -15,6 +15,9 @@ from localnorm.lab.study import Study, TaskStudy
 NAME = "hyperparameter sensitivity"
 _NEAR = 2.0
 """Smallest effects of validation error within which a learning rate counts as good."""
+
+_Run = tuple[Trial, Record]
+"""A trial with its record."""
 
 
 def row(task: TaskStudy) -> Row | None:
@@ -44,23 +47,33 @@ def measure(study: Study, task: TaskStudy, records: Collection[Record]) -> Sampl
     see `budget.expected_best`.
     """
     grid = of_trials(records, study.grid_trials(task))
-    draws = drawn(study, task, records)
+    tried = _by_norm(grid.values())
+    draws = _by_norm(drawn(study, task, records))
     samples = {}
     for norm in study.norms:
-        own = [record for record in (*grid.values(), *draws) if _trial(record).norm == norm]
-        losses = tuple(_loss(task, own, seed) for seed in study.seeds)
+        own_draws = draws.get(norm, [])
+        own = tried.get(norm, []) + own_draws
+        losses = _losses(task, own, study.seeds)
         if all(loss is None for loss in losses):
             samples[norm] = Sample(missing=why_missing(grid, norm))
             continue
-        usual = {t: r for t, r in grid.items() if t.norm == norm and _usual(task, t)}
-        own_draws = [record for record in draws if _trial(record).norm == norm]
+        usual = {trial: record for trial, record in tried[norm] if _usual(task, trial)}
         details = {
             "good_decades": _good_decades(usual, near(task)),
             "importance": _importance(own_draws) if own_draws else {},
-            "expected_best": expected_best([validation_error(record) for record in own_draws]),
+            "expected_best": expected_best([validation_error(record) for _, record in own_draws]),
         }
-        samples[norm] = Sample(losses, details=details, evidence=keys(own))
+        samples[norm] = Sample(losses, details=details, evidence=keys(record for _, record in own))
     return samples
+
+
+def _by_norm(records: Iterable[Record]) -> dict[str, list[_Run]]:
+    """Return the records of trials by their norm, each with its trial."""
+    found: dict[str, list[_Run]] = {}
+    for record in records:
+        if isinstance(record.job, Trial):
+            found.setdefault(record.job.norm, []).append((record.job, record))
+    return found
 
 
 def _usual(task: TaskStudy, trial: Trial) -> bool:
@@ -68,28 +81,31 @@ def _usual(task: TaskStudy, trial: Trial) -> bool:
     return (trial.batch_size, trial.epochs) == (task.schedule.batch_size, task.schedule.epochs)
 
 
-def _trial(record: Record) -> Trial:
-    if not isinstance(record.job, Trial):
-        raise TypeError(f"a record of a trial is needed, got that of {record.job}")
-    return record.job
+def _losses(task: TaskStudy, own: Iterable[_Run], seeds: Iterable[int]) -> tuple[float | None, ...]:
+    """Return each seed's test error at the defaults minus that at the setting best on validation data."""
+    by_seed: dict[int, list[_Run]] = {}
+    for trial, record in own:
+        if record.status == "ok":
+            by_seed.setdefault(trial.seed, []).append((trial, record))
+    return tuple(_loss(task, by_seed.get(seed, [])) for seed in seeds)
 
 
-def _loss(task: TaskStudy, own: Collection[Record], seed: int) -> float | None:
-    """Return the test error at the defaults minus that at the setting best on validation data."""
-    here = [record for record in own if _trial(record).seed == seed and record.status == "ok"]
-    defaults = [
-        record
-        for record in here
-        if _trial(record).learning_rate == task.schedule.default_learning_rate
-        and not _trial(record).settings
-        and _usual(task, _trial(record))
-    ]
-    if not defaults:
+def _loss(task: TaskStudy, own: Sequence[_Run]) -> float | None:
+    at_defaults = [record for trial, record in own if _is_default(task, trial)]
+    if not at_defaults:
         return None
+    least = min(validation_error(record) for _, record in own)
     # Of equals the defaults come first, since a tie is no reason to tune; then the lowest learning rate.
-    others = sorted(here, key=lambda record: _order(_trial(record)))
-    best = min([*defaults, *others], key=validation_error)
-    return float(defaults[0].results["test_error"] - best.results["test_error"])
+    _, best = min(
+        (run for run in own if validation_error(run[1]) == least),
+        key=lambda run: (not _is_default(task, run[0]), _order(run[0])),
+    )
+    return float(at_defaults[0].results["test_error"] - best.results["test_error"])
+
+
+def _is_default(task: TaskStudy, trial: Trial) -> bool:
+    rate = task.schedule.default_learning_rate
+    return trial.learning_rate == rate and not trial.settings and _usual(task, trial)
 
 
 def _order(trial: Trial) -> tuple[float, tuple[tuple[str, float], ...], int, int]:
@@ -114,11 +130,10 @@ def _good_decades(grid: Mapping[Trial, Record], within: float) -> float | None:
     )
 
 
-def _importance(draws: Sequence[Record]) -> dict[str, float | None]:
+def _importance(draws: Sequence[_Run]) -> dict[str, float | None]:
     """Return each hyperparameter's importance over the settings drawn."""
     # Imported here: Optuna takes half a second, and nobody needs it before there are draws.
     from localnorm.lab.measures.importance import ped_anova
 
-    trials = [_trial(record) for record in draws]
-    settings = [{"learning_rate": trial.learning_rate, **dict(trial.settings)} for trial in trials]
-    return ped_anova(settings, [validation_error(record) for record in draws])
+    settings = [{"learning_rate": trial.learning_rate, **dict(trial.settings)} for trial, _ in draws]
+    return ped_anova(settings, [validation_error(record) for _, record in draws])

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from localnorm.lab.measures.select import Records, drawn
 from localnorm.lab.records import STATUSES, Job, Record, Status, Trial
-from localnorm.lab.report.links import REPORT_HTML, page_names
+from localnorm.lab.report.links import REPORT_HTML, TABLE_JSON, page_names
 from localnorm.lab.store import Damaged, Store
 from localnorm.lab.study import Study
 from localnorm.lab.study_folder import read_study
 from localnorm.lab.table import Table, make_table
 
-EXPORTS = ("table.json", "table.csv", "table.md", "table.tex")
+EXPORTS = (TABLE_JSON, "table.csv", "table.md", "table.tex")
 
 
 @dataclass(frozen=True)
@@ -32,7 +33,7 @@ class Report:
 
     folder: Path
     table: Table
-    records: tuple[Record, ...]
+    records: Records
     damaged: tuple[Damaged, ...]
     done: int
     wanted: int
@@ -46,7 +47,8 @@ class Report:
     @property
     def counts(self) -> Mapping[Status, int]:
         """Number of records by status; every status is there."""
-        return {status: sum(record.status == status for record in self.records) for status in STATUSES}
+        counted = Counter(record.status for record in self.records)
+        return {status: counted[status] for status in STATUSES}
 
     @property
     def trials(self) -> int:

@@ -89,7 +89,12 @@ def cost_shape(study: Study, records: Collection[Record]) -> tuple[int, ...]:
 
 def origins(records: Collection[Record]) -> list[tuple[dict[str, str], int]]:
     """Return each distinct provenance as labelled text, with its number of records, most first."""
-    told = Counter(tuple(_labelled(record.provenance).items()) for record in records)
+    # An index has one object for all records of one provenance.
+    alike = Counter(id(record.provenance) for record in records)
+    each = {id(record.provenance): record.provenance for record in records}
+    told: Counter[tuple[tuple[str, str], ...]] = Counter()
+    for number, count in alike.items():
+        told[tuple(_labelled(each[number]).items())] += count
     return [(dict(items), count) for items, count in sorted(told.items(), key=lambda pair: (-pair[1], pair[0]))]
 
 

@@ -27,7 +27,7 @@ def to_pages(report: Report) -> dict[str, str]:
     look = common["styles"]
 
     def render(template: str, **own: Any) -> str:  # noqa: ANN401  whatever the template names
-        evidence = Evidence.of(report.records, names)
+        evidence = Evidence(report.records.by_key, names)
         return made.get_template(template).render(**common, **own, evidence=evidence)
 
     pages = {REPORT_HTML: render("report.html.jinja", **_overall(report), figures={})}

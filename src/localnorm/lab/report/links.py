@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from localnorm.lab.records import Probe, Record, Trial, key
+from localnorm.lab.records import Job, Probe, Record, Trial
 from localnorm.lab.report.wording import counted, plain
 
-REPORT_HTML, PLOTLY_JS = "report.html", "plotly.min.js"
+REPORT_HTML, TABLE_JSON, PLOTLY_JS = "report.html", "table.json", "plotly.min.js"
 _LONGEST = 60
+_MOST_LISTED = 500
+"""Records behind one number that a page links to one by one; nobody reads more, and a browser should not."""
 
 
 def page_names(tasks: Sequence[str]) -> dict[str, str]:
@@ -59,16 +61,15 @@ class Evidence:
     records: Mapping[str, Record]
     pages: Mapping[str, str]
     _places: dict[tuple[str, ...], int] = field(default_factory=dict)
+    _links: dict[tuple[str, ...], str] = field(default_factory=dict)
 
-    @classmethod
-    def of(cls, records: Collection[Record], pages: Mapping[str, str]) -> Evidence:
-        """Return a page's evidence, with nothing linked to yet."""
-        return cls({key(record.job): record for record in records}, pages)
-
-    def href(self, keys: Sequence[str]) -> str:
+    def href(self, keys: tuple[str, ...]) -> str:
         """Return the link to the list of these records; empty where there are none."""
-        known = tuple(sorted(name for name in keys if name in self.records))
-        return f"#records-{self._places.setdefault(known, len(self._places) + 1)}" if known else ""
+        if keys not in self._links:
+            known = tuple(sorted(filter(self.records.__contains__, keys)))
+            place = self._places.setdefault(known, len(self._places) + 1) if known else None
+            self._links[keys] = f"#records-{place}" if place else ""
+        return self._links[keys]
 
     @property
     def lists(self) -> tuple[tuple[int, tuple[Behind, ...]], ...]:
@@ -86,6 +87,12 @@ class Evidence:
                 for task, count in tasks.items()
                 if task in self.pages
             )
+        if len(jobs) > _MOST_LISTED:
+            alike = Counter(_short(job) for _, job in jobs)
+            return tuple(
+                Behind(f"{what}: {counted(count, 'record')}", (("named beside the number", TABLE_JSON),))
+                for what, count in sorted(alike.items())
+            )
         groups: dict[str, list[tuple[int, str, str]]] = {}
         for name, job in jobs:
             if isinstance(job, Trial):
@@ -96,6 +103,10 @@ class Evidence:
             Behind(what, tuple((told, file) for _, told, file in sorted(files)))
             for what, files in sorted(groups.items())
         )
+
+
+def _short(job: Job) -> str:
+    return f"{job.task}, {job.norm}" if isinstance(job, Trial) else _probe(job)
 
 
 def _trial(trial: Trial) -> str:

@@ -66,6 +66,7 @@ class TaskSection:
         by_severity: test results under corruptions.
         by_rate: validation results by learning rate.
         by_batch_size: test error by batch size.
+        by_budget: expected validation error by settings tried.
     """
 
     number: int
@@ -80,11 +81,12 @@ class TaskSection:
     by_severity: PlotGroup
     by_rate: PlotGroup
     by_batch_size: PlotGroup
+    by_budget: PlotGroup
 
     @property
     def plots(self) -> tuple[Plot, ...]:
         """All its plots."""
-        groups = (self.learning, self.by_severity, self.by_rate, self.by_batch_size)
+        groups = (self.learning, self.by_severity, self.by_rate, self.by_batch_size, self.by_budget)
         return tuple(plot for group in groups for plot in group.plots)
 
 
@@ -113,6 +115,7 @@ def task_section(report: Report, number: int, look: dict[str, Style]) -> TaskSec
         _lines(f"severity-{number}", series.by_severity(task, section), look),
         _ranges(f"rate-{number}", rates, look, task.schedule.default_learning_rate),
         _lines(f"batch-size-{number}", (series.by_batch_size(task, section),), look),
+        _lines(f"budget-{number}", (series.by_budget(task, section),), look),
     )
 
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean
 
-from localnorm.lab.measures import batch_dependence, robustness
+from localnorm.lab.measures import batch_dependence, robustness, sensitivity
 from localnorm.lab.measures.select import chosen_runs, keys, of_trials, validation_error
 from localnorm.lab.records import Record, Trial
 from localnorm.lab.report.wording import accuracy_or_error, error_axis, plotted
@@ -169,6 +169,24 @@ def by_batch_size(task: TaskStudy, section: Section) -> Chart:
     )
     y_name = error_axis("test", task.unit)
     return Chart(task.name, "batch size", y_name, sizes, curves, log_x=True, decimals=_decimals(task))
+
+
+def by_budget(task: TaskStudy, section: Section) -> Chart:
+    """Return the validation error to be expected of the best of so many settings drawn."""
+    row = section.find(sensitivity.NAME)
+    cells = [cell for cell in (row.cells if row else ()) if cell.estimate and cell.details["expected_best"]]
+    most = max((len(cell.details["expected_best"]) for cell in cells), default=0)
+    curves = tuple(
+        Curve(cell.norm, _filled(cell.details["expected_best"], most), evidence=cell.evidence) for cell in cells
+    )
+    x = tuple(range(1, most + 1))
+    return Chart(
+        task.name, "settings tried", error_axis("validation", task.unit), x, curves, True, decimals=_decimals(task)
+    )
+
+
+def _filled(values: Sequence[float | None], count: int) -> Values:
+    return (*values, *[None] * (count - len(values)))
 
 
 def _decimals(task: TaskStudy) -> int:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from localnorm.lab.choosing import FINALISTS, setting_of
+from localnorm.lab.measures.select import Records
 from localnorm.lab.records import Record, key
 from localnorm.lab.report.html import environment
 from localnorm.lab.report.links import PLOTLY_JS, REPORT_HTML, Evidence
@@ -76,7 +77,7 @@ def to_page(tuned: Tuned, records: tuple[Record, ...], damaged: tuple[Damaged, .
             statuses=Counter(record.status for _, record in tuned.trials),
             groups=groups,
             figures={plot.name: plot.figure for group in groups.values() for plot in group},
-            evidence=Evidence.of(records, {tuned.tuning.task.name: REPORT_HTML}),
+            evidence=Evidence(Records(records).by_key, {tuned.tuning.task.name: REPORT_HTML}),
             damaged=damaged,
             style=style,
             markers=MARKERS,
