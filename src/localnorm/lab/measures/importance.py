@@ -19,7 +19,7 @@ FEWEST = 8
 BEST = 0.25
 """Share of the settings that counts as good, PED-ANOVA's gamma': Optuna's 0.1 of 15 settings would be one."""
 MOST = 100
-"""Settings that are looked at, the first of them: they are drawn alike, and Optuna takes half a second for 1,000."""
+"""Settings that are looked at, the first of them: they are drawn alike, and Optuna takes a second for 2,000."""
 _SPAN = 10.0
 """Highest over lowest value from which on a hyperparameter is taken by its logarithm."""
 
