@@ -60,9 +60,10 @@ hazards: $(INSTALLED)
 faults: $(INSTALLED)
 	$(BIN)/python tests/fault_table.py
 
-# What a study costs as it grows, with trials that do nothing.
+# What a study costs as it grows, with trials that do nothing, and what each engine costs and gains.
 scale: $(INSTALLED)
 	$(BIN)/python -m benchmarks.scale
+	$(BIN)/python -m benchmarks.engines
 
 $(LAB): pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
