@@ -40,6 +40,10 @@ def runner(job: Job) -> Record:
         time.sleep(60)
     if job.norm == "meets":
         assert until(lambda: len(list(folder.glob("meets.*.*"))) == 2), "no other worker came"
+    if job.norm == "no memory":
+        raise MemoryError("no room for its record")
+    if job.norm == "exits":
+        sys.exit("enough")
     if job.norm == "dies" or (job.norm == "dies once" and first):
         os.kill(os.getpid(), signal.SIGKILL)
     return Record(job, "ok", results={"seed": job.seed}, timing={"ran": [began, time.monotonic()]})

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -228,6 +230,18 @@ def test_doctor_finds_the_door_exact_here():
     for words in (*doors, "extra lab", "processor"):
         assert words in result.stdout
     assert "NOT EXACT" not in result.stdout
+
+
+def test_doctor_names_every_extra_and_how_to_install_those_that_are_missing(monkeypatch: pytest.MonkeyPatch):
+    real = importlib.util.find_spec
+    absent = {"ray", "tensorboard", "mlflow", "datasets"}
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name in absent else real(name))
+    lines = _run("doctor").stdout.splitlines()
+    project = tomllib.loads((Path(__file__).parents[1] / "pyproject.toml").read_text())["project"]
+    for extra in set(project["optional-dependencies"]) - {"dev"}:
+        (line,) = (line for line in lines if line.startswith(f"extra {extra} "))
+        missing = f"missing {extra}: pip install 'localnorm[{extra}]'"
+        assert line.split(maxsplit=2)[2].rstrip() == (missing if extra in absent else "installed")
 
 
 def test_doctor_ends_with_1_where_a_door_is_not_exact(monkeypatch: pytest.MonkeyPatch):

@@ -17,7 +17,7 @@ from localnorm.lab.engine_choice import EngineChoice, opened
 from localnorm.lab.ray_cluster import _room, cluster
 from localnorm.lab.records import key
 from localnorm.lab.store import Store
-from own_runners import pids, runner, trials
+from own_runners import alive, pids, runner, trials, until
 
 
 @pytest.fixture
@@ -126,6 +126,18 @@ def _named_after_its_node(job):
     record = runner(job)
     (Path(job.model) / f"node.{ray.get_runtime_context().get_node_id()}").touch()
     return record
+
+
+def test_jobs_run_in_ray_on_this_machine(tmp_path: Path):
+    """The exam of engines takes a while on Ray; this is a short one."""
+    pytest.importorskip("ray")
+    jobs, store = trials(tmp_path, "quick", "no memory", "quick"), Store(tmp_path)
+    with opened(EngineChoice("ray", workers=1)) as engine:
+        records = {key(r.job): r for r in run(jobs, store, 1, runner=runner, open_engine=engine.open_engine)}
+    assert [records[key(job)].status for job in jobs] == ["ok", "out of memory", "ok"]
+    assert store.read() == (records, ())
+    assert os.getpid() not in pids(tmp_path)
+    assert until(lambda: not any(map(alive, pids(tmp_path))))
 
 
 @pytest.mark.slow
