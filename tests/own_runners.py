@@ -69,6 +69,20 @@ def alive(pid: int) -> bool:
         return False
 
 
+def offspring(pid: int) -> dict[int, str]:
+    """Return the processes that a process has started, and those that they have, with their command lines."""
+    words = ["ps", "-eo", "pid=,ppid=,args="]
+    listed = subprocess.run(words, capture_output=True, text=True, check=True).stdout
+    rows = [line.split(None, 2) for line in listed.splitlines()]
+    found: dict[int, str] = {}
+    parents = {pid}
+    while parents:
+        children = {int(row[0]): row[-1] for row in rows if int(row[1]) in parents}
+        found |= children
+        parents = set(children)
+    return found
+
+
 def until(condition: Callable[[], object], seconds: float = 60.0) -> bool:
     """Wait until a condition holds; return whether it did in time."""
     end = time.monotonic() + seconds

@@ -92,16 +92,18 @@ def test_none_is_added_and_said_so(options: str, norms: tuple, added: bool, monk
     assert ("none is added to the norms: every other norm is compared with it" in result.stderr) == added
 
 
-def test_the_command_line_overrides_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def test_the_command_line_overrides_the_file_and_names_loggers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     seen = []
     monkeypatch.setattr(sys.modules[compare.__module__], "run_study", lambda *given: seen.extend(given))
     monkeypatch.setattr(sys.modules[compare.__module__], "show", lambda folder, as_json: None)  # noqa: ARG005
     file = tmp_path / "mine.toml"
     file.write_text('task = "digit-rows"\nnorms = ["none", "rms"]\nseeds = 7\nepochs = [2, 3]\nout = "there"\n')
-    result = _run("compare", "--study", file, "--seeds", 2, "--epochs", "5", "--workers", 1, "--lr", "0.001,0.01")
+    words = ("--seeds", 2, "--epochs", "5", "--workers", 1, "--lr", "0.001,0.01", "--log", "tensorboard, mlflow")
+    result = _run("compare", "--study", file, *words)
     assert result.exit_code == 0, result.stderr
     study, folder, engine, copied, loggers = seen
-    assert (folder, engine.workers, copied, loggers) == (Path("there"), 1, file, [])
+    assert (folder, engine.workers, copied) == (Path("there"), 1, file)
+    assert [type(logger).__name__ for logger in loggers] == ["TensorBoardLogger", "MlflowLogger"]
     assert ([task.name for task in study.tasks], study.norms, study.seeds) == (
         ["digit-rows"], ("none", "rms"), (0, 1)
     )  # fmt: skip

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import socket
 import time
 from collections.abc import Iterator
@@ -138,6 +139,41 @@ def test_jobs_run_in_ray_on_this_machine(tmp_path: Path):
     assert store.read() == (records, ())
     assert os.getpid() not in pids(tmp_path)
     assert until(lambda: not any(map(alive, pids(tmp_path))))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("sent", [signal.SIGKILL, signal.SIGINT])
+def test_a_command_that_is_ended_leaves_no_worker_and_run_again_trains_what_is_missing(
+    sent: signal.Signals, tmp_path: Path
+):
+    pytest.importorskip("ray")
+    folder = tmp_path / "out"
+    study = ("compare", "--task", "digits", "--norms", "none,local", "--seeds", 2, "--epochs", 2, "--lr", "0.01")
+    words = (*study, "--engine", "ray", "--workers", 2, "--out", folder)
+
+    def written() -> dict[Path, tuple[int, int]]:
+        return {path: (path.stat().st_mtime_ns, path.stat().st_ino) for path in folder.glob("records/*.json")}
+
+    process = own_runners.localnorm(*words)
+    # The probes of cost are alone in an engine of one; then there are two workers.
+    assert until(lambda: len(written()) >= 8, seconds=300)
+    started = own_runners.offspring(process.pid)
+    workers = [pid for pid, words in started.items() if "ray::Worker" in words]
+    assert len(workers) >= 1
+    process.send_signal(sent)
+    _, said = process.communicate()
+    assert (process.returncode, "Traceback" in said) == (-9 if sent == signal.SIGKILL else 130, False), said
+    assert until(lambda: not any(map(alive, workers)), seconds=20)
+    # Ray's own helpers notice within a minute where nothing could tell them.
+    assert until(lambda: not any(map(alive, started)), seconds=120 if sent == signal.SIGKILL else 20)
+    kept = written()
+    again = own_runners.localnorm(*words)
+    _, said = again.communicate()
+    assert again.returncode == 0, said
+    found = written()
+    total = int(said.split(" jobs are in ")[0].split()[-1])
+    assert len(kept) < len(found) == total
+    assert {path: found[path] for path in kept} == kept
 
 
 @pytest.mark.slow
