@@ -45,6 +45,7 @@ REFUSED = {
     "--seeds -2": "--seeds must be at least 1, got -2",
     "--engine slurm": "an engine must be one of pool, ray, got 'slurm'; leave it out for the pool",
     "--address head:6379": "--address must be given to the engine ray, got head:6379 for pool; add --engine ray",
+    "--engine ray --address 127.0.0.1:1 --norms lokal": "can be reached, got 127.0.0.1:1: [Errno 111] Connection",
     "--gpus-per-worker -1": "--gpus-per-worker must be a number above 0, got -1.0; leave it out for none",
     "--trial-seconds 0": "--trial-seconds must be a number above 0, got 0.0; leave it out for no limit",
     "--workers 0": "--workers must be at least 1, got 0; leave it out for one a core",

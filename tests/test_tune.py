@@ -152,6 +152,7 @@ REFUSED = {
     "--sampler grid": "a sampler must be one of tpe, random, got 'grid'",
     "--engine slurm": "an engine must be one of pool, ray, got 'slurm'",
     "--address head:6379": "--address must be given to the engine ray, got head:6379 for pool",
+    "--engine ray --address 127.0.0.1:1": "Ray cluster that can be reached, got 127.0.0.1:1: [Errno 111]",
     "--engine pool --gpus-per-worker 1": "--gpus-per-worker must be given to the engine ray, got 1.0 for pool",
     "--trial-seconds -1": "--trial-seconds must be a number above 0, got -1.0; leave it out for no limit",
     "--trials 0": "--trials must be at least 1, got 0",
