@@ -40,6 +40,10 @@ def runner(job: Job) -> Record:
         time.sleep(60)
     if job.norm == "meets":
         assert until(lambda: len(list(folder.glob("meets.*.*"))) == 2), "no other worker came"
+    if job.norm == "no memory":
+        raise MemoryError("no room for its record")
+    if job.norm == "exits":
+        sys.exit("enough")
     if job.norm == "dies" or (job.norm == "dies once" and first):
         os.kill(os.getpid(), signal.SIGKILL)
     return Record(job, "ok", results={"seed": job.seed}, timing={"ran": [began, time.monotonic()]})
@@ -63,6 +67,20 @@ def alive(pid: int) -> bool:
         return not (stat.exists() and stat.read_text().rpartition(")")[2].split()[0] == "Z")
     except (ProcessLookupError, FileNotFoundError):
         return False
+
+
+def offspring(pid: int) -> dict[int, str]:
+    """Return the processes that a process has started, and those that they have, with their command lines."""
+    words = ["ps", "-eo", "pid=,ppid=,args="]
+    listed = subprocess.run(words, capture_output=True, text=True, check=True).stdout
+    rows = [line.split(None, 2) for line in listed.splitlines()]
+    found: dict[int, str] = {}
+    parents = {pid}
+    while parents:
+        children = {int(row[0]): row[-1] for row in rows if int(row[1]) in parents}
+        found |= children
+        parents = set(children)
+    return found
 
 
 def until(condition: Callable[[], object], seconds: float = 60.0) -> bool:

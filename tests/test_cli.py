@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -43,6 +45,7 @@ REFUSED = {
     "--seeds -2": "--seeds must be at least 1, got -2",
     "--engine slurm": "an engine must be one of pool, ray, got 'slurm'; leave it out for the pool",
     "--address head:6379": "--address must be given to the engine ray, got head:6379 for pool; add --engine ray",
+    "--engine ray --address 127.0.0.1:1 --norms lokal": "can be reached, got 127.0.0.1:1: [Errno 111] Connection",
     "--gpus-per-worker -1": "--gpus-per-worker must be a number above 0, got -1.0; leave it out for none",
     "--trial-seconds 0": "--trial-seconds must be a number above 0, got 0.0; leave it out for no limit",
     "--workers 0": "--workers must be at least 1, got 0; leave it out for one a core",
@@ -90,16 +93,18 @@ def test_none_is_added_and_said_so(options: str, norms: tuple, added: bool, monk
     assert ("none is added to the norms: every other norm is compared with it" in result.stderr) == added
 
 
-def test_the_command_line_overrides_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def test_the_command_line_overrides_the_file_and_names_loggers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     seen = []
     monkeypatch.setattr(sys.modules[compare.__module__], "run_study", lambda *given: seen.extend(given))
     monkeypatch.setattr(sys.modules[compare.__module__], "show", lambda folder, as_json: None)  # noqa: ARG005
     file = tmp_path / "mine.toml"
     file.write_text('task = "digit-rows"\nnorms = ["none", "rms"]\nseeds = 7\nepochs = [2, 3]\nout = "there"\n')
-    result = _run("compare", "--study", file, "--seeds", 2, "--epochs", "5", "--workers", 1, "--lr", "0.001,0.01")
+    words = ("--seeds", 2, "--epochs", "5", "--workers", 1, "--lr", "0.001,0.01", "--log", "tensorboard, mlflow")
+    result = _run("compare", "--study", file, *words)
     assert result.exit_code == 0, result.stderr
     study, folder, engine, copied, loggers = seen
-    assert (folder, engine.workers, copied, loggers) == (Path("there"), 1, file, [])
+    assert (folder, engine.workers, copied) == (Path("there"), 1, file)
+    assert [type(logger).__name__ for logger in loggers] == ["TensorBoardLogger", "MlflowLogger"]
     assert ([task.name for task in study.tasks], study.norms, study.seeds) == (
         ["digit-rows"], ("none", "rms"), (0, 1)
     )  # fmt: skip
@@ -228,6 +233,18 @@ def test_doctor_finds_the_door_exact_here():
     for words in (*doors, "extra lab", "processor"):
         assert words in result.stdout
     assert "NOT EXACT" not in result.stdout
+
+
+def test_doctor_names_every_extra_and_how_to_install_those_that_are_missing(monkeypatch: pytest.MonkeyPatch):
+    real = importlib.util.find_spec
+    absent = {"ray", "tensorboard", "mlflow", "datasets"}
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name in absent else real(name))
+    lines = _run("doctor").stdout.splitlines()
+    project = tomllib.loads((Path(__file__).parents[1] / "pyproject.toml").read_text())["project"]
+    for extra in set(project["optional-dependencies"]) - {"dev"}:
+        (line,) = (line for line in lines if line.startswith(f"extra {extra} "))
+        missing = f"missing {extra}: pip install 'localnorm[{extra}]'"
+        assert line.split(maxsplit=2)[2].rstrip() == (missing if extra in absent else "installed")
 
 
 def test_doctor_ends_with_1_where_a_door_is_not_exact(monkeypatch: pytest.MonkeyPatch):

@@ -61,7 +61,7 @@ def _surroundings() -> tuple[int, str, list[str]]:
     return torch.get_num_threads(), str(Path.cwd()), sys.path
 
 
-@pytest.fixture(scope="module", params=["pool", "ray"])
+@pytest.fixture(scope="module", params=["pool", pytest.param("ray", marks=pytest.mark.slow)])
 def engine(request: pytest.FixtureRequest) -> Iterator[OpenedEngine]:
     if request.param == "ray":
         pytest.importorskip("ray")
@@ -232,6 +232,21 @@ def test_trials_that_hang_get_records_that_say_so(engine: OpenedEngine, tmp_path
     assert (late.message, late.results) == ("it took more than 2 seconds", {})
     assert store.read() == (ended, ())
     assert until(lambda: not any(map(alive, pids(tmp_path, "w*"))))
+
+
+def test_jobs_that_no_memory_lasts_for_or_that_end_their_process_get_records_that_say_so(
+    engine: OpenedEngine, tmp_path: Path
+):
+    jobs, store = trials(tmp_path, "no memory", "exits", "quick"), Store(tmp_path)
+    records = run(jobs, store, 1, runner=runner, open_engine=engine.open_engine)
+    ended = {key(record.job): record for record in records}
+    assert [(ended[key(job)].status, ended[key(job)].message) for job in jobs] == [
+        ("out of memory", "MemoryError: no room for its record"),
+        ("failed", "SystemExit: enough"),
+        ("ok", ""),
+    ]
+    assert store.read() == (ended, ())
+    assert [len(pids(tmp_path, job.norm)) for job in jobs] == [1, 1, 1]
 
 
 def test_records_come_back_where_the_folder_is_not_shared(

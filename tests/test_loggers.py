@@ -11,7 +11,9 @@ import pytest
 from localnorm.errors import MissingExtraError, UnknownNameError
 from localnorm.lab.loggers import LOGGERS, make_loggers
 from localnorm.lab.records import Probe, Record, Trial, key
+from localnorm.lab.store import Store
 from localnorm.lab.watch import DONE, Start
+from own_runners import localnorm
 
 TRIAL = Trial("own_tasks:tiny", "one", "local", 3, 3e-3, 32, 3, (("alpha", 0.25),))
 FAILED = Trial("own_tasks:tiny", "one", "none", 3, 3e-3, 32, 3)
@@ -99,6 +101,38 @@ def test_mlflow_reads_what_was_logged(tmp_path: Path, monkeypatch: pytest.Monkey
         assert [(point.step, point.value) for point in told] == list(enumerate(values, start=1))
     assert (bad.data.tags["status"], bad.data.tags["message"]) == ("diverged", "in epoch 1")
     assert not bad.data.metrics
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore:.*noload.* loader strategy is deprecated")
+def test_a_study_is_logged_by_both_from_the_command_line_and_again_only_what_is_new(tmp_path: Path):
+    """The numbers that are read back are those of the records."""
+    reader = pytest.importorskip("tensorboard.backend.event_processing.event_multiplexer")
+    pytest.importorskip("mlflow")
+    from mlflow.tracking import MlflowClient
+
+    folder = tmp_path / "out"
+    words = ("compare", "--task", "own_tasks:tiny", "--norms", "none,local", "--lr", "1e-2", "--batch-size", "8")
+    for seeds in (1, 2):
+        more = ("--seeds", seeds, "--workers", 1, "--log", "tensorboard,mlflow", "--out", folder)
+        out, err = localnorm(*words, *more).communicate()
+        assert "report: " in err, (out, err)
+    records = [record for record in Store(folder).read()[0].values() if isinstance(record.job, Trial)]
+    wanted = {key(record.job): record.results["validation_error"] for record in records}
+    read = reader.EventMultiplexer().AddRunsFromDirectory(str(folder / "tensorboard"))
+    read.Reload()
+    shown = {
+        name.rpartition("-")[2]: [event.value for event in read.Scalars(name, "validation_error")]
+        for name in read.Runs()
+    }
+    assert shown == {name: pytest.approx(curve, rel=1e-6) for name, curve in wanted.items()}
+    client = MlflowClient(f"sqlite:///{folder}/mlflow.db")
+    experiment = client.get_experiment_by_name(str(folder))
+    runs = client.search_runs([experiment.experiment_id])
+    assert len(runs) == len(wanted) > 2
+    for run in runs:
+        history = client.get_metric_history(run.info.run_id, "validation_error")
+        assert [point.value for point in history] == wanted[run.data.tags["key"]]
 
 
 def test_a_logger_that_does_not_exist(tmp_path: Path):

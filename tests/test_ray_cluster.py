@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import socket
 import time
 from collections.abc import Iterator
@@ -17,7 +18,7 @@ from localnorm.lab.engine_choice import EngineChoice, opened
 from localnorm.lab.ray_cluster import _room, cluster
 from localnorm.lab.records import key
 from localnorm.lab.store import Store
-from own_runners import pids, runner, trials
+from own_runners import alive, pids, runner, trials, until
 
 
 @pytest.fixture
@@ -126,6 +127,53 @@ def _named_after_its_node(job):
     record = runner(job)
     (Path(job.model) / f"node.{ray.get_runtime_context().get_node_id()}").touch()
     return record
+
+
+def test_jobs_run_in_ray_on_this_machine(tmp_path: Path):
+    """The exam of engines takes a while on Ray; this is a short one."""
+    pytest.importorskip("ray")
+    jobs, store = trials(tmp_path, "quick", "no memory", "quick"), Store(tmp_path)
+    with opened(EngineChoice("ray", workers=1)) as engine:
+        records = {key(r.job): r for r in run(jobs, store, 1, runner=runner, open_engine=engine.open_engine)}
+    assert [records[key(job)].status for job in jobs] == ["ok", "out of memory", "ok"]
+    assert store.read() == (records, ())
+    assert os.getpid() not in pids(tmp_path)
+    assert until(lambda: not any(map(alive, pids(tmp_path))))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("sent", [signal.SIGKILL, signal.SIGINT])
+def test_a_command_that_is_ended_leaves_no_worker_and_run_again_trains_what_is_missing(
+    sent: signal.Signals, tmp_path: Path
+):
+    pytest.importorskip("ray")
+    folder = tmp_path / "out"
+    study = ("compare", "--task", "digits", "--norms", "none,local", "--seeds", 2, "--epochs", 1, "--lr", "0.01")
+    words = (*study, "--engine", "ray", "--workers", 2, "--out", folder)
+
+    def written() -> dict[Path, tuple[int, int]]:
+        return {path: (path.stat().st_mtime_ns, path.stat().st_ino) for path in folder.glob("records/*.json")}
+
+    process = own_runners.localnorm(*words)
+    # The probes of cost are alone in an engine of one; then there are two workers.
+    assert until(lambda: len(written()) >= 7, seconds=300)
+    started = own_runners.offspring(process.pid)
+    workers = [pid for pid, words in started.items() if "ray::Worker" in words]
+    assert len(workers) >= 1
+    process.send_signal(sent)
+    _, said = process.communicate()
+    assert (process.returncode, "Traceback" in said) == (-9 if sent == signal.SIGKILL else 130, False), said
+    assert until(lambda: not any(map(alive, workers)), seconds=20)
+    # Ray's own helpers notice within a minute where nothing could tell them.
+    assert until(lambda: not any(map(alive, started)), seconds=120 if sent == signal.SIGKILL else 20)
+    kept = written()
+    again = own_runners.localnorm(*words)
+    _, said = again.communicate()
+    assert again.returncode == 0, said
+    found = written()
+    total = int(said.split(" jobs are in ")[0].split()[-1])
+    assert len(kept) < len(found) == total
+    assert {path: found[path] for path in kept} == kept
 
 
 @pytest.mark.slow

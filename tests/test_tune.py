@@ -31,32 +31,55 @@ def _run(*arguments: object):
     return CliRunner().invoke(app, [*map(str, arguments)])
 
 
-@pytest.fixture(scope="module")
-def killed(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return the folder of a search that was killed in the middle, workers and all, and started again."""
-    folder = tmp_path_factory.mktemp("tune") / "out"
-    started = own_runners.localnorm(*SMALL, "--out", folder)
-    assert until(lambda: len(list((folder / "records").glob("*.json"))) >= 5)
+def _killed_and_started_again(folder: Path, words: tuple[object, ...], at: int) -> None:
+    """Kill a search, workers and all, as soon as it has some records, and run it again to its end."""
+    started = own_runners.localnorm(*words, "--out", folder)
+    assert until(lambda: len(list((folder / "records").glob("*.json"))) >= at, seconds=300)
     os.kill(started.pid, signal.SIGKILL)
     started.communicate()
     kept = Store(folder).read()[0]
-    assert 5 <= len(kept) < TRIALS, "it was killed too late to tell anything"
-    again = own_runners.localnorm(*SMALL, "--out", folder, "--json")
+    trials = read_tuning(folder).trials
+    assert at <= len(kept) < trials, "it was killed too late to tell anything"
+    again = own_runners.localnorm(*words, "--out", folder, "--json")
     out, err = again.communicate()
     assert again.returncode == 0, err
     # A trial may have been written between the kill of the search and the end of its worker.
-    assert f" of {TRIALS} trials of the search are in {folder} already" in " ".join(err.split())
+    assert f" of {trials} trials of the search are in {folder} already" in " ".join(err.split())
     assert json.loads(out) == json.loads((folder / "tuned.json").read_text())
+    found, _ = Store(folder).read()
+    assert {name: found[name] for name in kept} == kept
+
+
+def _none_is_lost_none_twice(folder: Path) -> None:
+    tuning = read_tuning(folder)
+    sound, damaged = Store(folder).read()
+    assert not damaged
+    found = search_records(tuning, sound.values())
+    assert len(found) == len({setting_of(trial) for trial, _ in found}) == tuning.trials
+    # The number of a trial that was under way when it was killed may be left out.
+    assert len({record.timing["number"] for _, record in found}) == tuning.trials
+
+
+@pytest.fixture(scope="module")
+def killed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the folder of a search that was killed in the middle and started again."""
+    folder = tmp_path_factory.mktemp("tune") / "out"
+    _killed_and_started_again(folder, SMALL, 5)
     return folder
 
 
 def test_killed_and_started_again_no_trial_is_lost_or_counted_twice(killed: Path):
-    tuning = read_tuning(killed)
-    sound, damaged = Store(killed).read()
-    assert not damaged
-    found = search_records(tuning, sound.values())
-    assert len(found) == len({setting_of(trial) for trial, _ in found}) == TRIALS
-    assert [record.timing["number"] for _, record in found] == list(range(TRIALS))
+    _none_is_lost_none_twice(killed)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("engine", ["pool", "ray"])
+def test_killed_on_the_digits_with_two_workers_no_trial_is_lost_or_counted_twice(engine: str, tmp_path: Path):
+    if engine == "ray":
+        pytest.importorskip("ray")
+    words = ("tune", "--epochs", 2, "--trials", 16, "--seeds", 2, "--workers", 2, "--engine", engine)
+    _killed_and_started_again(tmp_path / "out", words, 7)
+    _none_is_lost_none_twice(tmp_path / "out")
 
 
 def test_killed_and_started_again_it_tries_what_it_would_have_tried(killed: Path):
@@ -129,6 +152,7 @@ REFUSED = {
     "--sampler grid": "a sampler must be one of tpe, random, got 'grid'",
     "--engine slurm": "an engine must be one of pool, ray, got 'slurm'",
     "--address head:6379": "--address must be given to the engine ray, got head:6379 for pool",
+    "--engine ray --address 127.0.0.1:1": "Ray cluster that can be reached, got 127.0.0.1:1: [Errno 111]",
     "--engine pool --gpus-per-worker 1": "--gpus-per-worker must be given to the engine ray, got 1.0 for pool",
     "--trial-seconds -1": "--trial-seconds must be a number above 0, got -1.0; leave it out for no limit",
     "--trials 0": "--trials must be at least 1, got 0",

@@ -13,7 +13,7 @@ from localnorm.commands.console import errors_end_the_command, say
 from localnorm.commands.report import show
 from localnorm.commands.running import print_plan, run_study
 from localnorm.errors import LabError
-from localnorm.lab.engine_choice import cores, opened
+from localnorm.lab.engine_choice import check, cores, opened
 from localnorm.lab.own import current_folder_searched
 from localnorm.lab.study import DEFAULT_NORMS, DEFAULT_TASKS
 
@@ -136,8 +136,10 @@ def compare(
         settings = _settings(given, study_file)
         folder = Path(settings.out or ("compare-smoke" if settings.smoke else "compare"))
         loggers = make_loggers([name.strip() for name in log.split(",")] if log else [], folder)
-        study = make_study(settings)
         choice = engine_choice(settings)
+        if not plan:
+            check(choice)
+        study = make_study(settings)
 
         def say_misfits() -> None:
             for misfit in misfits(study):

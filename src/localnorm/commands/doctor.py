@@ -25,7 +25,25 @@ _EXTRAS = {
     "keras": ("keras",),
     "tensorflow": ("keras", "tensorflow"),
     "gpu": ("torch", "triton"),
-    "lab": ("filelock", "jinja2", "lightning_fabric", "plotly", "rich", "sklearn", "torchmetrics", "typer"),
+    "lab": (
+        "faster_coco_eval",
+        "filelock",
+        "jinja2",
+        "lightning_fabric",
+        "optuna",
+        "PIL",
+        "plotly",
+        "rich",
+        "skimage",
+        "sklearn",
+        "threadpoolctl",
+        "torchmetrics",
+        "typer",
+    ),
+    "datasets": ("datasets",),
+    "ray": ("ray",),
+    "tensorboard": ("tensorboard",),
+    "mlflow": ("mlflow",),
 }
 _ALLOWED = 8
 """Machine epsilons: the bound of the contract exam in float32 and float64."""

@@ -12,7 +12,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from localnorm.commands.console import INTERRUPTED, err, errors_end_the_command, say
 from localnorm.commands.report import show_tuned
 from localnorm.errors import LabError
-from localnorm.lab.engine_choice import OpenedEngine, opened
+from localnorm.lab.engine_choice import OpenedEngine, check, opened
 from localnorm.lab.own import current_folder_searched
 from localnorm.lab.tuning import SAMPLERS, Tuning
 
@@ -92,6 +92,7 @@ def tune(
 
         settings = Settings(**{name.replace("-", "_"): checked(name, value) for name, value in given.items()})
         choice = engine_choice(settings)
+        check(choice)
         tuning = _tuning(settings, norm, sampler, trials, seeds)
         if not tuning.space:
             say(f"{norm} has no hyperparameters of its own: only the learning rate is searched for")

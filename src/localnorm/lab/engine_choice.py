@@ -60,6 +60,23 @@ class OpenedEngine:
     trial_seconds: float | None = None
 
 
+def check(choice: EngineChoice) -> None:
+    """Find out in seconds, before anything that takes longer, whether a cluster is there that is to be joined.
+
+    Raises:
+        MissingExtraError: Ray is not installed.
+        LabError: no cluster can be reached there.
+
+    Example:
+        >>> check(EngineChoice("pool"))
+    """
+    if choice.address:
+        # Imported here: most studies need none of it.
+        from localnorm.lab.ray_cluster import check_address
+
+        check_address(choice.address)
+
+
 @contextmanager
 def opened(choice: EngineChoice) -> Iterator[OpenedEngine]:
     """Start what an engine needs, and end it.

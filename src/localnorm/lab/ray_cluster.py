@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import math
 import os
 import socket
@@ -13,7 +14,7 @@ from typing import Any
 
 from localnorm.errors import LabError, MissingExtraError
 
-_REACH_SECONDS, _ANSWER_SECONDS = 3, 10
+_REACH_SECONDS, _ANSWER_SECONDS = 3, 8
 """How long an address may take to be reached, and then to answer as Ray: together less than 20 seconds."""
 _STORE_BYTES = 100_000_000
 """What Ray may hold of records that are on their way."""
@@ -83,8 +84,7 @@ def _connect(ray: Any, address: str | None, slots: int) -> None:  # noqa: ANN401
     if address is None:
         ray.init("local", num_cpus=slots, include_dashboard=False, object_store_memory=_STORE_BYTES, **options)
         return
-    if address != "auto":
-        _reach(address)
+    check_address(address)
     try:
         ray.init(address, **options)
     except (ConnectionError, RuntimeError, ValueError, OSError) as problem:
@@ -94,8 +94,20 @@ def _connect(ray: Any, address: str | None, slots: int) -> None:  # noqa: ANN401
         ) from None
 
 
-def _reach(address: str) -> None:
-    """Ask whether a cluster is there, in another process: Ray's own attempt can't be given up."""
+def check_address(address: str) -> None:
+    """Ask whether a cluster is there, in another process: Ray's own attempt can't be given up.
+
+    Args:
+        address: ``host:port``; of ``auto`` nothing is known beforehand.
+
+    Raises:
+        MissingExtraError: Ray is not installed.
+        LabError: none is there, or none that answers in time.
+    """
+    if importlib.util.find_spec("ray") is None:
+        import_ray()
+    if address == "auto":
+        return
     host, _, port = address.rpartition(":")
     if not host or not port.isdecimal() or "/" in address:
         raise LabError(
