@@ -179,7 +179,7 @@ def test_plan_in_words(monkeypatch: pytest.MonkeyPatch):
     from localnorm.lab import plan
 
     made = plan.Plan({"digits": 20, "digit-rows": 4}, 5, 12, 2, 90.0, {"digits": 60.0, "digit-rows": 18.0})
-    monkeypatch.setattr(plan, "make_plan", lambda study, workers: made)  # noqa: ARG005
+    monkeypatch.setattr(plan, "make_plan", lambda study, workers, on_measured: made)  # noqa: ARG005
     result = _run("compare", "--plan", "--norms", "none,local")
     assert result.stdout.splitlines() == [
         "24 trials: 20 on digits (1.0 minutes), 4 on digit-rows (0.3 minutes); 12 for each of 2 norms.",

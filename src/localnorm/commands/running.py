@@ -21,7 +21,12 @@ def print_plan(study: Study, workers: int, *, as_json: bool) -> None:
     """Print the trials of a study and an estimate of their time."""
     from localnorm.lab.plan import make_plan
 
-    made = make_plan(study, workers)
+    with err.status("timing a few steps of each kind of trial") as status:
+
+        def on_measured(done: int, total: int) -> None:
+            status.update(f"timing a few steps of each kind of trial: {done} of {total}")
+
+        made = make_plan(study, workers, on_measured)
     if as_json:
         print(json.dumps(asdict(made)))  # noqa: T201  what was asked for
         return

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
@@ -12,7 +12,7 @@ from typing import Any
 from localnorm.lab.engine_interface import Finished
 from localnorm.lab.jobs import jobs
 from localnorm.lab.pool import Pool
-from localnorm.lab.records import Job, Probe, Trial
+from localnorm.lab.records import Probe, Trial
 from localnorm.lab.study import Study
 
 _STEPS = 5
@@ -53,24 +53,39 @@ class _Pace:
     once: float
 
 
-def make_plan(study: Study, workers: int) -> Plan:
+def make_plan(study: Study, workers: int, on_measured: Callable[[int, int], None] | None = None) -> Plan:
     """Count the study's jobs and estimate its time by timing a few steps of each kind here and now.
 
     As many processes measure at once as would train, so that what they take from each other is measured too.
+
+    Args:
+        study: what would be run.
+        workers: number of worker processes.
+        on_measured: called before the first measurement and after each, with how many are done and how many
+            there are.
     """
     everything = jobs(study)
     trials = [job for job in everything if isinstance(job, Trial)]
+    kinds = {_kind(trial): trial for trial in trials}
+    tell = on_measured or (lambda _done, _total: None)
+    total = len(kinds) + 1
+    tell(0, total)
+    paces: dict[Kind, tuple[int, _Pace] | None] = {}
     with Pool[Any](workers) as pool:
-        for number in range(workers):
-            pool.submit(str(number), partial(_measure, trials))
-        measured = [_value(finished) for finished in pool.results()]
+        names = {str(number): kind for number, kind in enumerate(kinds)}
+        for name, kind in names.items():
+            pool.submit(name, partial(_measure, kinds[kind]))
+        for finished in pool.results():
+            paces[names[finished.name]] = _value(finished)
+            tell(len(paces), total)
         pool.submit("cost", partial(_time_cost_probe, study))
         (probing,) = (_value(finished) for finished in pool.results())
+        tell(total, total)
     by_task = dict.fromkeys((task.name for task in study.tasks), 0)
     seconds = dict.fromkeys(by_task, 0.0)
     for trial in trials:
         by_task[trial.task] += 1
-        seconds[trial.task] += _seconds(trial, measured) / workers
+        seconds[trial.task] += _seconds(trial, paces[_kind(trial)]) / workers
     return Plan(
         by_task,
         sum(isinstance(job, Probe) for job in everything),
@@ -91,25 +106,19 @@ def _kind(trial: Trial) -> Kind:
     return trial.task, trial.norm, trial.batch_size, trial.corrupted, trial.features
 
 
-def _seconds(trial: Trial, measured: Sequence[dict[Kind, tuple[int, _Pace]]]) -> float:
-    """Return the mean estimate of the processes that measured."""
-    found = [each[_kind(trial)] for each in measured if _kind(trial) in each]
-    return sum(
-        trial.epochs * (math.ceil(examples / trial.batch_size) * pace.step + pace.epoch) + pace.once
-        for examples, pace in found
-    ) / max(1, len(found))
+def _seconds(trial: Trial, measured: tuple[int, _Pace] | None) -> float:
+    if measured is None:
+        return 0.0
+    examples, pace = measured
+    return trial.epochs * (math.ceil(examples / trial.batch_size) * pace.step + pace.epoch) + pace.once
 
 
-def _measure(trials: Sequence[Job]) -> dict[Kind, tuple[int, _Pace]]:
-    """Time one trial of each kind, cut short; a norm that refuses the task takes no time."""
-    kinds = {_kind(trial): trial for trial in trials if isinstance(trial, Trial)}
-    paces = {}
-    for kind, trial in kinds.items():
-        try:
-            paces[kind] = _pace(trial)
-        except Exception:  # noqa: BLE001, S112  its record will say why
-            continue
-    return paces
+def _measure(trial: Trial) -> tuple[int, _Pace] | None:
+    """Time a trial, cut short; of a norm that refuses the task there is no time, and its record will say why."""
+    try:
+        return _pace(trial)
+    except Exception:  # noqa: BLE001
+        return None
 
 
 def _pace(trial: Trial) -> tuple[int, _Pace]:

@@ -24,7 +24,7 @@ from localnorm.lab.tasks.scenes import LARGEST, MOST, SMALLEST, SQUARE, compose
 from localnorm.lab.tasks.task import Split, Task
 
 TRAIN, VALIDATION, TEST = 600, 150, 300
-EPOCHS, LEARNING_RATE, BATCH_SIZE = 15, 3e-3, 16
+EPOCHS, LEARNING_RATE, BATCH_SIZE = 15, 1e-2, 16
 """Enough for Adam to learn without a norm, and with each norm that docs/lab.md shows."""
 
 TEXTURES = ("brick", "grass", "gravel")
@@ -101,7 +101,7 @@ DIGIT_SCENES = Task(
     corruptions=tuple(CORRUPTIONS),
     most_corrupted=50,
     schedule=Schedule(
-        learning_rates=(1e-3, 3e-3, 1e-2),
+        learning_rates=(3e-3, 1e-2, 3e-2),
         default_learning_rate=LEARNING_RATE,
         batch_size=BATCH_SIZE,
         epochs=EPOCHS,

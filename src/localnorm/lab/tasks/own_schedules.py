@@ -70,8 +70,8 @@ def scenes_schedule(images: int) -> Schedule:
         15
     """
     return Schedule(
-        learning_rates=(1e-3, 3e-3, 1e-2),
-        default_learning_rate=3e-3,
+        learning_rates=(3e-3, 1e-2, 3e-2),
+        default_learning_rate=1e-2,
         batch_size=16,
         epochs=_epochs(images, SCENES_SEEN, 60),
     )
