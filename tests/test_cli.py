@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
+import localnorm
 from localnorm.commands import app, compare, doctor
 from localnorm.lab.store import Store
 from localnorm.lab.study import Study
@@ -50,7 +51,7 @@ REFUSED = {
     "--trial-seconds 0": "--trial-seconds must be a number above 0, got 0.0; leave it out for no limit",
     "--workers 0": "--workers must be at least 1, got 0; leave it out for one a core",
     "--plan --norms lokal": "got 'lokal'",
-    "--task digits,faecs": "a task must be one of digits, digit-rows",
+    "--task digits,faecs": "got 'faecs'; did you mean faces?",
     "--task digits,digits": "tasks must be at least one and no two the same",
     "--epochs 1.5": "epochs must be whole numbers above 0, got '1.5'",
     "--lr fast": "lr must be numbers above 0, got 'fast'",
@@ -66,6 +67,11 @@ def test_bad_input_is_said_on_stderr_and_nothing_is_written(options: str, tmp_pa
     assert result.stderr.splitlines()[-1].startswith("error: ")
     assert REFUSED[options] in result.stderr
     assert not (tmp_path / "out").exists()
+
+
+def test_the_version_is_that_of_the_package():
+    result = _run("--version")
+    assert (result.exit_code, result.stdout) == (0, f"{localnorm.__version__}\n")
 
 
 def test_a_folder_of_another_study_is_refused_and_unchanged(tmp_path: Path):

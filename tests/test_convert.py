@@ -105,7 +105,9 @@ REFUSED = {
     "--from caffe --to onnx alpha=1 alpha=2": "an argument must be given once, got alpha twice; leave one out.",
     "--from caffe --to onnx size=5": "alpha, beta, k, norm_region, got size; did you mean local_size?",
     "--from caffe --to onnx alpha=much": "alpha must be a real number, got 'much' of type str",
-    "--from caffe --to onnx alpha=nan": "alpha must be a real number, got 'nan'",
+    "--from caffe --to onnx alpha=nan": "alpha must be finite, got nan",
+    "--from caffe --to onnx beta=-inf": "beta must be",
+    "--from torch --to keras size=5": "got 'keras'; it has no LRN of its own, and localnorm.keras.",
     "--from torch --to onnx alpha=1": "from_torch needs size, which has no default there; pass size=5, say.",
 }
 

@@ -19,7 +19,7 @@ from localnorm import errors
 # Rooms on one floor are divided by | and do not know each other. A name stands for the module and all that is in
 # it; one that has rooms of its own (localnorm, lab) stands for its __init__ alone.
 HOUSE = """
-    errors
+    errors spelling
     conventions
     frameworks
     conversion
@@ -61,7 +61,7 @@ FLOORS = [[room.split() for room in line.split("|")] for line in HOUSE.strip().s
 
 # A report can be made anywhere from a folder of records, and a spec converted: none of these needs torch.
 TORCHLESS = """
-    errors conventions frameworks conversion spec axes learnable reference kernels numpy
+    errors spelling conventions frameworks conversion spec axes learnable reference kernels numpy
     lab.records lab.index lab.store lab.watch lab.events lab.schedule lab.study lab.study_layouts lab.study_folder
     lab.status lab.data lab.statistics
     lab.tuning lab.tuning_folder lab.choosing lab.pruning lab.code_line lab.sampler lab.optuna_storage

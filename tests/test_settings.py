@@ -93,9 +93,9 @@ def test_a_file_says_what_the_command_line_can_and_more(tmp_path: Path):
 
 
 BAD_FILES = {
-    "norm = 'none'": "one of task, norms, seeds, .* got 'norm'; norms was probably meant",
+    "norm = 'none'": "one of task, norms, seeds, .* got 'norm'; did you mean norms\\?",
     "banana = 1": "got 'banana'; check the spelling",
-    "batch_size = 1": "got 'batch_size'; batch-size was probably meant",
+    "batch_size = 1": "got 'batch_size'; did you mean batch-size\\?",
     "epochs = 2.5": r"epochs must be whole numbers above 0, got 2.5",
     "epochs = [1, -2]": "epochs must be whole numbers above 0",
     "lr = 'fast'": "lr must be numbers above 0, got 'fast'; give one, or a list",
@@ -116,7 +116,7 @@ BAD_FILES = {
     "examples = 0": "--examples must be at least 1, got 0; leave it out for all",
     "[schedule.data]\nepochs = 1": "a task of this study must be one of digits, digit-rows, got 'data'",
     "epochs = ": "a study file must be TOML that can be read",
-    "[schedule.digits]\nepoch = 1": "a part of the schedule of digits must be .*; epochs was probably meant",
+    "[schedule.digits]\nepoch = 1": "a part of the schedule of digits must be .*; did you mean epochs\\?",
     "[schedule.faces]\nepochs = 1": "a task of this study must be one of digits, digit-rows, got 'faces'",
     "[schedule.digits]\nepochs = 'x'": "epochs must be whole numbers above 0, got 'x'",
     "[schedule.digits]\nepochs = [1, 2]": "epochs must be one number, got \\[1, 2\\]",
@@ -206,7 +206,7 @@ def test_a_task_that_feeds_no_row(changes: dict, text: str):
 @pytest.mark.parametrize(
     ("name", "text"),
     [
-        ("digit", "a task must be one of digits, digit-rows.*, got 'digit'; name your own package.module"),
+        ("digit", "a task must be one of digits, digit-rows.*, got 'digit'; did you mean digits"),
         ("own_tasks:absent", "module 'own_tasks' has no attribute 'absent'"),
         ("absent:tiny", "No module named 'absent'"),
         ("own_tasks:not_a_task", "a task of your own must be a Task, got 3"),

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import difflib
 import inspect
 import math
 import operator
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Protocol, TypeVar, overload
 
 from localnorm.conventions import Convention, mean_to_sum, sum_to_mean
 from localnorm.errors import ConversionError, SpecError
 from localnorm.frameworks import CONVENTIONS
+from localnorm.spelling import nearest
 
 _EXAMPLES = (5, 1e-4, 0.75, 1.0)
 
@@ -93,19 +93,6 @@ def _within_bounds(row: Convention) -> list[tuple[str, float, float]]:
     """Return name and bounds of window, alpha, beta and k."""
     usual = ((1, math.inf), (0.0, math.inf), (-math.inf, math.inf), (0.0, math.inf))
     return [(n, *row.bounds.get(n, b)) for n, b in zip(row.arguments, usual, strict=True)]
-
-
-def nearest(given: str, known: Iterable[str]) -> str:
-    """Return what to do about a name that is not known: the one that was probably meant.
-
-    Example:
-        >>> nearest("alpa", ("alpha", "beta"))
-        'did you mean alpha?'
-    """
-    names = tuple(known)
-    within = [name for name in names if given.lower() in name]
-    found = within or difflib.get_close_matches(given.lower(), names, n=1)
-    return f"did you mean {found[0]}?" if found else "check the spelling."
 
 
 def bind(row: Convention, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> dict[str, Any]:

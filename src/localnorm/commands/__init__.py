@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import typer
 
+import localnorm
 from localnorm.commands.compare import compare
 from localnorm.commands.convert import convert
 from localnorm.commands.doctor import doctor
@@ -21,5 +24,21 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
+
+
+def _show_version(asked: bool) -> None:
+    if asked:
+        print(localnorm.__version__)  # noqa: T201  what was asked for
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool, typer.Option("--version", help="Show the version and exit.", is_eager=True, callback=_show_version)
+    ] = False,
+) -> None: ...
+
+
 for command in (compare, status, tune, report, export, scope, convert, doctor):
     app.command()(command)

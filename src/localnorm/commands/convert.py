@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import math
 from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Annotated, Any
@@ -13,11 +14,19 @@ from rich.text import Text
 from localnorm import LRNSpec
 from localnorm.commands.console import errors_end_the_command, out
 from localnorm.conventions import Convention
-from localnorm.conversion import arguments, bind, divisor, nearest, read
+from localnorm.conversion import arguments, bind, divisor, read
 from localnorm.errors import ConversionError
 from localnorm.frameworks import CONVENTIONS
+from localnorm.spelling import nearest
 
-_WORDS = {"true": True, "false": False}
+_WORDS = {"true": True, "false": False, "nan": math.nan, "inf": math.inf, "-inf": -math.inf}
+_OUR_DOORS = {
+    "keras": "localnorm.keras.LocalResponseNormalization takes the arguments of paper",
+    "jax": "localnorm.jax.local_response_norm takes a spec",
+    "flax": "localnorm.jax.LocalResponseNorm takes a spec",
+    "numpy": "localnorm.numpy.local_response_norm takes a spec",
+}
+"""What there is for frameworks that people ask for and that define no LRN of their own."""
 
 
 def convert(
@@ -56,12 +65,17 @@ def _print(line: str) -> None:
 
 def _framework(option: str, name: str | None) -> Convention:
     if name is None or name not in CONVENTIONS:
-        advice = "" if name is None else f"{nearest(name, CONVENTIONS)} "
+        advice = "" if name is None else f"{_advice(name)} "
         raise ConversionError(
             f"{option} must be one of {', '.join(CONVENTIONS)}, got {'nothing' if name is None else repr(name)}; "
             f"{advice}localnorm convert --list shows their arguments."
         )
     return CONVENTIONS[name]
+
+
+def _advice(name: str) -> str:
+    ours = _OUR_DOORS.get(name.lower())
+    return f"it has no LRN of its own, and {ours}." if ours else nearest(name, CONVENTIONS)
 
 
 def _named(words: list[str]) -> dict[str, Any]:

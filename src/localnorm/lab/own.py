@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from localnorm.errors import UnknownNameError
+from localnorm.spelling import nearest
 
 
 def import_own(kind: str, name: str, known: Iterable[str]) -> object:
@@ -28,8 +29,10 @@ def import_own(kind: str, name: str, known: Iterable[str]) -> object:
     """
     module, _, attribute = name.partition(":")
     if not attribute or module[:1] in ("", "."):
+        names = tuple(known)
         raise UnknownNameError(
-            f"a {kind} must be one of {', '.join(known)}, got {name!r}; name your own package.module:attribute."
+            f"a {kind} must be one of {', '.join(names)}, got {name!r}; {nearest(name, names)} "
+            "Your own is package.module:attribute."
         )
     try:
         found: object = getattr(importlib.import_module(module), attribute)

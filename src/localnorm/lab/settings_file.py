@@ -5,13 +5,13 @@ from __future__ import annotations
 import tomllib
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import fields
-from difflib import get_close_matches
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
 from localnorm.errors import LabError
 from localnorm.lab.schedule import Schedule
+from localnorm.spelling import nearest
 
 _SCHEDULE = tuple(field.name for field in fields(Schedule))
 
@@ -51,9 +51,7 @@ def checked(name: str, value: object) -> Any:  # noqa: ANN401  each setting has 
 
 def _known(name: str, names: Collection[str], what: str) -> None:
     if name not in names:
-        near = get_close_matches(name, names, 1)
-        meant = f"; {near[0]} was probably meant." if near else "; check the spelling."
-        raise LabError(f"{what} must be one of {', '.join(names)}, got {name!r}{meant}")
+        raise LabError(f"{what} must be one of {', '.join(names)}, got {name!r}; {nearest(name, names)}")
 
 
 def _parts(value: object) -> list[object]:

@@ -10,6 +10,7 @@ from typing import Literal, get_args
 from localnorm.errors import LabError, UnknownNameError
 from localnorm.lab.records import Probe, Trial
 from localnorm.lab.schedule import Schedule, cut_down
+from localnorm.spelling import nearest
 
 DEFAULT_NORMS = ("none", "local", "batch", "layer", "instance", "group", "rms")
 DEFAULT_TASKS = ("digits", "digit-rows")
@@ -104,8 +105,10 @@ class Study:
         for task in self.tasks:
             if task.name == name:
                 return task
-        names = ", ".join(task.name for task in self.tasks)
-        raise UnknownNameError(f"a task of this study must be one of {names}, got {name!r}; check the spelling.")
+        names = [task.name for task in self.tasks]
+        raise UnknownNameError(
+            f"a task of this study must be one of {', '.join(names)}, got {name!r}; {nearest(name, names)}"
+        )
 
     def grid_trials(self, task: TaskStudy) -> Iterator[Trial]:
         """Every norm, seed and setting of a task's grid at the norm's defaults, with all that a trial measures."""
