@@ -9,7 +9,7 @@ from pathlib import Path
 
 import typer
 
-from localnorm.commands.console import INTERRUPTED, out, say
+from localnorm.commands.console import INTERRUPTED, err, out, say
 from localnorm.commands.progress import ProgressLine
 from localnorm.lab.engine_choice import OpenedEngine
 from localnorm.lab.store import write_atomically

@@ -11,6 +11,7 @@ from localnorm.lab.records import Trial
 from localnorm.lab.schedule import listed
 from localnorm.lab.search import LogUniform, Space
 from localnorm.lab.study import TaskStudy
+from localnorm.spelling import nearest
 
 SAMPLERS = ("tpe", "random")
 SEARCHED = 0
@@ -61,7 +62,7 @@ class Tuning:
     def __post_init__(self) -> None:
         if self.sampler not in SAMPLERS:
             raise UnknownNameError(
-                f"a sampler must be one of {', '.join(SAMPLERS)}, got {self.sampler!r}; check the spelling."
+                f"a sampler must be one of {', '.join(SAMPLERS)}, got {self.sampler!r}; {nearest(self.sampler, SAMPLERS)}"
             )
         for name, count, hint in (("trials", self.trials, "60"), ("seeds", self.seeds, "10")):
             if count < 1:

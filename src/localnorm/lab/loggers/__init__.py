@@ -8,6 +8,7 @@ from pathlib import Path
 
 from localnorm.errors import MissingExtraError, UnknownNameError
 from localnorm.lab.watch import Watcher
+from localnorm.spelling import nearest
 
 __all__ = ["LOGGERS", "make_loggers"]
 
@@ -46,7 +47,7 @@ def make_loggers(names: Sequence[str], folder: Path) -> list[Watcher]:
     for name in names:
         if name not in LOGGERS:
             raise UnknownNameError(
-                f"a logger must be one of {', '.join(LOGGERS)}, got {name!r}; check the spelling."
+                f"a logger must be one of {', '.join(LOGGERS)}, got {name!r}; {nearest(name, LOGGERS)}"
             )
         if importlib.util.find_spec(name) is None:
             raise MissingExtraError(
