@@ -62,7 +62,8 @@ class Tuning:
     def __post_init__(self) -> None:
         if self.sampler not in SAMPLERS:
             raise UnknownNameError(
-                f"a sampler must be one of {', '.join(SAMPLERS)}, got {self.sampler!r}; {nearest(self.sampler, SAMPLERS)}"
+                f"a sampler must be one of {', '.join(SAMPLERS)}, got {self.sampler!r}; "
+                f"{nearest(self.sampler, SAMPLERS)}"
             )
         for name, count, hint in (("trials", self.trials, "60"), ("seeds", self.seeds, "10")):
             if count < 1:
