@@ -7,7 +7,7 @@ INSTALLED := .venv/installed-dev
 JOBS ?= 2
 # A file's tests stay together: they share what is costly to make.
 PYTEST := $(BIN)/python -m pytest -n $(JOBS) --dist loadfile
-KERAS_TESTS := tests/test_keras.py tests/test_keras_contract.py
+KERAS_TESTS := tests/test_keras.py tests/test_keras_contract.py tests/test_examples.py
 
 .PHONY: compare calibrate test test-all lint docs bench bench-gpu released hazards faults scale clean
 

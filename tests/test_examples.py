@@ -37,6 +37,18 @@ def _python(backend: str, *arguments: str) -> str:
     return done.stdout
 
 
+def _train(backend: str, saved: Path) -> None:
+    """Let the example train a network for four steps, and save it."""
+    said = _python(backend, str(EXAMPLE), "--images", "128", "--save", str(saved))
+    assert f"on {backend}: " in said
+    assert "local_response_normalization" in said.replace("\\n", "")
+    assert "predictions differ by at most 0" in said
+
+
+def test_the_example_trains_and_saves(tmp_path: Path):
+    _train(os.environ.get("KERAS_BACKEND", "tensorflow"), tmp_path / "network.keras")
+
+
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Networks trained for four steps by the example, one on each backend, and the predictions of all on all."""
@@ -44,11 +56,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     code = "\n".join(line[4:] for line in PREDICT.splitlines())
 
     def train(backend: str) -> None:
-        saved = where / f"{backend}.keras"
-        said = _python(backend, str(EXAMPLE), "--images", "128", "--save", str(saved))
-        assert f"on {backend}: " in said
-        assert "local_response_normalization" in said.replace("\\n", "")
-        assert "predictions differ by at most 0" in said
+        _train(backend, where / f"{backend}.keras")
 
     def predict(backend: str) -> None:
         _python(backend, "-c", code, str(EXAMPLE), str(where))
@@ -59,6 +67,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return where
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("trained_on", BACKENDS)
 @pytest.mark.parametrize("loaded_on", BACKENDS)
 def test_weights_move_between_backends(folder: Path, trained_on: str, loaded_on: str):

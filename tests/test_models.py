@@ -128,7 +128,7 @@ def test_exhausted_memory_stays_what_it_is():
 @pytest.mark.parametrize(
     ("name", "said"),
     [
-        ("small", "one of textbook_cnn, small_cnn, got 'small'; name your own package.module:attribute"),
+        ("small", "one of textbook_cnn, small_cnn, got 'small'; did you mean"),
         ("no.such.module:function", "a model of your own must be importable .* got 'no.such.module:function'"),
         ("own_models:nothing", "importable .* 'nothing'"),
         ("own_models:not_a_model", "a callable that returns a Module, got 3 at own_models:not_a_model"),

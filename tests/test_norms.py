@@ -165,11 +165,11 @@ def test_a_norm_of_your_own():
 
 
 UNKNOWN = {
-    "lokal": r"of none, local, local-learned, batch, layer, instance, group, rms, got 'lokal'; name your own p",
-    "": "got ''; name your own",
-    "own_norms:": "got 'own_norms:'; name your own",
-    ":norm": "got ':norm'; name your own",
-    ".own_norms:norm": r"got '\.own_norms:norm'; name your own",
+    "lokal": r"of none, local, local-learned, batch, layer, .*, rms, got 'lokal'; did you mean local\?",
+    "": "got ''; check the spelling. Your own is p",
+    "own_norms:": "got 'own_norms:'; check the spelling. Your own is p",
+    ":norm": "got ':norm'; check the spelling. Your own is p",
+    ".own_norms:norm": r"got '\.own_norms:norm'; check the spelling. Your own is p",
     "no_such_module:norm": "got 'no_such_module:norm': No module named 'no_such_module'; check the spelling",
     "own_norms:absent": "got 'own_norms:absent': module 'own_norms' has no attribute 'absent'; check the spelling",
     "own_models:sized": "with a number of channels alone, got own_models:sized: missing a required argument",

@@ -1,4 +1,8 @@
-"""Studies from end to end: run, killed, interrupted, damaged, extended, and what they find."""
+"""Studies from end to end: run, killed, interrupted, damaged, extended, and what they find.
+
+What takes a minute is slow; its quick forms are those of `test_faults` (killed), `test_records` (damaged) and
+`test_compare_own` (extended).
+"""
 
 from __future__ import annotations
 
@@ -92,6 +96,7 @@ def copied(finished: Path, tmp_path: Path) -> Path:
     return shutil.copytree(finished, tmp_path / "study")
 
 
+@pytest.mark.slow
 def test_killed_twice_and_extended_by_a_seed_it_runs_what_is_missing_and_finds_the_same(
     finished: Path, tmp_path: Path
 ):
@@ -114,6 +119,7 @@ def test_killed_twice_and_extended_by_a_seed_it_runs_what_is_missing_and_finds_t
     assert _table(tmp_path) == _table(finished)
 
 
+@pytest.mark.slow
 def test_a_damaged_record_is_named_and_its_job_alone_run_again(finished: Path, copied: Path):
     trials = [name for name, record in Store(copied).read()[0].items() if isinstance(record.job, Trial)]
     damaged = copied / "records" / f"{trials[7]}.json"
@@ -150,6 +156,7 @@ def test_interrupted_it_says_so_and_leaves_no_worker(tmp_path: Path):
         pass
 
 
+@pytest.mark.slow
 def test_extended_by_a_norm_it_runs_only_what_is_new(copied: Path):
     before, old = _written(copied), set(map(key, jobs(read_study(copied))))
     assert set(before) == old
