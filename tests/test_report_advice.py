@@ -71,6 +71,12 @@ FAR = [4.0, 9.0, 3.0, 11.0, 6.0]
              "batch is no different from none.",
              "Undecided against none: local (11 seeds would decide)."],
         ),
+        (
+            {"none": around(10), "local": FAR, "batch": FAR},
+            UNDECIDED,
+            ["No norm is shown to be better than none; local and batch look best of those that are open.",
+             "Undecided against none: local (11 seeds would decide) and batch (11)."],
+        ),
         ({"local": around(5)}, UNDECIDED, [f"none, with which all are compared: diverged: {Ended().message}."]),
         ({"none": around(5)}, "No result.", ["diverged: " + Ended().message]),
     ],

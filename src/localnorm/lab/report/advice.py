@@ -223,9 +223,13 @@ def _without_a_better(row: TableRow, known: Sequence[Cell], topic: str) -> Advic
     if not unclear:
         use = f"No norm {verb} {rest} by at least {smallest_effect(row.row)}: choose by something else."
         return Advice(topic, use, tuple(_others(row, known)), _all_against_none(row, known))
-    best = min(unclear, key=lambda cell: -_gain(row, cell))
-    because = [f"No norm is shown to be better than none; {best.norm} looks best of those that are open."]
-    return Advice(topic, UNDECIDED, (*because, *_others(row, known)), _all_against_none(row, [best]))
+    # As they are shown: of two that look alike none is named before the other.
+    gains = {cell.norm: round(_gain(row, cell), row.row.decimals) for cell in unclear}
+    best = [cell for cell in unclear if gains[cell.norm] == max(gains.values())]
+    names, verb = listed([cell.norm for cell in best]), "look" if len(best) > 1 else "looks"
+    but = "" if max(gains.values()) > 0 else ", but not better than none"
+    because = f"No norm is shown to be better than none; {names} {verb} best of those that are open{but}."
+    return Advice(topic, UNDECIDED, (because, *_others(row, known)), _all_against_none(row, best))
 
 
 def _all_against_none(row: TableRow, cells: Sequence[Cell]) -> tuple[Ground, ...]:
