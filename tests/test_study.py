@@ -174,6 +174,7 @@ def test_extended_by_a_norm_it_runs_only_what_is_new(copied: Path):
         assert all(cell["estimate"] for cell in row["cells"])
 
 
+@pytest.mark.slow
 def test_a_task_of_ones_own_takes_part_and_another_is_added_later(tmp_path: Path):
     """Nothing of the lab knows these tasks: that they can be imported is all it takes."""
     file, folder = tmp_path / "mine.toml", tmp_path / "study"
