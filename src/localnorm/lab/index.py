@@ -45,8 +45,8 @@ def read_index(path: Path) -> dict[str, tuple[Stamp, Record]]:
         with path.open(encoding="utf-8") as file:
             if json.loads(file.readline())["record_version"] != RECORD_VERSION:
                 return {}
-            for line in file:
-                part = json.loads(line)
+            # All lines at once: a call of the decoder for each takes a third as long again.
+            for part in json.loads(f"[{','.join(file)}]"):
                 if isinstance(part, dict):
                     provenances.append(part)
                     continue

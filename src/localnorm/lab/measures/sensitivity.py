@@ -94,10 +94,11 @@ def _loss(task: TaskStudy, own: Sequence[_Run]) -> float | None:
     at_defaults = [record for trial, record in own if _is_default(task, trial)]
     if not at_defaults:
         return None
-    least = min(validation_error(record) for _, record in own)
+    errors = [validation_error(record) for _, record in own]
+    least = min(errors)
     # Of equals the defaults come first, since a tie is no reason to tune; then the lowest learning rate.
     _, best = min(
-        (run for run in own if validation_error(run[1]) == least),
+        (run for run, error in zip(own, errors, strict=True) if error == least),
         key=lambda run: (not _is_default(task, run[0]), _order(run[0])),
     )
     return float(at_defaults[0].results["test_error"] - best.results["test_error"])
@@ -133,7 +134,8 @@ def _good_decades(grid: Mapping[Trial, Record], within: float) -> float | None:
 def _importance(draws: Sequence[_Run]) -> dict[str, float | None]:
     """Return each hyperparameter's importance over the settings drawn."""
     # Imported here: Optuna takes half a second, and nobody needs it before there are draws.
-    from localnorm.lab.measures.importance import ped_anova
+    from localnorm.lab.measures.importance import MOST, ped_anova
 
+    draws = draws[:MOST]
     settings = [{"learning_rate": trial.learning_rate, **dict(trial.settings)} for trial, _ in draws]
     return ped_anova(settings, [validation_error(record) for _, record in draws])

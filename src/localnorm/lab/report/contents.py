@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from localnorm.lab.measures.select import Records, drawn
-from localnorm.lab.records import STATUSES, Job, Record, Status, Trial
+from localnorm.lab.records import STATUSES, Record, Status, Trial, key
 from localnorm.lab.report.links import REPORT_HTML, TABLE_JSON, page_names
-from localnorm.lab.store import Damaged, Store
+from localnorm.lab.store import Damaged, Store, nothing_collected
 from localnorm.lab.study import Study
 from localnorm.lab.study_folder import read_study
 from localnorm.lab.table import Table, make_table
@@ -63,20 +63,21 @@ def read_report(folder: Path) -> Report:
         RecordError: the folder holds no study, or one that can't be read.
     """
     study = read_study(folder)
-    sound, damaged = Store(folder).read()
-    records = Records(sound.values())
-    done, wanted = _progress(study, records)
-    return Report(folder, make_table(study, records), records, damaged, done, wanted)
+    with nothing_collected():
+        sound, damaged = Store(folder).read()
+        records = Records(sound.values())
+        done, wanted = _progress(study, records)
+        return Report(folder, make_table(study, records), records, damaged, done, wanted)
 
 
 def _progress(study: Study, records: Collection[Record]) -> tuple[int, int]:
     """Return how many of the study's jobs have a record, and how many jobs there are."""
     done, wanted = 0, 0
-    known: set[Job] = set(study.probes())
+    known = set(map(key, study.probes()))
     for task in study.tasks:
-        known |= {*study.grid_trials(task), *study.batch_trials(task)}
+        known.update(map(key, study.grid_trials(task)), map(key, study.batch_trials(task)))
         # Which settings are drawn is known only where torch is, so the drawn ones are counted.
         draws = len(study.norms) * len(study.seeds) * task.schedule.draws
         wanted += draws
         done += min(draws, len(drawn(study, task, records)))
-    return done + sum(record.job in known for record in records), wanted + len(known)
+    return done + sum(key(record.job) in known for record in records), wanted + len(known)
