@@ -10,6 +10,7 @@ import typer
 
 from localnorm.commands.changes import show_changes
 from localnorm.commands.console import errors_end_the_command, say
+from localnorm.commands.options import Address, Engine, Examples, GpusPerWorker, Side, TrialSeconds, Workers
 from localnorm.commands.report import show
 from localnorm.commands.running import print_plan, run_study
 from localnorm.errors import LabError
@@ -45,12 +46,8 @@ def compare(
             "of people or in COCO's format."
         ),
     ] = None,
-    side: Annotated[
-        int | None, typer.Option(help="Resize the images of --data to so many pixels, height and width.")
-    ] = None,
-    examples: Annotated[
-        int | None, typer.Option(help="Take at most so many images of each part of --data.")
-    ] = None,
+    side: Side = None,
+    examples: Examples = None,
     norms: Annotated[
         str | None,
         typer.Option(
@@ -75,19 +72,11 @@ def compare(
         str | None,
         typer.Option("--out", help="Folder of the study. Default: compare, or compare-smoke."),
     ] = None,
-    workers: Annotated[int | None, typer.Option(help="Worker processes. Default: one a core.")] = None,
-    engine: Annotated[
-        str | None, typer.Option(help="What the workers are in: pool, processes of this machine, or ray.")
-    ] = None,
-    address: Annotated[
-        str | None, typer.Option(help="The Ray cluster to join, host:port. Default: Ray is started here.")
-    ] = None,
-    gpus_per_worker: Annotated[
-        float | None, typer.Option(help="Part of a GPU that Ray keeps for each worker. Default: none.")
-    ] = None,
-    trial_seconds: Annotated[
-        float | None, typer.Option(help="End a trial that takes longer; its record says so. Default: no limit.")
-    ] = None,
+    workers: Workers = None,
+    engine: Engine = None,
+    address: Address = None,
+    gpus_per_worker: GpusPerWorker = None,
+    trial_seconds: TrialSeconds = None,
     log: Annotated[
         str | None, typer.Option(help="Show the trials elsewhere, too: tensorboard, mlflow, or both by a comma.")
     ] = None,

@@ -10,6 +10,7 @@ import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from localnorm.commands.console import INTERRUPTED, err, errors_end_the_command, say
+from localnorm.commands.options import Address, Engine, Examples, GpusPerWorker, Side, TrialSeconds, Workers
 from localnorm.commands.report import show_tuned
 from localnorm.errors import LabError
 from localnorm.lab.engine_choice import OpenedEngine, check, opened
@@ -29,12 +30,8 @@ def tune(
         str | None, typer.Option(help="Your own model, package.module:function with an argument norm_layer.")
     ] = None,
     data: Annotated[str | None, typer.Option(help="Your own data, as for compare: a folder or hub:NAME.")] = None,
-    side: Annotated[
-        int | None, typer.Option(help="Resize the images of --data to so many pixels, height and width.")
-    ] = None,
-    examples: Annotated[
-        int | None, typer.Option(help="Take at most so many images of each part of --data.")
-    ] = None,
+    side: Side = None,
+    examples: Examples = None,
     lr: Annotated[
         str | None,
         typer.Option(help="Learning rates: searched between the lowest and the highest. Default: the task's own."),
@@ -47,19 +44,11 @@ def tune(
     ] = None,
     seeds: Annotated[int, typer.Option(help="Seeds of the comparison on test data.")] = 10,
     sampler: Annotated[str, typer.Option(help=f"How settings are proposed: {' or '.join(SAMPLERS)}.")] = "tpe",
-    workers: Annotated[int | None, typer.Option(help="Worker processes. Default: one a core.")] = None,
-    engine: Annotated[
-        str | None, typer.Option(help="What the workers are in: pool, processes of this machine, or ray.")
-    ] = None,
-    address: Annotated[
-        str | None, typer.Option(help="The Ray cluster to join, host:port. Default: Ray is started here.")
-    ] = None,
-    gpus_per_worker: Annotated[
-        float | None, typer.Option(help="Part of a GPU that Ray keeps for each worker. Default: none.")
-    ] = None,
-    trial_seconds: Annotated[
-        float | None, typer.Option(help="End a trial that takes longer; its record says so. Default: no limit.")
-    ] = None,
+    workers: Workers = None,
+    engine: Engine = None,
+    address: Address = None,
+    gpus_per_worker: GpusPerWorker = None,
+    trial_seconds: TrialSeconds = None,
     out_folder: Annotated[Path, typer.Option("--out", help="Folder of the search.")] = Path("tune"),
     as_json: Annotated[bool, typer.Option("--json", help="Print what was found as JSON.")] = False,
 ) -> None:
