@@ -1,7 +1,7 @@
 """Check the wording of sources and pages: ``python tools/check_words.py [FILE ...]``, by default all of them.
 
-Prints ``file:line: word: use ...`` for each word of `WORDS`, and for each module in src whose first line begins with
-a question word. Exits with 1 if there is any. ``tests/test_words.py`` and the pre-commit hook run it.
+Prints ``file:line: word: use ...`` for each word of `WORDS`, and for each module in src whose first line begins
+with a question word. Exits with 1 if there is any. ``tests/test_words.py`` and the pre-commit hook run it.
 """
 
 from __future__ import annotations
