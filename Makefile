@@ -1,24 +1,24 @@
-# Two commands do everything on a fresh machine: make compare and make test.
+# On a fresh machine: make compare, or make test.
 
 PYTHON ?= python3
 BIN := .venv/bin
 LAB := .venv/installed-lab
 INSTALLED := .venv/installed-dev
 JOBS ?= 2
-# A file's tests stay together: they share what is costly to make.
+# A file's tests run in one worker, because they share costly fixtures.
 PYTEST := $(BIN)/python -m pytest -n $(JOBS) --dist loadfile
 KERAS_TESTS := tests/keras tests/test_examples.py
 
-.PHONY: compare calibrate test test-all lint docs bench bench-gpu released hazards faults scale clean
+.PHONY: compare calibrate test test-all lint docs bench bench-gpu released edge-cases faults scale clean
 
 compare: $(LAB)
 	$(BIN)/localnorm compare
 
-# How often the lab calls a placebo different, and how often it finds a planted harm.
+# False positives on a placebo, and power on a planted harm.
 calibrate: $(LAB)
 	$(BIN)/python -m benchmarks.calibration
 
-# Keras takes its backend once a process, so its tests run once for each.
+# Keras has one backend per process, so its tests run once for each.
 test: $(INSTALLED)
 	KERAS_BACKEND=tensorflow $(PYTEST)
 	KERAS_BACKEND=jax $(PYTEST) $(KERAS_TESTS)
@@ -37,30 +37,30 @@ lint: $(INSTALLED)
 docs: $(INSTALLED)
 	$(BIN)/sphinx-build -W --keep-going -b html docs docs/_build/html
 
-# Every rival on an otherwise idle machine; writes what docs/speed.md and the README say of the CPU.
+# Every CPU baseline, on an otherwise idle machine; writes the tables of docs/speed.md and the README.
 bench: $(INSTALLED)
 	$(BIN)/python -m benchmarks.cpu
 	$(BIN)/python -m benchmarks.cpu.tables
 	$(BIN)/python -m benchmarks.jax_door
 	$(BIN)/python -m benchmarks.keras_door
 
-# The same on a CUDA GPU; without one it says so and stops.
+# Check and time the Triton kernels on a CUDA GPU; without one it exits with a message.
 bench-gpu: $(INSTALLED)
 	$(BIN)/python -m benchmarks.gpu
 
-# Measures the frameworks that are installed, however they came there.
+# Survey whichever frameworks are installed.
 released: $(INSTALLED)
 	$(BIN)/python -m benchmarks.released
 
-# Every door by every hazard, on every backend of Keras.
-hazards: $(INSTALLED)
+# Every API on every edge case, on every backend of Keras.
+edge-cases: $(INSTALLED)
 	$(BIN)/python tools/edge_case_table.py
 
-# Every fault at every trial of a small study; make test runs one of each sort.
+# Inject every fault at every trial of a small study; make test runs one of each type.
 faults: $(INSTALLED)
 	$(BIN)/python tools/fault_table.py
 
-# What a study costs as it grows, with trials that do nothing, and what each engine costs and gains.
+# Overhead of large studies and of each engine, with trials that do nothing.
 scale: $(INSTALLED)
 	$(BIN)/python -m benchmarks.scale
 	$(BIN)/python -m benchmarks.engines

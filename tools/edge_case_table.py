@@ -1,4 +1,4 @@
-"""Run every API on every edge case and write docs/edge cases.md: ``python tools/edge_case_table.py``.
+"""Run every API on every edge case and write docs/edge-cases.md: ``python tools/edge_case_table.py``.
 
 Keras takes its backend once a process, so this calls itself once for each: ``--keras`` prints that API's part.
 """
@@ -16,19 +16,19 @@ from pathlib import Path
 from conformance import Api, Array, check_forward, check_gradient
 from edge_cases import EDGE_CASES, EdgeCase
 
-PAGE = Path(__file__).parents[1] / "docs" / "edge cases.md"
+PAGE = Path(__file__).parents[1] / "docs" / "edge-cases.md"
 BACKENDS = ("tensorflow", "jax", "torch")
-Column = dict[str, str]
+Column = dict[str, list[float]]
 
 HEAD = """\
-# APIs by edge cases
+# Edge cases
 
-Each row is an input that breaks a released implementation of LRN, or an obvious way to write one; each column is an
-API. A cell holds the worst error of the output and of the gradient, over all dtypes that the edge case can be stored
-in, as a part of the bound: at most 1 passes. The bound is 8 epsilons for float32 and float64, and one unit in the last
-place for float16 and bfloat16, of which rounding alone takes half (`tests/support/conformance.py` argues both). The NumPy API has no gradient.
+Inputs that break a released implementation of LRN, or an obvious way to write one, and the worst error of each API
+on all of them, over all dtypes that an input can be stored in. Errors are parts of the bound: at most 1 passes. The
+bound is 8 epsilons for float32 and float64, and one unit in the last place for float16 and bfloat16, of which
+rounding alone takes half (`tests/support/conformance.py` explains both). The NumPy API has no gradient.
 
-Written by `make edge cases` with {versions}.
+Written by `make edge-cases` with {versions}.
 
 """
 
@@ -41,17 +41,16 @@ def _error(check: Callable[..., float], api: Api, edge_case: EdgeCase, dtype: st
 
 
 def column(api: Api) -> Column:
-    """Return the API's cell for every edge case."""
-    cells = {}
+    """Return the API's worst error for every edge case: of the output, and of the gradient if it has one."""
+    errors = {}
     for edge_case in EDGE_CASES:
-        errors = [max(_error(check_forward, api, edge_case, dtype) for dtype in edge_case.dtypes)]
+        errors[edge_case.name] = [max(_error(check_forward, api, edge_case, dtype) for dtype in edge_case.dtypes)]
         if api.gradient:
             gradients = (
                 _error(check_gradient, api, edge_case, dtype, edge_case.grad()) for dtype in edge_case.dtypes
             )
-            errors.append(max(gradients))
-        cells[edge_case.name] = " / ".join("**fails**" if error > 1 else f"{error:.2f}" for error in errors)
-    return cells
+            errors[edge_case.name].append(max(gradients))
+    return errors
 
 
 def _keras_column(backend: str) -> Column:
@@ -66,14 +65,21 @@ def _keras_column(backend: str) -> Column:
     return cells
 
 
+def _worst(errors: Column, part: int) -> str:
+    """Return the worst error of output (0) or gradient (1) with its edge case, or the edge cases that fail."""
+    parts = {name: values[part] for name, values in errors.items() if part < len(values)}
+    failing = [name for name, error in parts.items() if error > 1]
+    if failing or not parts:
+        return f"**fails**: {', '.join(failing)}" if failing else ""
+    name = max(parts, key=lambda name: parts[name])
+    return f"{parts[name]:.2f} ({name})"
+
+
 def render(columns: dict[str, Column], versions: str) -> str:
     """Return the page."""
-    lines = [f"| edge case | {' | '.join(columns)} |", f"|---|{'---|' * len(columns)}"]
-    lines += [
-        f"| {edge_case.name} | {' | '.join(cells[edge_case.name] for cells in columns.values())} |"
-        for edge_case in EDGE_CASES
-    ]
-    lines += ["", "## What each edge case is", ""]
+    lines = ["| API | output | gradient |", "|---|---|---|"]
+    lines += [f"| {api} | {_worst(errors, 0)} | {_worst(errors, 1)} |" for api, errors in columns.items()]
+    lines += ["", "## The inputs", ""]
     lines += [f"- **{edge_case.name}**: {edge_case.why}" for edge_case in EDGE_CASES]
     return HEAD.format(versions=versions) + "\n".join(lines) + "\n"
 
