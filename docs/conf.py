@@ -1,6 +1,6 @@
 """Configuration of Sphinx."""
 
-from typing import Any
+from sphinx.application import Sphinx
 
 import localnorm
 
@@ -24,7 +24,7 @@ nitpicky = True
 nitpick_ignore_regex = [("py:class", r"(collections\.abc|torch|numpy|jax|flax|keras)\..*")]
 
 
-def _literal_blocks(_app: Any, _what: str, name: str, _object: Any, _options: Any, lines: list[str]) -> None:
+def _literal_blocks(_app: Sphinx, _what: str, name: str, _object: object, _options: object, lines: list[str]) -> None:
     """Show the tree of errors as it is drawn in the docstring."""
     if name == "localnorm.errors":
         ends = [i for i, line in enumerate(lines[:-2]) if line.endswith(":") and lines[i + 2].startswith("    ")]
@@ -32,6 +32,6 @@ def _literal_blocks(_app: Any, _what: str, name: str, _object: Any, _options: An
             lines[i] += ":"
 
 
-def setup(app: Any) -> None:
-    """Connect the functions above; called by Sphinx."""
+def setup(app: Sphinx) -> None:
+    """Connect the function above; called by Sphinx."""
     app.connect("autodoc-process-docstring", _literal_blocks)

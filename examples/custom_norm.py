@@ -2,9 +2,9 @@
 
     python examples/custom_norm.py
 
-Runs ``localnorm compare --smoke`` with the norms ``none``, ``local`` and `ChannelScale` of this module: half a minute,
-and too little to conclude from. Any callable ``builder(num_channels) -> Module`` that can be imported works, by its
-name ``module:attribute``.
+Runs ``localnorm compare --smoke`` with the norms ``none``, ``local`` and `ChannelScale` of this module: half a
+minute, and too little to conclude from. Any callable ``builder(num_channels) -> Module`` that can be imported
+works, by its name ``module:attribute``.
 """
 
 from __future__ import annotations

@@ -2,10 +2,10 @@
 
     KERAS_BACKEND=jax python examples/keras_cnn.py
 
-The article ("Normalization - machine learning note documentation", 22 November 2024) imports
-LocalResponseNormalization from tensorflow.keras.layers, where there is no such class. The rest is as printed there:
-two convolutions with the normalization between them, on 64 x 64 images of 10 classes. The images are scikit-learn's
-handwritten digits, enlarged. Works on the TensorFlow, JAX and torch backends of Keras.
+The article (docs/article.md) imports LocalResponseNormalization from tensorflow.keras.layers, where there is no
+such class. The rest is as printed there: two convolutions with the normalization between them, on 64 x 64 images
+of 10 classes. The images are scikit-learn's handwritten digits, enlarged. Works on the TensorFlow, JAX and torch
+backends of Keras.
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
     python examples/tune_norm.py
 
-The same as ``localnorm tune --trials 4 ...``. A real search has 60 trials, the default: about a minute on two cores.
+The same as ``localnorm tune --trials 4 ...``. A real search has 60 trials, the default: a minute on two cores.
 """
 
 from __future__ import annotations

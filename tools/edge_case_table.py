@@ -23,9 +23,9 @@ Column = dict[str, list[float]]
 HEAD = """\
 # Edge cases
 
-Inputs that break a released implementation of LRN, or an obvious way to write one, and the worst error of each API
-on all of them, over all dtypes that an input can be stored in. Errors are parts of the bound: at most 1 passes. The
-bound is 8 epsilons for float32 and float64, and one unit in the last place for float16 and bfloat16, of which
+Inputs that break a released implementation of LRN, or an obvious way to write one, and the worst error of each
+API on all of them, over all dtypes that an input can be stored in. Errors are parts of the bound: at most 1 passes.
+The bound is 8 epsilons for float32 and float64, and one unit in the last place for float16 and bfloat16, of which
 rounding alone takes half (`tests/support/conformance.py` explains both). The NumPy API has no gradient.
 
 Written by `make edge-cases` with {versions}.
