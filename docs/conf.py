@@ -24,7 +24,9 @@ nitpicky = True
 nitpick_ignore_regex = [("py:class", r"(collections\.abc|torch|numpy|jax|flax|keras)\..*")]
 
 
-def _literal_blocks(_app: Sphinx, _what: str, name: str, _object: object, _options: object, lines: list[str]) -> None:
+def _literal_blocks(
+    _app: Sphinx, _what: str, name: str, _object: object, _options: object, lines: list[str]
+) -> None:
     """Show the tree of errors as it is drawn in the docstring."""
     if name == "localnorm.errors":
         ends = [i for i, line in enumerate(lines[:-2]) if line.endswith(":") and lines[i + 2].startswith("    ")]
