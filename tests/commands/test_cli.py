@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 import tomllib
 import warnings
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
@@ -73,6 +75,14 @@ def test_bad_input_is_said_on_stderr_and_nothing_is_written(options: str, tmp_pa
 def test_the_version_is_that_of_the_package():
     result = _run("--version")
     assert (result.exit_code, result.stdout) == (0, f"{localnorm.__version__}\n")
+
+
+def test_the_version_is_in_one_place():
+    project = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text())["project"]
+    assert "version" not in project
+    assert "version" in project["dynamic"]
+    assert re.fullmatch(r"\d+\.\d+\.\d+\S*", localnorm.__version__)
+    assert version("localnorm") == localnorm.__version__, "the build must read it from src/localnorm/__init__.py"
 
 
 def test_a_folder_of_another_study_is_refused_and_unchanged(tmp_path: Path):
