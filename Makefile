@@ -54,11 +54,11 @@ released: $(INSTALLED)
 
 # Every API on every edge case, on every backend of Keras; writes docs/edge-cases.md.
 edge-cases: $(INSTALLED)
-	$(BIN)/python tools/edge_case_table.py
+	PYTHONPATH=tests/support $(BIN)/python tools/edge_case_table.py
 
 # Every fault at every trial of a small study; make test runs one of each kind.
 faults: $(INSTALLED)
-	$(BIN)/python tools/fault_table.py
+	PYTHONPATH=tests/support $(BIN)/python tools/fault_table.py
 
 # Scaling of a study with empty trials, and overhead and speedup of each engine.
 scale: $(INSTALLED)

@@ -41,7 +41,7 @@ def _identity(num_channels: int, dims: int) -> nn.Module:  # noqa: ARG001  the s
     return nn.Identity()
 
 
-placebo = Norm("placebo", "nothing, with initial weights of its own", _identity)
+placebo = Norm("placebo", "identity with other initial weights", _identity)
 
 
 def study_of(seeds: Sequence[int]) -> Study:

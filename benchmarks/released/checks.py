@@ -95,7 +95,7 @@ def _measure(section: Section, measures: list[Measure], names: Iterable[str] = I
                 error = measure(IMPLEMENTATIONS[name])
             except ConversionError:
                 cells.append("not expressible")
-            except Exception as problem:  # noqa: BLE001  each framework has errors of its own
+            except Exception as problem:  # noqa: BLE001  each framework raises other exceptions
                 cells.append(_short(problem))
             else:
                 cells.append(_number(error))
@@ -146,7 +146,7 @@ def even() -> Section:
         values: dict[str, Any] = dict(zip(row.roles, (4, 0.8, 0.75, 1.0), strict=True))
         try:
             y = one.run(x, {**values, **({"axes": (1,)} if "axes" in row.parameters else {})})
-        except Exception as problem:  # noqa: BLE001  each framework has errors of its own
+        except Exception as problem:  # noqa: BLE001  each framework raises other exceptions
             section.add(name, [defined, _short(problem)], wrong=False)
             continue
         fits = [w for w, (lo, hi) in windows.items() if _error(y, x, LRNSpec(lo, hi, 0.2, 0.75, 1.0)) <= WRONG]

@@ -94,7 +94,7 @@ def _tflite(resolver: str) -> Run:
         traced = tf.function(lambda a: tf.nn.local_response_normalization(a, **renamed))
         signature = traced.get_concrete_function(tf.TensorSpec(last.shape, tf.float32))
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # the interpreter is about to move to a package of its own
+            warnings.simplefilter("ignore")  # warns that the interpreter will move to another package
             interpreter: Any = tf.lite.Interpreter(
                 model_content=tf.lite.TFLiteConverter.from_concrete_functions([signature]).convert(),
                 experimental_op_resolver_type=tf.lite.experimental.OpResolverType[resolver],

@@ -165,7 +165,8 @@ _ROWS = (
         note="that it divides lrnAlpha is read in TensorFlow's cuda_dnn.cc, which multiplies it beforehand"),
     Convention(
         "cuda_convnet2", ("size", "scale", "pow", "minDiv"),
-        {"size": REQUIRED, "scale": REQUIRED, "pow": REQUIRED, "minDiv": 1.0, "type": "cmrnorm"}, LOW, divides=True,
+        {"size": REQUIRED, "scale": REQUIRED, "pow": REQUIRED, "minDiv": 1.0, "type": "cmrnorm"}, LOW,
+        divides=True,
         source="NormLayerParser in layer.py and kFCNorm in cudaconv3/src/conv_util.cu",
         call="type={type} size={size} scale={scale} pow={pow} minDiv={minDiv}",
         bounds={"size": (2, math.inf)},
@@ -197,7 +198,8 @@ _ROWS = (
         regions={0: {"algorithm": "lrn_across_channels"}, **_ONEDNN_WITHIN},
         note="ndims is the rank of the source, whose ndims - 2 spatial axes the window spans within a channel"),
     Convention(
-        "openvino", _ONNX, {"axes": REQUIRED, "alpha": 1.0, "beta": 0.5, "bias": 1.0, "size": 5}, ODD, divides=True,
+        "openvino", _ONNX, {"axes": REQUIRED, "alpha": 1.0, "beta": 0.5, "bias": 1.0, "size": 5}, ODD,
+        divides=True,
         source="the LRN-1 operation, docs.openvino.ai, and openvino.opset1.lrn",
         call="openvino.opset1.lrn(x, {})",
         regions={0: {"axes": (1,)}, 1: {"axes": (2,)}, 2: {"axes": (2, 3)}, 3: {"axes": (2, 3, 4)}},
@@ -272,7 +274,6 @@ CONVENTIONS: Mapping[str, Convention] = MappingProxyType({row.name: row for row 
 ALIASES = {
     "pytorch": "torch",
     "tf": "tensorflow",
-    "lite": "tflite",
     "ort": "onnxruntime",
     "trt": "tensorrt",
     "cv2": "opencv",

@@ -77,7 +77,7 @@ def local_response_norm(
         array([[0.6, 0.8, 0. ]], dtype=float32)
     """
     if isinstance(x, np.ma.MaskedArray):
-        raise DTypeError("x must not be a masked array, because LRN is undefined for missing values; pass x.filled(0).")
+        raise DTypeError("x must not be a masked array: LRN is undefined for missing values; pass x.filled(0).")
     array = np.asarray(x)
     if array.dtype.name not in _DTYPES:
         raise DTypeError(
@@ -161,5 +161,5 @@ def _blocks(x: NDArray[Any], axes: tuple[int, ...]) -> Iterator[tuple[slice, ...
 
 
 def _inside(outer: list[slice], inner: tuple[slice, ...]) -> tuple[slice, ...]:
-    """Return the index of a block within a block; the inner index is whole along the axis that the outer one cuts."""
+    """Return the index of a block in a block; the inner index is whole along the axis that the outer one cuts."""
     return tuple(o if i == slice(None) else i for o, i in zip(outer, inner, strict=True))

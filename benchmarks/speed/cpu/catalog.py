@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 
 from benchmarks.speed.cpu.baselines import (
     COMPILED,
+    COMPILED_EAGER,
     COMPILED_NO_POW,
-    COMPILED_OWN,
     EAGER,
     OUR_APIS,
     OURS_FRESH,
@@ -88,9 +88,9 @@ def _passes(part: str, extent: CpuExtent, measure: str) -> Iterator[Comparison]:
             if shape in extent.main:
                 comparison = comparison.with_entries(cases[:1], extent.compiled)
             elif beta == BETAS[0]:
-                comparison = comparison.with_entries(cases[:1], extent.only(COMPILED_OWN, COMPILED_NO_POW))
+                comparison = comparison.with_entries(cases[:1], extent.only(COMPILED_EAGER, COMPILED_NO_POW))
             if shape == extent.main[0] and beta == BETAS[0]:
-                comparison = comparison.with_entries(cases[1:], extent.only(COMPILED_OWN, COMPILED_NO_POW))
+                comparison = comparison.with_entries(cases[1:], extent.only(COMPILED_EAGER, COMPILED_NO_POW))
             yield comparison
 
 
@@ -112,7 +112,7 @@ def _windows(extent: CpuExtent) -> Iterator[Comparison]:
             cases = [extent.case(shape, size=size, beta=beta) for size in sizes]
             comparison = comparison.with_entries(cases, (OURS_FRESH,))
             if first:
-                baselines = (*extent.plain, *extent.only(COMPILED_OWN, COMPILED_NO_POW))
+                baselines = (*extent.plain, *extent.only(COMPILED_EAGER, COMPILED_NO_POW))
                 last = [replace(case, layout="NHWC") for case in cases]
                 comparison = comparison.with_entries(cases, baselines).with_entries(
                     last,
@@ -148,7 +148,7 @@ def _one_thread(extent: CpuExtent) -> Iterator[Comparison]:
             comparison = Comparison("one-thread", _name(shape, measure)).with_entries(
                 cases, (*OUR_APIS, *extent.plain)
             )
-            yield comparison.with_entries(cases[:1], extent.only(COMPILED_OWN, COMPILED_NO_POW))
+            yield comparison.with_entries(cases[:1], extent.only(COMPILED_EAGER, COMPILED_NO_POW))
 
 
 def _call(extent: CpuExtent) -> Iterator[Comparison]:
@@ -190,4 +190,4 @@ PARTS: dict[str, Callable[[CpuExtent], Iterator[Row]]] = {
     "networks": _networks,
     ONE_THREAD: _run(_one_thread),
 }
-"""In this order; for the last one the program starts a process of its own."""
+"""In the order in which they run; the last one runs in a separate process."""

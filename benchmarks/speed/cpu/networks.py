@@ -30,15 +30,15 @@ def time_network(name: str, batch: int, divided_by: int, rounds: int) -> Iterato
     """
     x = torch.randn(batch, 3, SIDES[name], SIDES[name])
     networks = _networks(name, divided_by)
-    want = _inference(networks[EAGER], x)()
+    want = inference(networks[EAGER], x)()
     for implementation in (OURS, IN_PLACE):
-        apart = float((_inference(networks[implementation], x)() - want).abs().max() / want.abs().max())
+        apart = float((inference(networks[implementation], x)() - want).abs().max() / want.abs().max())
         if not apart <= _EQUAL:
             raise SystemExit(
                 f"{name} with {implementation} differs by {apart:.1e} from torch: not equal, so nothing is timed."
             )
     jobs: dict[str, Action] = {
-        implementation: _inference(network, x) for implementation, network in networks.items()
+        implementation: inference(network, x) for implementation, network in networks.items()
     }
     yield from timed("networks", f"{name}, batch of {batch}, inference", f"{name}, inference", jobs, rounds)
     # The in-place layer would overwrite the input that its gradient needs.
@@ -71,15 +71,17 @@ def time_chain(shape: tuple[int, int, int, int], rounds: int) -> Iterator[Row]:
     first, second = (nn.Conv2d(channels, channels, 3, padding=1) for _ in range(2))
     norm = LocalResponseNorm(*PAPER)
     jobs = {
-        "chain": _inference(nn.Sequential(first, norm, second), x),
-        "first convolution": _inference(first, x),
-        "LRN": _inference(norm, x),
-        "second convolution": _inference(second, x),
+        "chain": inference(nn.Sequential(first, norm, second), x),
+        "first convolution": inference(first, x),
+        "LRN": inference(norm, x),
+        "second convolution": inference(second, x),
     }
     return timed("networks", f"chain on {'x'.join(map(str, shape))}", "chain", jobs, rounds)
 
 
-def _inference(network: nn.Module, x: Tensor) -> Callable[[], Tensor]:
+def inference(network: nn.Module, x: Tensor) -> Callable[[], Tensor]:
+    """Return a call of the network without gradients."""
+
     def run() -> Tensor:
         network.eval()
         with torch.inference_mode():

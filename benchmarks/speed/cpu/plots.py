@@ -25,8 +25,6 @@ _FAMILIES = {
 }
 """One curve each: the fastest of several ways to call one framework."""
 _BETA = 0.75
-_STYLE = {"svg.hashsalt": "localnorm", "svg.fonttype": "none", "font.size": 10}
-"""The salt makes the identifiers in the file, and so the whole file, the same in every run."""
 
 
 def charts(results: Results) -> dict[str, tuple[str, str]]:
@@ -87,6 +85,7 @@ def _measured(rows: Iterable[Row], implementations: Collection[str]) -> Iterator
 
 def _svg(figure: Figure, title: str) -> tuple[str, str]:
     file = io.StringIO()
-    with mpl.rc_context(_STYLE):
+    # The salt makes the identifiers in the file, and so the whole file, the same in every run.
+    with mpl.rc_context({"svg.hashsalt": "localnorm", "svg.fonttype": "none"}):
         figure.savefig(file, format="svg", metadata={"Title": title, "Date": None, "Creator": None})
     return title, "\n".join(line.rstrip() for line in file.getvalue().splitlines()) + "\n"

@@ -192,7 +192,7 @@ def target_tables(results: Results) -> str:
     for measure in NETWORKS:
         share = _share(measure, EAGER)(columns[0])
         if share is not None:
-            rows.append([f"({measure}, with torch's own LRN)", "", f"{share:.2f}", ""])
+            rows.append([f"({measure}, with torch's LRN)", "", f"{share:.2f}", ""])
     return "\n\n".join(
         (
             table(head, [target.row(columns) for target in TARGETS]),

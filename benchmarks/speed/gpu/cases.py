@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 from itertools import product
 
 from benchmarks.speed.cpu.baselines import (
+    COMPILED_EAGER,
     COMPILED_NO_POW,
-    COMPILED_OWN,
     EAGER,
     JAX,
     OURS,
@@ -56,7 +56,7 @@ class GpuExtent:
 
 def baselines(jax: bool) -> tuple[Implementation, ...]:
     """Return the baselines that run on a GPU; `jax` is whether JAX has one."""
-    torchs = (replace(implementation, dtypes=DTYPES) for implementation in (EAGER, COMPILED_OWN))
+    torchs = (replace(implementation, dtypes=DTYPES) for implementation in (EAGER, COMPILED_EAGER))
     return (OURS_COMPILED, *torchs, COMPILED_NO_POW, *([JAX] if jax else []))
 
 

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from benchmarks.speed.alexnet_googlenet import PAPER, alexnet, googlenet
 from benchmarks.speed.cpu.comparison import timed
+from benchmarks.speed.cpu.networks import inference
 from benchmarks.speed.cpu.results import Row
 from benchmarks.speed.rounds import Action
 from localnorm.torch import replace_lrn
@@ -35,7 +36,7 @@ def time_stems(batch: int, device: str, rounds: int) -> Iterator[Row]:
             raise SystemExit(
                 f"the stem of {name} differs by {apart:.1e} from torch's: not equal, so nothing is timed."
             )
-        for measure, prepare in (("inference", _inference), ("forward and backward", _both)):
+        for measure, prepare in (("inference", inference), ("forward and backward", _both)):
             jobs = {implementation: prepare(network, x) for implementation, network in networks.items()}
             comparison = f"stem of {name}, batch of {batch}, {measure}"
             yield from timed("gpu", comparison, f"{name}, {measure}", jobs, rounds, finish)
@@ -48,14 +49,6 @@ def stem(name: str) -> nn.Sequential:
     layers = list(build(lambda: nn.LocalResponseNorm(*PAPER)))
     last = max(i for i, layer in enumerate(layers) if isinstance(layer, nn.LocalResponseNorm))
     return nn.Sequential(*layers[: last + 2])
-
-
-def _inference(network: nn.Module, x: Tensor) -> Callable[[], object]:
-    def run() -> object:
-        with torch.inference_mode():
-            return network(x)
-
-    return run
 
 
 def _both(network: nn.Module, x: Tensor) -> Callable[[], object]:

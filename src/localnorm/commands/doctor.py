@@ -29,7 +29,7 @@ _SPEC = LRNSpec.from_torch(4, alpha=0.7, beta=0.75, k=1.0)
 
 
 def doctor() -> None:
-    """Show installed packages and kernels, and check the accuracy of each framework API; exit with 1 on failure."""
+    """Show installed packages and kernels, and check each framework API's accuracy; exit with 1 on failure."""
     table = Table(show_header=False, box=None, padding=(0, 2, 0, 0))
     # Folded, because rich would shorten a long word with an ellipsis, which ASCII lacks.
     table.add_column(overflow="fold")
@@ -131,7 +131,7 @@ def _threads() -> str:
 
     from localnorm.torch.system import parallel
 
-    pool = "torch's threads" if parallel() is not None else "a thread pool of its own"
+    pool = "torch's threads" if parallel() is not None else "a separate thread pool"
     return f"{torch.get_num_threads()}; the CPU kernel runs on {pool}"
 
 

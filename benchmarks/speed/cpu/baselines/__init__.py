@@ -65,7 +65,7 @@ OURS_NUMPY = Implementation(
     "localnorm NumPy, out=", "ours.numpy_out", OURS, THERE, dtypes=_DTYPES, measures=(FORWARD,)
 )
 EAGER = Implementation("torch eager", "torch.eager")
-COMPILED_OWN = Implementation("torch.compile, its own", "torch.compiled_own")
+COMPILED_EAGER = Implementation("torch.compile, its own", "torch.compiled_eager")
 COMPILED_SLICES = Implementation("torch.compile, slices", "torch.compiled_slices", dtypes=_DTYPES)
 COMPILED_NO_POW = Implementation(
     "torch.compile, slices without pow", "torch.compiled_slices_without_pow", dtypes=_DTYPES
@@ -87,7 +87,7 @@ OPENCV = Implementation("OpenCV", "opencv.layer", BASELINE, THERE, "cv2", ("NCHW
 
 CONTROLS = (COPY, RELU)
 OUR_APIS = (OURS_FRESH, OURS_IN_PLACE, OURS_NUMPY)
-COMPILED = (COMPILED_OWN, COMPILED_SLICES, COMPILED_NO_POW)
+COMPILED = (COMPILED_EAGER, COMPILED_SLICES, COMPILED_NO_POW)
 PLAIN = (EAGER, JAX, *TENSORFLOW, ONNXRUNTIME, OPENVINO, OPENCV)
 """Baselines that need no compilation; torch.compile takes seconds for each case."""
 ALL = (*CONTROLS, *OUR_APIS, *PLAIN, *COMPILED)
