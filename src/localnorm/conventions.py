@@ -298,12 +298,12 @@ def find_convention(framework: str, name: str = "framework") -> Convention:
         >>> find_convention("TF").name
         'tensorflow'
     """
-    key = framework.lower().replace("-", "_")
+    key = str(framework).lower().replace("-", "_")
     key = ALIASES.get(key, key)
     if key in CONVENTIONS:
         return CONVENTIONS[key]
     raise ConversionError(
-        f"{name} must be one of the conventions, got {framework!r}; {nearest(framework, CONVENTIONS)} "
+        f"{name} must be one of the conventions, got {framework!r}; {nearest(key, CONVENTIONS)} "
         f"There are {', '.join(CONVENTIONS)}."
     )
 

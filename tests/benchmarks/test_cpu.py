@@ -179,19 +179,19 @@ def test_targets_are_met_or_missed(results: Results):
     for row in rows:
         found.setdefault(row[0], row[1:])
     assert found["forward in place, copies"] == ["at most 3", *["1.50"] * 4, "met"]
-    assert found["forward, fresh output, in `torch.relu`"][1:] == [*["1.00"] * 4, "met"]
+    assert found["forward, fresh output / torch.relu"][1:] == [*["1.00"] * 4, "met"]
     assert found["forward, times as fast as torch eager"][1:] == [*["30.00"] * 4, "met"]
     assert found["as the fastest torch.compile"][1:] == [*["**2.50**"] * 4, "missed"]
-    assert found["as OpenVINO, both into memory that is there"][1:] == [*["**1.50**"] * 4, "missed"]
-    assert found["as onnxruntime, likewise"][1:] == [*["20.00"] * 4, "met"]
+    assert found["as OpenVINO, both into existing memory"][1:] == [*["**1.50**"] * 4, "missed"]
+    assert found["as onnxruntime, both into existing memory"][1:] == [*["20.00"] * 4, "met"]
     assert found["as TensorFlow, channels last"][1:] == [*["6.00"] * 4, "met"]
-    assert found["the slower layout in the faster one"][1:] == [*["1.25"] * 4, "met"]
-    assert found["size 65 in size 5"][1:] == [*["1.40"] * 4, "met"]
-    assert found["bfloat16 in float32"][1:] == [*["0.90"] * 4, "met"]
+    assert found["slower layout / faster layout"][1:] == [*["1.25"] * 4, "met"]
+    assert found["window 65 / window 5"][1:] == [*["1.40"] * 4, "met"]
+    assert found["bfloat16 / float32"][1:] == [*["0.90"] * 4, "met"]
     assert found["a call on 4 numbers, microseconds"][1:] == ["25.00", "met"]
-    assert found["AlexNet, inference: speed in that without LRN"][1:] == ["0.96", "met"]
-    assert found["GoogLeNet, training: speed in that without LRN"][1:] == ["", "not measured"]
-    assert found["convolution, LRN, convolution: in the sum of their times"][1:] == ["1.05", "met"]
+    assert found["AlexNet, inference: speed / speed without LRN"][1:] == ["0.96", "met"]
+    assert found["GoogLeNet, training: speed / speed without LRN"][1:] == ["", "not measured"]
+    assert found["chain of convolution, LRN, convolution / sum of their times"][1:] == ["1.05", "met"]
     assert found["(AlexNet, inference, with torch's LRN)"][1] == "0.50"
 
 

@@ -118,7 +118,7 @@ def test_only_specs(spec: object):
 
 
 def test_a_mask_is_not_dropped():
-    with pytest.raises(DTypeError, match=r"must not be a masked array, .*; pass x.filled\(0\)"):
+    with pytest.raises(DTypeError, match=r"must not be a masked array: .*; pass x.filled\(0\)"):
         local_response_norm(np.ma.masked_less(np.ones((2, 3)), 2.0), SPEC)
 
 

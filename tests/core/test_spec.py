@@ -371,3 +371,11 @@ def test_means_what_torch_means(size: int):
 def test_the_page_holds_the_table_and_its_notes():
     page = (Path(__file__).parents[2] / "docs" / "definition.md").read_text(encoding="utf-8")
     assert markdown() in page, "paste localnorm.conventions.markdown() into docs/definition.md"
+
+
+@pytest.mark.parametrize("name", [5, None, ""])
+def test_a_framework_that_is_no_name_is_refused(name: object):
+    with pytest.raises(
+        ConversionError, match=r"framework must be one of the conventions, got .*; check the spelling"
+    ):
+        LRNSpec.from_framework(name)

@@ -98,16 +98,18 @@ _LAST: dict[str, Any] = {"layout": "NHWC"}
 
 TARGETS = (
     Target("forward in place, copies", 3, lambda t: t.copies(IN_PLACE)),
-    Target("forward into an array that is there (NumPy), copies", 3, lambda t: t.copies(THERE)),
+    Target("forward into existing memory (NumPy), copies", 3, lambda t: t.copies(THERE)),
     Target(
-        "forward, fresh output, in `torch.relu`",
+        "forward, fresh output / torch.relu",
         1.1,
         lambda t: ratio(t.one("forward", FRESH), t.one("forward", "relu")),
     ),
     Target("forward, times as fast as torch eager", 15, lambda t: t.faster(EAGER), at_least=True),
     Target("as the fastest torch.compile", 3, lambda t: t.faster(COMPILED), at_least=True),
-    Target("as OpenVINO, both into memory that is there", 2, lambda t: t.faster("OpenVINO", THERE), at_least=True),
-    Target("as onnxruntime, likewise", 10, lambda t: t.faster("onnxruntime", THERE), at_least=True),
+    Target("as OpenVINO, both into existing memory", 2, lambda t: t.faster("OpenVINO", THERE), at_least=True),
+    Target(
+        "as onnxruntime, both into existing memory", 10, lambda t: t.faster("onnxruntime", THERE), at_least=True
+    ),
     Target("as TensorFlow, channels last", 4, lambda t: t.faster(TENSORFLOW, **_LAST), at_least=True),
     Target(
         "forward and backward, times as fast as torch eager",
@@ -119,13 +121,13 @@ TARGETS = (
         "as the fastest torch.compile", 5, lambda t: t.faster(COMPILED, part="backward", **_BACK), at_least=True
     ),
     Target(
-        "the slower layout in the faster one",
+        "slower layout / faster layout",
         1.3,
         lambda t: _most((t.slower("forward", {}, **_LAST), t.slower("forward", _LAST))),
     ),
-    Target("size 65 in size 5", 1.5, lambda t: t.slower("windows", {}, size=65)),
-    Target("bfloat16 in float32", 1, lambda t: t.slower("dtypes", {}, dtype="bfloat16")),
-    Target("float16 in float32", 1, lambda t: t.slower("dtypes", {}, dtype="float16")),
+    Target("window 65 / window 5", 1.5, lambda t: t.slower("windows", {}, size=65)),
+    Target("bfloat16 / float32", 1, lambda t: t.slower("dtypes", {}, dtype="bfloat16")),
+    Target("float16 / float32", 1, lambda t: t.slower("dtypes", {}, dtype="float16")),
 )
 
 
@@ -174,12 +176,12 @@ ONCE = (
     Target(f"{SMALLEST}, times as fast as torch eager", 3, _small, at_least=True),
     Target("a call on 4 numbers, microseconds", 30, _call),
     Target("first result in a new process, seconds beyond importing torch", 1, _first),
-    Target("kept for the backward pass, in inputs", 1, _kept),
+    Target("kept for the backward pass, in multiples of the input", 1, _kept),
     *(
-        Target(f"{measure}: speed in that without LRN", 0.93, _share(measure, FRESH), at_least=True)
+        Target(f"{measure}: speed / speed without LRN", 0.93, _share(measure, FRESH), at_least=True)
         for measure in NETWORKS
     ),
-    Target("convolution, LRN, convolution: in the sum of their times", 1.1, _chain),
+    Target("chain of convolution, LRN, convolution / sum of their times", 1.1, _chain),
 )
 
 
