@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from benchmarks.calibration import HARM, PLACEBO, harmed, standings, study_of
+from benchmarks.lab.calibration import HARM, PLACEBO, harmed, standings, study_of
 
 from localnorm.lab.records.record import Trial
 from made_records import Ended, Fate, Run, records

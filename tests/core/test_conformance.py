@@ -1,4 +1,4 @@
-"""Every API takes the exam: random cases and edge cases, forward and gradient; and the exam takes one itself."""
+"""Conformance of every API on random cases and edge cases, forward and gradient; and tests of the suite itself."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def test_edge_case_gradient(api: Api, edge_case: EdgeCase, dtype: str):
     check_gradient(api, edge_case.x(), edge_case.grad(), dtype, edge_case.spec, edge_case.axis, edge_case.layout)
 
 
-# The rest is the exam's own exam: what is wrong must fail, on the edge case that is named after it.
+# Tests of the suite itself: a wrong implementation must fail, on the edge case that is named after its mistake.
 
 
 def _summed_by(window_sum, x: Array, dtype: str, spec: LRNSpec, axis: int, layout: str) -> Array:  # noqa: ARG001

@@ -11,7 +11,7 @@ every_dtype = pytest.mark.parametrize("dtype", DTYPES)
 
 
 def cases(*apis: Api) -> pytest.MarkDecorator:
-    """Every API by every random case; what is compiled for each shape takes every sixteenth."""
+    """Every API by every random case; an API that compiles for each shape runs every sixteenth."""
     return pytest.mark.parametrize(
         ("api", "case"),
         [
@@ -42,6 +42,6 @@ def edge_cases(*apis: Api) -> pytest.MarkDecorator:
 
 
 def _marks(api: Api, edge_case: EdgeCase, dtype: str) -> list[pytest.MarkDecorator]:
-    """Keras hands on to APIs that took every dtype, and compiles each anew: float32 speaks for the others."""
+    """Keras wraps APIs that are tested with every dtype, so its dtypes other than float32 are slow tests."""
     compiles = api.name in ("keras-tensorflow", "keras-jax")
     return [pytest.mark.slow] if compiles and "float32" in edge_case.dtypes and dtype != "float32" else []

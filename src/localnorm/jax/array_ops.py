@@ -52,7 +52,7 @@ def _costly_sum(q: Array, lo: int, hi: int, axes: Sequence[int]) -> Array:
 
 
 _WIDEST_REDUCED = 33
-"""From there on, element by element is slower than sums of slices: ``python -m benchmarks.jax_windows``."""
+"""From this size on, slices are slower, as ``python -m benchmarks.speed.jax_window_sums`` measures."""
 
 OPERATIONS = Operations(
     where=jnp.where,

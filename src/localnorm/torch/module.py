@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from torch import Tensor
 
 from localnorm.axes import whole_axis
-from localnorm.conventions import sum_to_mean
+from localnorm.conversion import sum_to_mean
 from localnorm.errors import ConversionError
 from localnorm.spec import LRNSpec
 from localnorm.torch.functional import apply_spec, checked_channel
