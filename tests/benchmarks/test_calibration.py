@@ -1,4 +1,4 @@
-"""The calibration: what it counts, of records whose verdicts are known."""
+"""The calibration of the lab: counts of verdicts on made-up records."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The conversions against the frameworks themselves, as far as they are installed.
+"""Check the conversions against the installed frameworks themselves.
 
 A test of a wrong release describes its error, so that a corrected release makes it fail; then run
 ``python -m benchmarks.released`` again and move the case to those that are right.

@@ -375,7 +375,5 @@ def test_the_page_holds_the_table_and_its_notes():
 
 @pytest.mark.parametrize("name", [5, None, ""])
 def test_a_framework_that_is_no_name_is_refused(name: object):
-    with pytest.raises(
-        ConversionError, match=r"framework must be one of the conventions, got .*; check the spelling"
-    ):
+    with pytest.raises(ConversionError, match=r"framework must be one of the conventions, got (5|None|''); "):
         LRNSpec.from_framework(name)

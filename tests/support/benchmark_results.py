@@ -1,4 +1,4 @@
-"""Made-up results of the CPU benchmark, as small as a file of them can be."""
+"""Minimal made-up results of the CPU benchmark."""
 
 from __future__ import annotations
 
