@@ -104,7 +104,7 @@ class LocalResponseNorm(LearnedValues):
 
     @property
     def alpha(self) -> float | Tensor:
-        """Factor of the mean of squares, ``spec.alpha`` times the elements of a window; a tensor if learned."""
+        """Factor of the mean of squares: ``spec.alpha`` times the elements of a window; a tensor where learned."""
         return self.value("alpha", sum_to_mean(self.spec.alpha, self.spec.count))
 
     @property
