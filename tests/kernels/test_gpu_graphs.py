@@ -7,7 +7,7 @@ can't be made for a device that torch is not linked with.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import pytest
@@ -22,15 +22,16 @@ from triton.backends.compiler import GPUTarget
 from triton.runtime import driver
 
 from localnorm import LRNSpec
+from localnorm.kernels.available import gpu_kernel
 from localnorm.learnable import NAMES
 from localnorm.torch import cuda_op
 from localnorm.torch.functional import apply_spec
 
-# Registered where the module is imported, which the API itself does when a graph for CUDA is compiled.
+# Registered when the module is imported, which the API does when a graph for CUDA is compiled.
 OPERATORS = torch.ops.localnorm
 assert cuda_op
 SHAPE = (6, 24, 5, 3)
-NARROW, WIDE = (2, 2, 1e-4, 0.75, 1.0, 1), (9, 12, 1e-4, 0.6, 1.0, 1)
+NARROW, WIDE = (2, 2, 1e-4, 0.75, 1.0, 0, [1]), (9, 12, 1e-4, 0.6, 1.0, 0, [1])
 LAYOUTS = {"channels first": torch.contiguous_format, "channels last": torch.channels_last}
 
 pytestmark = [
@@ -47,8 +48,13 @@ class _Hopper:
 
 
 @pytest.fixture(autouse=True)
-def hopper(monkeypatch: pytest.MonkeyPatch) -> None:
+def hopper(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Enable the kernel, for a GPU that is not there."""
     monkeypatch.setattr(driver, "_active", _Hopper())
+    monkeypatch.setenv("LOCALNORM_GPU", "1")
+    gpu_kernel.cache_clear()
+    yield
+    gpu_kernel.cache_clear()
 
 
 def _tensors(layout: str, dynamic: bool, dtype: torch.dtype = torch.float16) -> tuple[Tensor, Tensor]:

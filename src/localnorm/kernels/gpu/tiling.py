@@ -71,7 +71,7 @@ class Plan:
         return (self.grid[0], 3, channels) if own else (self.grid[0] * self.grid[1], 3, 1)
 
 
-def takes(spec: LRNSpec, learned: Collection[str], channels: int) -> bool:
+def values_in_range(spec: LRNSpec, learned: Collection[str], channels: int) -> bool:
     """Whether the kernel is right for these values, and can count these channels."""
     fixed = {name: getattr(spec, name) for name in NAMES if name not in learned}
     return (
