@@ -1,4 +1,4 @@
-"""The NumPy door."""
+"""`local_response_norm` for NumPy arrays."""
 
 from __future__ import annotations
 
@@ -31,12 +31,12 @@ def _window_sum(q: NDArray[Any], lo: int, hi: int, axes: Sequence[int]) -> NDArr
 _OPERATIONS = Operations(
     where=np.where,
     total=np.sum,
-    either=lambda condition, then, otherwise: then() if condition else otherwise(),
+    cond=lambda condition, then, otherwise: then() if condition else otherwise(),
     sqrt=np.sqrt,
     log=np.log,
-    power=lambda s, exponent, ordinary: np.power(s, exponent),  # noqa: ARG005
-    cheap_sum=_window_sum,
-    costly_sum=_window_sum,
+    power=lambda s, exponent, positive_finite: np.power(s, exponent),  # noqa: ARG005
+    window_sum=_window_sum,
+    window_sum_once=_window_sum,
 )
 
 
@@ -77,7 +77,7 @@ def local_response_norm(
         array([[0.6, 0.8, 0. ]], dtype=float32)
     """
     if isinstance(x, np.ma.MaskedArray):
-        raise DTypeError("x must not be masked, since a window has no word for what is missing; pass x.filled(0).")
+        raise DTypeError("x must not be masked, because LRN is undefined for missing values; pass x.filled(0).")
     array = np.asarray(x)
     if array.dtype.name not in _DTYPES:
         raise DTypeError(
@@ -127,7 +127,7 @@ def _as_laid_out(x: NDArray[Any], layout: Layout, array: int) -> NDArray[Any]:
 def _plainly(x: NDArray[Any], out: NDArray[Any], spec: LRNSpec, axes: tuple[int, ...]) -> None:
     """Write the result of plain operations in float64, which are right for every x."""
     arithmetic = Arithmetic(_OPERATIONS, spec, axes, "float64", x.dtype.name)
-    # Infinities and NaNs are answers here, and half precision may have none better.
+    # Infinities and NaNs are right results here, and half precision may have no better ones.
     with np.errstate(all="ignore"):
         for index in _blocks(x, axes):
             out[index] = arithmetic.forward(x[index].astype(np.float64), {})

@@ -17,7 +17,7 @@ from torch._subclasses.fake_tensor import FakeTensorMode
 from localnorm import LRNSpec
 from localnorm.errors import DeviceError
 from localnorm.kernels import available, gpu
-from localnorm.kernels.gpu.tiling import plan, values_in_range
+from localnorm.kernels.gpu.tiling import tile_work, values_in_range
 from localnorm.kernels.layout import layout
 from localnorm.torch import LocalResponseNorm, call, cuda, dispatch
 from localnorm.torch.call import Call
@@ -66,15 +66,15 @@ def test_programs_cover_every_element(shape: tuple[int, ...], order: tuple[int, 
         step *= shape[axis]
     found = layout(shape, 1, steps)
     count = found.elements // found.channels
-    for (lo, hi), itemsize, backward, own in product(WINDOWS, (2, 4), (False, True), (False, True)):
+    for (lo, hi), itemsize, backward, per_channel in product(WINDOWS, (2, 4), (False, True), (False, True)):
         window = [min(reach, found.channels - 1) for reach in (lo, hi)]
-        got = plan(found, *window, itemsize, 132, backward=backward, own=own)
+        got = tile_work(found, *window, itemsize, 132, backward=backward, per_channel=per_channel)
         tiles, blocks = got.grid
-        units = count * -(-found.channels // got.chunk) if got.kind == "side" else count
+        units = count * -(-found.channels // got.chunk) if got.kind == "channels_last" else count
         assert (tiles - 1) * got.tile < units <= tiles * got.tile
         assert (blocks - 1) * got.block < found.channels <= blocks * got.block
         assert blocks < 2**16
-        assert not (own and got.kind == "side"), "what lies side by side has values in common"
+        assert not (per_channel and got.kind == "channels_last"), "channels last, all channels share the values"
         assert (got.kind == "wide") == (sum(window) >= 9)
         # Where the two blocks of a wide window met, what is between them would count twice.
         assert got.kind != "wide" or got.chunk <= sum(window)
@@ -82,12 +82,12 @@ def test_programs_cover_every_element(shape: tuple[int, ...], order: tuple[int, 
 
 def test_offsets_beyond_32_bits_are_noticed():
     small, large = (layout((n, 64, 128, 128), 1, (2**20, 2**14, 128, 1)) for n in (1024, 4096))
-    assert [plan(found, 2, 2, 4, 132).long for found in (small, large)] == [False, True]
+    assert [tile_work(found, 2, 2, 4, 132).long for found in (small, large)] == [False, True]
 
 
 def test_small_inputs_are_cut_into_blocks_of_channels():
     found = layout((2, 256, 8, 8), 1, (16384, 64, 8, 1))
-    assert plan(found, 2, 2, 4, 132).grid == (1, 16)
+    assert tile_work(found, 2, 2, 4, 132).grid == (1, 16)
 
 
 def test_values_beyond_float64_are_not_taken():

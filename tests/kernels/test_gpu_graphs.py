@@ -109,7 +109,7 @@ def _launched(graph: GraphModule) -> list[tuple[str, list[str]]]:
 
 
 @pytest.mark.parametrize(
-    ("values", "kernel"), [(NARROW, {"rows_forward", "side_forward"}), (WIDE, {"wide_forward"})]
+    ("values", "kernel"), [(NARROW, {"channels_first_forward", "channels_last_forward"}), (WIDE, {"wide_forward"})]
 )
 def test_forward(values: tuple[Any, ...], kernel: set[str], layout: str, dynamic: bool):
     x, _ = _tensors(layout, dynamic)
@@ -139,7 +139,7 @@ def test_backward(numbers: int, values: tuple[Any, ...], layout: str, dynamic: b
     if values is WIDE:
         assert launched == [("wide_terms", sorted(["h", "r", *sums])), ("wide_through", ["y"])]
     else:
-        kind = "side" if layout == "channels last" and numbers < 24 else "rows"
+        kind = "channels_last" if layout == "channels last" and numbers < 24 else "channels_first"
         assert launched == [(f"{kind}_backward", sorted(["y", *sums]))]
     outputs = _outputs(graph)
     assert len(outputs) == 1 + len(learned)

@@ -10,8 +10,7 @@ from conformance import DTYPES, Api, Array
 from localnorm import LRNSpec
 from localnorm.axes import window_axes
 from localnorm.learnable import NAMES
-from localnorm.torch import LocalResponseNorm
-from localnorm.torch import array_ops, traced
+from localnorm.torch import LocalResponseNorm, array_ops, traced
 from localnorm.torch.call import Call
 from localnorm.torch.functional import apply_spec
 from tensors import as_tensor

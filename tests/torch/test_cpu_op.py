@@ -65,7 +65,9 @@ def test_torchs_own_checks(spec: LRNSpec, layout: str):
 
 @pytest.mark.parametrize("layout", LAYOUTS)
 def test_torchs_own_checks_of_the_gradient(layout: str):
-    torch.library.opcheck(backward_operator, (_grad(), _input(layout).detach(), None, None, None, *_rest(SPECS["even"])))
+    torch.library.opcheck(
+        backward_operator, (_grad(), _input(layout).detach(), None, None, None, *_rest(SPECS["even"]))
+    )
 
 
 LEARNED = [

@@ -19,7 +19,9 @@ LAYER = LocalResponseNorm(4, alpha=0.7)
 
 def _operator(x: torch.Tensor) -> torch.Tensor:
     spec = LAYER.spec
-    return torch.ops.localnorm.local_response_norm(x, None, None, None, spec.lo, spec.hi, spec.alpha, spec.beta, spec.k, 0, [1])
+    return torch.ops.localnorm.local_response_norm(
+        x, None, None, None, spec.lo, spec.hi, spec.alpha, spec.beta, spec.k, 0, [1]
+    )
 
 
 def _compiled(x: torch.Tensor) -> torch.Tensor:

@@ -1,4 +1,4 @@
-"""A smoke test for each private torch API that `localnorm.torch.functorch` uses, to notice when torch moves one."""
+"""A smoke test for each private torch API in `localnorm.torch.functorch`, to notice when torch moves one."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ def test_get_current_dispatch_mode():
 def test_torch_dispatch_of_a_class():
     class Hooked(torch.Tensor):
         @classmethod
-        def __torch_dispatch__(cls, func, types, args=(), kwargs=None):  # noqa: ARG003
+        def __torch_dispatch__(cls, func, types, args=(), kwargs=None):
             return func(*args, **(kwargs or {}))
 
     class Plain(torch.Tensor):
@@ -113,7 +113,7 @@ def test_dynamo_marked_constant():
 
     @functorch.compile_time_constant
     def constant(number: int) -> int:
-        calls.append(open("/dev/null").close())  # noqa: PTH123, SIM115
+        calls.append(open("/dev/null").close())  # noqa: PTH123
         return number + 1
 
     torch.compiler.reset()

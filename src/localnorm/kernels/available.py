@@ -45,7 +45,7 @@ def gpu_kernel() -> ModuleType | None:
         return None
     if setting != "1":
         warnings.warn(
-            "CUDA tensors are normalized by torch operations in float64, which are exact and slower than a kernel. "
+            "CUDA tensors are normalized by torch operations in float64, exact but slower than a kernel. "
             "localnorm's Triton kernel is experimental and has never run on a GPU; set the environment variable "
             f"{_GPU}=1 to use it, or {_GPU}=0 to silence this warning.",
             RuntimeWarning,

@@ -41,14 +41,14 @@ TRACED = Operations(
     where=torch.where,
     total=torch.sum,
     # The value of the condition is unknown, so take the branch that is right for every value.
-    either=lambda condition, then, otherwise: otherwise(),  # noqa: ARG005
+    cond=lambda condition, then, otherwise: otherwise(),  # noqa: ARG005
     sqrt=torch.sqrt,
     log=torch.log,
-    power=lambda s, exponent, ordinary: torch.pow(s, exponent),  # noqa: ARG005
-    cheap_sum=_window_sum,
-    costly_sum=_window_sum,
+    power=lambda s, exponent, positive_finite: torch.pow(s, exponent),  # noqa: ARG005
+    window_sum=_window_sum,
+    window_sum_once=_window_sum,
 )
-EAGER = replace(TRACED, either=lambda condition, then, otherwise: then() if condition else otherwise())
+EAGER = replace(TRACED, cond=lambda condition, then, otherwise: then() if condition else otherwise())
 
 
 def wide_dtype(x: Tensor) -> torch.dtype:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import torch
@@ -35,7 +35,7 @@ class EagerFunction(torch.autograd.Function):
     """
 
     @staticmethod
-    def forward(  # type: ignore[override]
+    def forward(
         ctx: Any,  # noqa: ANN401
         x: Tensor,
         passes: Passes,
@@ -149,7 +149,12 @@ def gradients(call: Call, passes: Passes) -> Gradients:
 
 
 def _call(
-    x: Tensor, spec: LRNSpec, axes: tuple[int, ...], names: tuple[str, ...], values: Any, grad: Tensor | None = None  # noqa: ANN401
+    x: Tensor,
+    spec: LRNSpec,
+    axes: tuple[int, ...],
+    names: tuple[str, ...],
+    values: Sequence[Tensor],
+    grad: Tensor | None = None,
 ) -> Call:
     return Call(x, spec, axes, dict(zip(names, values, strict=True)), grad)
 

@@ -104,11 +104,11 @@ def _left(call: Call, done: Any, x: Tensor, out: Tensor, grad: Tensor | None = N
     if not done.left:
         return
     values = {name: value.reshape(-1, 1) for name, value in call.values.items()}
-    arrays = (x, out) if grad is None else (x, out, grad)
-    views = [_as_laid_out(array, done.layout, i) for i, array in enumerate(arrays)]
+    arrays = {"x": x, "out": out} | ({} if grad is None else {"grad": grad})
+    views = {name: _as_laid_out(array, done.layout, i) for i, (name, array) in enumerate(arrays.items())}
     for index in done.left:
-        x_part, out_part, *grad_part = (view[index] for view in views)
-        yield Call(x_part, call.spec, (0,), values, *(grad_part or [None]), out_part)
+        parts: dict[str, Any] = {name: view[index] for name, view in views.items()}
+        yield Call(spec=call.spec, axes=(0,), values=values, **parts)
 
 
 def _as_laid_out(x: Tensor, layout: Layout, array: int) -> Tensor:

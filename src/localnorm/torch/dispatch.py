@@ -1,8 +1,8 @@
 """Choose how a call is computed: one ordered table of paths, of which the first that takes the call runs.
 
-The launchers in the table decide nothing. A call is looked up once on its way in. An autograd function looks up its
-passes when they run, from the rows for derivatives or for kernels on, because torch.func may have unwrapped the
-tensors meanwhile; so does the operator in a compiled graph.
+The launchers in the table decide nothing. A call is looked up once on its way in. An autograd function looks up
+its passes when they run, from the rows for derivatives or for kernels on, because torch.func may have unwrapped
+the tensors meanwhile; so does the operator in a compiled graph.
 """
 
 from __future__ import annotations

@@ -37,14 +37,21 @@ def has_node(call: Call) -> bool:
     Source: LRN, versions 1 and 13, in onnx/docs/Operators.md.
     """
     # torch before 2.8 can't name a node.
-    if not call.spec.alpha or call.values or call.axes != (1,) or call.x.ndim < 3 or not hasattr(torch.onnx, "ops"):
+    if (
+        not call.spec.alpha
+        or call.values
+        or call.axes != (1,)
+        or call.x.ndim < 3
+        or not hasattr(torch.onnx, "ops")
+    ):
         return False
     return node_attributes(call.spec, call.x.dtype) is not None
 
 
 def node(call: Call) -> Tensor:
     """Return the normalized x as one LRN node."""
-    x, attributes = call.x, dict(node_attributes(call.spec, call.x.dtype) or {})
+    x = call.x
+    attributes: dict[str, Any] = {**(node_attributes(call.spec, x.dtype) or {})}
     y: Tensor = torch.onnx.ops.symbolic("LRN", (x,), attributes, dtype=x.dtype, shape=x.shape)
     return y
 

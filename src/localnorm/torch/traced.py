@@ -68,7 +68,7 @@ def tangent(call: Call, dx: Tensor | None, dvalues: Values) -> Tensor:
 
 
 def backward_of_gradients(call: Call, received: Sequence[Tensor]) -> Gradients:
-    """Return the gradients of what `backward` returns, given the gradients of its results; "grad" is that for grad.
+    """Return the gradients of the results of `backward`, given those of its results; "grad" is that for grad.
 
     By ``torch.func.vjp``, which has derivatives itself and works under every other transform.
     """
