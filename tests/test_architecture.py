@@ -225,7 +225,16 @@ def test_the_jax_function_needs_no_flax():
         ("localnorm.keras", ["LocalResponseNormalization"]),
         (
             "localnorm.torch",
-            ["GDN", "IGDN", "LocalResponseNorm", "local_response_norm", "replace_lrn", "restore_lrn"],
+            [
+                "GDN",
+                "IGDN",
+                "LocalResponseNorm",
+                "SwapReport",
+                "SwappedLayer",
+                "local_response_norm",
+                "replace_lrn",
+                "restore_lrn",
+            ],
         ),
     ],
 )

@@ -31,12 +31,12 @@ def _window_sum(q: NDArray[Any], lo: int, hi: int, axes: Sequence[int]) -> NDArr
 _OPERATIONS = Operations(
     where=np.where,
     total=np.sum,
-    either=lambda condition, then, otherwise: then() if condition else otherwise(),
+    cond=lambda condition, then, otherwise: then() if condition else otherwise(),
     sqrt=np.sqrt,
     log=np.log,
-    power=lambda s, exponent, ordinary: np.power(s, exponent),  # noqa: ARG005
-    cheap_sum=_window_sum,
-    costly_sum=_window_sum,
+    power=lambda s, exponent, positive_finite: np.power(s, exponent),  # noqa: ARG005
+    window_sum=_window_sum,
+    window_sum_once=_window_sum,
 )
 
 
