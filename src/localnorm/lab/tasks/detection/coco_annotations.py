@@ -33,7 +33,7 @@ def _content(folder: Path) -> dict[str, Any]:
     except FileNotFoundError:
         raise DataError(
             "a COCO folder must hold images/ and annotations.json, or train/, val/ and test/ that each do, got no "
-            f"{path}; see docs/lab.md, 'Detection on your own images'."
+            f"{path}; see docs/bring-your-own.md, 'Object detection'."
         ) from None
     except ValueError as problem:
         raise DataError(f"annotations must be JSON, got {problem} in {path}; export them again.") from None

@@ -25,7 +25,7 @@ from localnorm.lab.tasks.task import Split, Task
 
 TRAIN, VALIDATION, TEST = 600, 150, 300
 EPOCHS, LEARNING_RATE, BATCH_SIZE = 15, 1e-2, 16
-"""Enough for Adam to learn without a norm, and with each norm that docs/lab.md shows."""
+"""Enough for Adam to learn without a norm, and with each norm that docs/tasks.md names."""
 
 TEXTURES = ("brick", "grass", "gravel")
 _SQUARES = (9, 3, 4)  # Of the 16 of each texture: to train, validation and test.
