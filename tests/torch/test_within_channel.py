@@ -70,6 +70,7 @@ every_case = pytest.mark.parametrize(
 )
 
 
+@pytest.mark.sampled(1 / 4, "api name", "api dtype")
 @every_api
 @every_case
 def test_forward(api, name: str, dtype: str):
@@ -77,6 +78,7 @@ def test_forward(api, name: str, dtype: str):
     check_forward(api, x, dtype, spec, axis)
 
 
+@pytest.mark.sampled(1 / 4, "api layout", "dtype layout")
 @every_api
 @every_dtype
 @pytest.mark.parametrize("layout", LAYOUTS)
@@ -86,6 +88,7 @@ def test_forward_of_any_layout(api, layout: str, dtype: str):
     check_forward(api, x, dtype, BOX, 1, layout)
 
 
+@pytest.mark.sampled(1 / 4, "api name", "api dtype")
 @every_api
 @every_case
 def test_gradient(api, name: str, dtype: str):
