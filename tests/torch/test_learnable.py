@@ -63,6 +63,7 @@ def _largest_of_beta(x: Array, grad: Array, spec: LRNSpec, axis: int) -> float:
         return float(np.nansum(y) * 1500)  # no logarithm of a float64 square is larger
 
 
+@pytest.mark.sampled(1 / 4, "edge_case.name create_graph", "dtype create_graph")
 @pytest.mark.parametrize("create_graph", [False, True])
 @pytest.mark.parametrize(
     ("edge_case", "dtype"),

@@ -69,6 +69,7 @@ every_case = pytest.mark.parametrize(
 )
 
 
+@pytest.mark.sampled(1 / 4, "api name", "api dtype")
 @every_api
 @every_case
 def test_forward(api, name: str, dtype: str):
@@ -76,6 +77,7 @@ def test_forward(api, name: str, dtype: str):
     check_forward(api, x, dtype, spec, axis)
 
 
+@pytest.mark.sampled(1 / 4, "api layout", "dtype layout")
 @every_api
 @every_dtype
 @pytest.mark.parametrize("layout", LAYOUTS)
@@ -85,6 +87,7 @@ def test_forward_of_any_layout(api, layout: str, dtype: str):
     check_forward(api, x, dtype, BOX, 1, layout)
 
 
+@pytest.mark.sampled(1 / 4, "api name", "api dtype")
 @every_api
 @every_case
 def test_gradient(api, name: str, dtype: str):
