@@ -22,7 +22,7 @@ from localnorm.lab.records.record import Job, Probe, Record, key
 from localnorm.lab.records.store import Store
 from localnorm.lab.report import read_report, write_report
 from localnorm.lab.run.compare import compare
-from localnorm.lab.run.jobs import jobs
+from localnorm.lab.study.jobs import jobs
 from localnorm.lab.study.study import DEFAULT_NORMS, Study
 from localnorm.lab.study.study_file import write_study
 from localnorm.lab.tasks import task_studies

@@ -16,7 +16,7 @@ from localnorm import LRNSpec, reference
 from localnorm.errors import LabError, UnknownNameError
 from localnorm.lab.norms import NORMS, Norm, find_norm
 from localnorm.lab.records.record import Trial
-from localnorm.lab.run.jobs import draw_trials
+from localnorm.lab.study.jobs import draw_trials
 from localnorm.lab.study.search_space import Choice, LogUniform, Range, Uniform, draw
 from localnorm.lab.study.study import Study
 from localnorm.lab.tasks import find_task, task_studies

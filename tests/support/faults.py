@@ -24,7 +24,7 @@ import torch
 from localnorm.lab.records.record import Job, Probe, Record, Trial, key
 from localnorm.lab.records.store import Store
 from localnorm.lab.run.compare import compare
-from localnorm.lab.run.jobs import jobs
+from localnorm.lab.study.jobs import jobs
 from localnorm.lab.run.runner import run_job
 from localnorm.lab.study.study import Study
 from localnorm.lab.study.study_file import write_study

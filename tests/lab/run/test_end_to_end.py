@@ -21,7 +21,7 @@ from localnorm.lab.analysis.table import make_table
 from localnorm.lab.records.record import Trial, key
 from localnorm.lab.records.store import Store
 from localnorm.lab.run.compare import compare
-from localnorm.lab.run.jobs import jobs, runs_alone
+from localnorm.lab.study.jobs import jobs, runs_alone
 from localnorm.lab.run.settings import Settings, make_study
 from localnorm.lab.run.settings_parser import read_settings
 from localnorm.lab.study.study import Study

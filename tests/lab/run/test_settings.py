@@ -11,7 +11,7 @@ import pytest
 from data_files import random_pixels, write_pictures
 from localnorm.errors import LabError, UnknownNameError
 from localnorm.lab.records.record import Trial, key
-from localnorm.lab.run.jobs import jobs
+from localnorm.lab.study.jobs import jobs
 from localnorm.lab.run.settings import Settings, make_study
 from localnorm.lab.run.settings_parser import checked, read_settings
 from localnorm.lab.study.study import KINDS, Study, TaskStudy, smoke
