@@ -18,6 +18,7 @@ import torch
 
 import faults
 from faults import FAULTS, Fault
+from localnorm.lab.engines.choice import EngineSetup
 from localnorm.lab.records.record import key
 from localnorm.lab.records.store import Store
 from localnorm.lab.run.compare import compare
@@ -92,7 +93,7 @@ def suffer(name: str, at: int, folder: Path, wanted: Mapping[str, Any]) -> Outco
     written = {key: store.records / f"{key}.json" for key in wanted}
     before = {key: path.stat().st_mtime_ns for key, path in written.items() if path.exists()}
 
-    for _ in compare(faults.study(), folder, 1, lambda _: None):
+    for _ in compare(faults.study(), folder, EngineSetup(workers=1)):
         pass
     sound, damaged = store.read()
     found = {key: sound[key] for key in wanted if key in sound}

@@ -9,7 +9,7 @@ from localnorm.lab.engines.choice import EngineSetup
 from localnorm.lab.monitoring.callback import Callback
 from localnorm.lab.records.record import Record, key
 from localnorm.lab.run.driver import Run
-from localnorm.lab.run.runner import JobFunction, job_queue, run_job
+from localnorm.lab.run.runner import JobFunction, run_job, run_jobs
 from localnorm.lab.study.jobs import jobs, runs_alone
 from localnorm.lab.study.study import Study
 from localnorm.lab.study.study_file import STUDY_FOLDER
@@ -47,16 +47,6 @@ def compare(
         done = [run.records[name] for name in wanted if name in run.kept]
 
         def work() -> Generator[Record]:
-            alone = [job for job in missing if runs_alone(job)]
-            others = [job for job in missing if not runs_alone(job)]
-            for part, workers in ((alone, 1), (others, setup.workers)):
-                if not part:
-                    continue
-                with job_queue(
-                    store, setup, min(workers, len(part)), lambda name: run.job_started(wanted[name])
-                ) as queue:
-                    for job in part:
-                        queue.submit(job, function)
-                    yield from queue.records()
+            return run_jobs(missing, store, setup, alone=runs_alone, function=function, on_start=run.job_started)
 
         yield from run.drive(len(wanted), done, work)

@@ -7,7 +7,7 @@ The driver writes the records of workers on machines that do not share the folde
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
@@ -182,3 +182,33 @@ def shared_marker(folder: Path) -> Iterator[Path]:
         yield marker
     finally:
         marker.unlink(missing_ok=True)
+
+
+def run_jobs(
+    jobs: Sequence[Job],
+    store: Store,
+    setup: EngineSetup,
+    *,
+    alone: Callable[[Job], bool] = lambda _: False,
+    function: JobFunction = run_job,
+    on_start: Callable[[Job], None] = lambda _: None,
+) -> Generator[Record]:
+    """Run jobs and yield their records as they finish; see `JobQueue.records`.
+
+    Args:
+        jobs: the jobs.
+        store: receives the records.
+        setup: makes the engine.
+        alone: whether a job must run at a time when no other does; these jobs come first.
+        function: runs a job; importable, because workers import it.
+        on_start: called when a worker gets a job, again if the job is retried.
+    """
+    by_key = {key(job): job for job in jobs}
+    single = [job for job in jobs if alone(job)]
+    others = [job for job in jobs if not alone(job)]
+    for part, workers in ((single, 1), (others, setup.workers)):
+        if part:
+            with job_queue(store, setup, min(workers, len(part)), lambda name: on_start(by_key[name])) as queue:
+                for job in part:
+                    queue.submit(job, function)
+                yield from queue.records()

@@ -142,7 +142,7 @@ def _check_known(what: str, name: str, known: Mapping[str, Any]) -> None:
 
 def _error(name: str, value: object, metadata: tuple[object, ...] | list[object]) -> LabError:
     rule = next(part for part in metadata if isinstance(part, Rule))
-    return LabError(f"{name.replace('_', '-')} must be {rule.text}, got {value!r}; {rule.hint}.")
+    return LabError(f"{name} must be {rule.text}, got {value!r}; {rule.hint}.")
 
 
 _TASKS = f"{', '.join(TASK_NAMES)}, package.module:attribute"
@@ -204,7 +204,7 @@ class TaskSettings(BaseModel):
             own_error = first.get("ctx", {}).get("error")
             if isinstance(own_error, LabError):
                 raise own_error from None
-            raise _error(name, values[name], fields[name].metadata) from None
+            raise _error(name.replace("_", "-"), values[name], fields[name].metadata) from None
 
     def changed(self, **values: Any) -> Self:  # noqa: ANN401
         """Return the settings with other values."""
