@@ -46,7 +46,7 @@ REFUSED = {
     "--norms none,local,local": "norms must be at least one and no two the same, got ('none', 'local', 'local')",
     "--seeds 0": "or a list of seeds from 0 on, got '0'; five or more can decide something",
     "--seeds -2": "from 0 on, got '-2'",
-    "--engine slurm": "an engine must be one of pool, ray, got 'slurm'; check the spelling. Leave it out for the pool",
+    "--engine slurm": "an engine must be one of pool, ray, got 'slurm'; check the spelling. Leave it out",
     "--address head:6379": "--address must be given to the engine ray, got head:6379 for pool; add --engine ray",
     "--engine ray --address 127.0.0.1:1 --norms lokal": "can be reached, got 127.0.0.1:1: [Errno 111] Connection",
     "--gpus-per-worker -1": "gpus-per-worker must be a number above 0, got '-1'; leave it out",
@@ -185,7 +185,8 @@ def test_plan_counts_the_trials_and_runs_none(tmp_path: Path):
 def test_plan_in_words(monkeypatch: pytest.MonkeyPatch):
     from localnorm.lab.run import estimate
 
-    made = estimate.StudyEstimate({"digits": 20, "digit-rows": 4}, 5, 12, 2, 90.0, {"digits": 60.0, "digit-rows": 18.0})
+    seconds = {"digits": 60.0, "digit-rows": 18.0}
+    made = estimate.StudyEstimate({"digits": 20, "digit-rows": 4}, 5, 12, 2, 90.0, seconds)
     monkeypatch.setattr(estimate, "estimate", lambda study, workers, on_measured: made)  # noqa: ARG005
     result = _run("compare", "--plan", "--norms", "none,local")
     assert result.stdout.splitlines() == [

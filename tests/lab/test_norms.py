@@ -20,7 +20,7 @@ from localnorm.lab.study.jobs import random_trials
 from localnorm.lab.study.registry import NORM_INFO, TASK_NAMES, NormInfo, norm_info
 from localnorm.lab.study.search_space import Choice, LogUniform, Range, Uniform, draw
 from localnorm.lab.study.study import Study
-from localnorm.lab.tasks import TASKS, task_studies
+from localnorm.lab.tasks import TASKS, find_task, task_studies
 from localnorm.lab.training.trial import set_up, train_epoch
 from localnorm.learnable import NAMES
 from localnorm.torch import LocalResponseNorm

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 @settings_options(StudySettings)
 def compare(
     given: Mapping[str, Any],
-    extra: Annotated[list[str] | None, typer.Argument(hidden=True)] = None,
+    extra: Annotated[list[str] | None, typer.Argument(hidden=True, metavar="")] = None,
     study_file: Annotated[
         Path | None, typer.Option("--study", help="TOML file of settings; the command line overrides it.")
     ] = None,
