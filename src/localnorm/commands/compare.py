@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from localnorm.commands.console import counted, err, errors_end_the_command, out, print_plain, say
+from localnorm.commands.console import DEFAULT_FOLDER, counted, err, errors_end_the_command, out, print_plain, say
 from localnorm.commands.options import settings_options
 from localnorm.commands.report import show
 from localnorm.commands.running import loggers, run_to_end
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 @settings_options(StudySettings)
 def compare(
     given: Mapping[str, Any],
-    extra: Annotated[list[str] | None, typer.Argument(hidden=True, metavar="")] = None,
+    extra: Annotated[list[str] | None, typer.Argument(hidden=True)] = None,
     study_file: Annotated[
         Path | None, typer.Option("--study", help="TOML file of settings; the command line overrides it.")
     ] = None,
@@ -51,7 +51,7 @@ def compare(
         if extra:
             raise LabError(_refuse(extra))
         settings = _settings(given, study_file)
-        folder = Path(settings.out or ("compare-smoke" if settings.smoke else "compare"))
+        folder = Path(settings.out or DEFAULT_FOLDER + ("-smoke" if settings.smoke else ""))
         callbacks = loggers(log, folder)
         options = settings.engine_options
         if not plan:

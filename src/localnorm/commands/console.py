@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 import typer
 from rich.console import Console
@@ -13,6 +12,7 @@ from rich.text import Text
 from localnorm.errors import LocalnormError
 
 BAD_INPUT, DAMAGED, INTERRUPTED = 2, 3, 130
+DEFAULT_FOLDER = "compare"
 
 out = Console()
 """The result of a command; alone on stdout, so that it can be piped."""
@@ -60,13 +60,3 @@ def duration(seconds: float) -> str:
     if seconds < 60:
         return f"{seconds:.0f} s"
     return f"{seconds / 60:.1f} minutes" if seconds < 3600 else f"{seconds / 3600:.1f} hours"
-
-
-def default_folder(folder: Path | None) -> Path:
-    """Return the folder, by default that of `localnorm compare`.
-
-    Example:
-        >>> default_folder(Path("mine")).name
-        'mine'
-    """
-    return folder or Path("compare")

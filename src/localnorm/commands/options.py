@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from functools import wraps
 from typing import Annotated, Any
 
@@ -62,13 +62,3 @@ def _annotation(name: str, field: FieldInfo, rule: Rule) -> Any:  # noqa: ANN401
         text += f" Default: {default}."
     option = typer.Option(f"--{name.replace('_', '-')}", help=text, metavar=rule.metavar or None)
     return Annotated[str | None if rule.metavar else bool, option]
-
-
-def given_names(given: Mapping[str, object]) -> str:
-    """Return options as the user has typed them.
-
-    Example:
-        >>> given_names({"batch_size": "8", "smoke": True})
-        '--batch-size --smoke'
-    """
-    return " ".join(f"--{name.replace('_', '-')}" for name in given)

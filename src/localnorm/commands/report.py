@@ -7,22 +7,18 @@ from typing import Annotated
 
 import typer
 
-from localnorm.commands.console import DAMAGED, default_folder, errors_end_the_command, out, say
+from localnorm.commands.console import DAMAGED, DEFAULT_FOLDER, errors_end_the_command, out, say
 from localnorm.lab.records.store import Damaged
 from localnorm.lab.study.folder import TUNING_FILE, held_file
 
 
 def report(
-    folder: Annotated[
-        Path | None,
-        typer.Argument(help="Folder of localnorm compare or tune. Default: compare.", show_default=False),
-    ] = None,
+    folder: Annotated[Path, typer.Argument(help="Folder of localnorm compare or tune.")] = Path(DEFAULT_FOLDER),
     as_json: Annotated[bool, typer.Option("--json", help="Print the table as JSON.")] = False,
 ) -> None:
     """Print the table of a study, or what a search found, and write its report again, from its records alone."""
     with errors_end_the_command():
-        held = default_folder(folder)
-        (show_tuned if held_file(held) == TUNING_FILE else show)(held, as_json=as_json)
+        (show_tuned if held_file(folder) == TUNING_FILE else show)(folder, as_json=as_json)
 
 
 def show(folder: Path, *, as_json: bool) -> None:

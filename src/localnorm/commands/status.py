@@ -9,24 +9,21 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from localnorm.commands.console import counted, default_folder, duration, errors_end_the_command, print_plain
+from localnorm.commands.console import DEFAULT_FOLDER, counted, duration, errors_end_the_command, print_plain
 
 if TYPE_CHECKING:
     from localnorm.lab.monitoring.status import RunStatus
 
 
 def status(
-    folder: Annotated[
-        Path | None,
-        typer.Argument(help="Folder of localnorm compare or tune. Default: compare.", show_default=False),
-    ] = None,
+    folder: Annotated[Path, typer.Argument(help="Folder of localnorm compare or tune.")] = Path(DEFAULT_FOLDER),
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Show the progress of a running, finished or killed study or search (read-only)."""
     with errors_end_the_command():
         from localnorm.lab.monitoring.status import read_status
 
-        found = read_status(default_folder(folder))
+        found = read_status(folder)
     print_plain(json.dumps({**asdict(found), "failed": found.failed}) if as_json else "\n".join(lines(found)))
 
 
