@@ -1,4 +1,4 @@
-"""The command line: what it prints where, and the exit code."""
+"""Command line: output, exit codes, and errors without torch."""
 
 from __future__ import annotations
 

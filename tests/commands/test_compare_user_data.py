@@ -1,4 +1,4 @@
-"""localnorm compare on models and data of a user's own: from a folder to a report, and what is refused."""
+"""localnorm compare on user-defined models and data: from a folder to a report, and rejected input."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The lab's norms against their definitions, the draws of their settings, and finding them by name."""
+"""Norms against their definitions, samples of their hyperparameters, and lookup by name."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Records made by hand: what every trial and probe of a study shall have come to, without running one."""
+"""Hand-made records of a study, without training."""
 
 from __future__ import annotations
 

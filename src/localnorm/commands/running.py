@@ -28,7 +28,7 @@ def run_to_end(
     Args:
         start: starts the run with some callbacks and yields its records.
         folder: of the results.
-        callbacks: told of each step, beside the display.
+        callbacks: called at each step, beside the display.
 
     Raises:
         typer.Exit: code 130, if the user interrupts the run.

@@ -1,4 +1,4 @@
-"""Ray: clusters of two nodes, and what is asked of it that can't be had."""
+"""Ray: clusters of two nodes, and requests that a cluster cannot meet."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""TensorBoard and MLflow read what was logged, by their own readers."""
+"""TensorBoard and MLflow logs, read back by these tools."""
 
 from __future__ import annotations
 

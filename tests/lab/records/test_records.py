@@ -1,4 +1,4 @@
-"""Records and their keys, the store that holds them, and the folder of a study."""
+"""Records, their keys, and the store."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Studies from end to end: run, killed, interrupted, damaged, extended, and what they find.
+"""Studies from end to end: run, killed, interrupted, damaged, extended, and their results.
 
 Tests of a minute are slow; their quick forms are in `test_faults` (killed), `test_records` (damaged) and
 `test_compare_user_data` (extended).

@@ -1,4 +1,4 @@
-"""Faults injected into running studies: whatever befalls one, run again it has every record, once and whole."""
+"""Faults injected into running studies: run again, each has every record, once and undamaged."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ pytestmark = pytest.mark.usefixtures("one_thread")
 
 @pytest.fixture(scope="module")
 def wanted() -> Mapping[str, Any]:
-    """What the study comes to where nothing befalls it."""
+    """Outcome of the study without a fault."""
     return undisturbed()
 
 

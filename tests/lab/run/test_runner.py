@@ -1,4 +1,4 @@
-"""The engine: every job done once, whatever dies."""
+"""Jobs in the pool: each runs once, whatever dies."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Settings on the command line and in a file; schedules and what a study makes of them."""
+"""Settings from the command line, a file and Python, and the studies made from them."""
 
 from __future__ import annotations
 

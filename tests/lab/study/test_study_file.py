@@ -1,4 +1,4 @@
-"""The folder of a study: claimed, opened again, extended, or refused with nothing changed."""
+"""Folder of a study: claimed, used again, extended, or refused with nothing changed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What came of a tuning: the comparison on test data by hand, importances, and the line of code."""
+"""Results of a search: the comparison on test data by hand, importance, and the line of code."""
 
 from __future__ import annotations
 

@@ -69,7 +69,7 @@ class RayEngine(Engine[Result, _Actor]):
         self._ray = import_ray()
 
     def _start(self) -> _Actor:
-        # An actor class of its own: its environment sets the number of threads before torch is loaded.
+        # A class per actor: its environment sets the number of threads before torch is loaded.
         remote = self._ray.remote(num_cpus=1, num_gpus=self._gpus, max_restarts=0)(RemoteWorker)
         actor = remote.remote(os.getcwd(), sys.path)  # noqa: PTH109  as text, for another machine
         return _Actor(actor=actor, message=actor.ready.remote())

@@ -31,7 +31,7 @@ def compare(
         study: the study.
         folder: new, empty, or holding this study or part of it.
         engine: runs the jobs; by default a pool with one worker per core.
-        callbacks: told of each step.
+        callbacks: called at each step.
         function: runs one job; importable, because workers import it.
 
     Raises:

@@ -19,7 +19,7 @@ class Run:
     Args:
         store: the records of the folder.
         workers: number of worker processes.
-        callbacks: told of each step.
+        callbacks: called at each step.
 
     Attributes:
         store: as passed.
@@ -53,7 +53,7 @@ class Run:
             start = RunStart(total, len(done), self._damaged, self._workers, statuses, stage)
             for callback in self._callbacks:
                 callback.run_started(start)
-            # Closed before the callbacks are told of the end: no worker is left then.
+            # Closed before the callbacks are called for the end: no worker is left then.
             with closing(work()) as records:
                 for record in records:
                     self._job_finished(record)

@@ -201,9 +201,9 @@ class TaskSettings(BaseModel):
         except ValidationError as problem:
             first = problem.errors()[0]
             name = str(first["loc"][0])
-            own_error = first.get("ctx", {}).get("error")
-            if isinstance(own_error, LabError):
-                raise own_error from None
+            inner = first.get("ctx", {}).get("error")
+            if isinstance(inner, LabError):
+                raise inner from None
             raise _error(name.replace("_", "-"), values[name], fields[name].metadata) from None
 
     def changed(self, **values: Any) -> Self:  # noqa: ANN401

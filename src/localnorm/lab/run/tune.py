@@ -66,7 +66,7 @@ def tune(
         engine: runs the trials; by default a pool with one worker per core.
         timeout: seconds after which no trial of the search is started. Running trials finish, and the choice and
             the comparison are made.
-        callbacks: told of each step.
+        callbacks: called at each step.
 
     Raises:
         StudyConflictError: the folder holds something else, or a run is active there.

@@ -154,12 +154,12 @@ def _differences(tuning: Tuning, found: Mapping[str, Candidate]) -> tuple[Candid
         f"{more} - {than}": (more, than, _paired(found[more], found[than]))
         for than, more in combinations(found, 2)
     }
-    weighed = {name: own for name, (_, _, own) in pairs.items() if len(own) >= FEWEST_PAIRS}
+    weighed = {name: values for name, (_, _, values) in pairs.items() if len(values) >= FEWEST_PAIRS}
     effect = tuning.task.smallest_effect
-    above = {name: evidence(own, effect) for name, own in weighed.items()}
-    better = holm({name: evidence(own, -effect).less for name, own in weighed.items()})
-    worse = holm({name: own.at_least for name, own in above.items()})
-    not_worse = holm({name: own.less for name, own in above.items()})
+    above = {name: evidence(values, effect) for name, values in weighed.items()}
+    better = holm({name: evidence(values, -effect).less for name, values in weighed.items()})
+    worse = holm({name: p.at_least for name, p in above.items()})
+    not_worse = holm({name: p.less for name, p in above.items()})
     questions: tuple[tuple[Comparison, Mapping[str, float]], ...] = (
         ("better", better),
         ("worse", worse),
@@ -170,8 +170,8 @@ def _differences(tuning: Tuning, found: Mapping[str, Candidate]) -> tuple[Candid
         return next((word for word, p in questions if p.get(name, 1.0) <= 1 - LEVEL), "undecided")
 
     return tuple(
-        CandidateDifference(more, than, estimate(own) if own else None, len(own), standing(name))
-        for name, (more, than, own) in pairs.items()
+        CandidateDifference(more, than, estimate(values) if values else None, len(values), standing(name))
+        for name, (more, than, values) in pairs.items()
     )
 
 

@@ -78,7 +78,7 @@ class Tuning:
         if not self.searched:
             raise LabError(
                 f"a search must have something to search, got the norm {self.norm} without hyperparameters and "
-                f"one learning rate, {schedule.default_learning_rate:g}; give two to search between, --lr 1e-3,1e-2."
+                f"one learning rate, {schedule.default_learning_rate:g}; give two, as in --lr 1e-3,1e-2."
             )
 
     @property
