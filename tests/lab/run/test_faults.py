@@ -53,6 +53,6 @@ def test_a_read_only_folder_is_refused_before_any_work_and_nothing_changed(tmp_p
     finally:
         tmp_path.chmod(0o755)
     assert process.returncode == 1
-    assert f"FolderError: a study's folder must take what is written, got Permission denied for {tmp_path}" in said
+    assert f"FolderError: a study's folder must be writable, got Permission denied for {tmp_path}" in said
     assert "run the same command again: finished jobs are kept" in said
     assert {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()} == before

@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Iterator
 from dataclasses import replace
 
 from localnorm.lab.records.record import Job, Probe, Record, Trial, key
-from localnorm.lab.study.registry import norm_info
+from localnorm.lab.study.registry import NORM_INFO, norm_info
 from localnorm.lab.study.search_space import LogUniform, Space, draw
 from localnorm.lab.study.study import Study, TaskStudy
 
@@ -66,14 +66,16 @@ def jobs(study: Study, space_of: Callable[[str], Space] = norm_space) -> list[Jo
 def count_done(study: Study, records: Collection[Record]) -> tuple[int, int]:
     """Return how many jobs of a study have a record, and how many there are; no user-defined norm is imported.
 
-    Random-search trials are matched by learning rate, which does not depend on the ranges of the norm.
+    The random-search trials of a user-defined norm are matched without its hyperparameters, because their ranges
+    are in its module.
     """
 
-    def without_settings(job: Job) -> Job:
-        return replace(job, settings=()) if isinstance(job, Trial) and job.settings else job
+    def known(job: Job) -> Job:
+        return replace(job, settings=()) if isinstance(job, Trial) and job.norm not in NORM_INFO else job
 
-    wanted = {without_settings(job) for job in jobs(study, lambda _: {})}
-    return len(wanted & {without_settings(record.job) for record in records}), len(wanted)
+    spaces = {name: info.space for name, info in NORM_INFO.items()}
+    wanted = {known(job) for job in jobs(study, lambda name: spaces.get(name, {}))}
+    return len(wanted & {known(record.job) for record in records}), len(wanted)
 
 
 def runs_alone(job: Job) -> bool:

@@ -15,7 +15,7 @@ from localnorm.lab.report.tuning.page import write_tuning_report
 from localnorm.lab.report.tuning.text import text
 from localnorm.lab.tuning.results import make_tuned
 from localnorm.lab.tuning.tuning import Tuning
-from localnorm.lab.tuning.tuning_file import open_tuning
+from localnorm.lab.tuning.tuning_file import TUNING_FOLDER
 from made_tunings import TUNING, finished, searched
 from report_readers import Page, figures
 
@@ -23,7 +23,8 @@ HOSTILE = '</script><script>alert("x")</script>'
 
 
 def _written(folder: Path, tuning: Tuning, records: dict[str, Record]) -> Page:
-    store = open_tuning(folder, tuning)
+    TUNING_FOLDER.write(folder, tuning)
+    store = Store(folder)
     for record in records.values():
         store.write(record)
     write_tuning_report(folder)
