@@ -20,8 +20,8 @@ from torch import nn
 
 from localnorm.lab.analysis.table import make_table
 from localnorm.lab.analysis.verdicts import Standing
+from localnorm.lab.engines.choice import EngineSetup
 from localnorm.lab.measures import generalization
-from localnorm.lab.monitoring.watcher import Start
 from localnorm.lab.norms import Norm
 from localnorm.lab.records.record import Record, Trial
 from localnorm.lab.records.store import Store
@@ -89,14 +89,8 @@ def standings(records: Collection[Record], comparisons: int, seeds: int, by: flo
 
 
 def run(study: Study, folder: Path, workers: int) -> Mapping[str, Record]:
-    """Run the missing trials of the study and return all its records by key."""
-    left = 0
-
-    def on_start(start: Start) -> None:
-        nonlocal left
-        left = start.total - start.kept
-
-    records = compare(study, folder, workers, on_start)
+    """Train what is missing of the study and return all its records by key."""
+    records = compare(study, folder, EngineSetup(workers=workers))
     for _ in track(records, "training", total=None, transient=True):
         pass
     sound, _ = Store(folder).read()

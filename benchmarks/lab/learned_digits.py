@@ -17,11 +17,12 @@ from typing import NamedTuple
 import torch
 
 from localnorm.lab.analysis.statistics import LEVEL, estimate, evidence
+from localnorm.lab.engines.choice import EngineSetup
 from localnorm.lab.measures.select import chosen_runs, chosen_setting, of_trials
 from localnorm.lab.records.provenance import provenance
 from localnorm.lab.records.record import Record, Trial
 from localnorm.lab.records.store import Store
-from localnorm.lab.run.runner import run
+from localnorm.lab.run.runner import run_jobs
 from localnorm.lab.study.study import Study
 from localnorm.lab.tasks import find_task, task_studies
 from localnorm.lab.training.trial import learn, set_up, test
@@ -78,7 +79,7 @@ def main() -> None:
     torch.set_num_threads(1)
     wanted = trials()
     with tempfile.TemporaryDirectory() as folder:
-        records = list(run(wanted, Store(Path(folder)), workers=2))
+        records = list(run_jobs(wanted, Store(Path(folder)), EngineSetup(workers=2)))
     found = of_trials(records, wanted)
     runs = chosen_runs(found, NORMS)
     first = wanted[0]

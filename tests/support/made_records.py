@@ -1,4 +1,4 @@
-"""Records made by hand: what every trial and probe of a study shall have come to, without running one."""
+"""Hand-made records of a study, without training."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 from localnorm.lab.measures import Measure, Row, Samples, TaskMeasure
 from localnorm.lab.probes.flexibility import ITEMS
 from localnorm.lab.records.record import Probe, Record, Status, Trial
-from localnorm.lab.run.jobs import jobs
+from localnorm.lab.study.jobs import jobs
 from localnorm.lab.study.study import Study, TaskStudy
 from localnorm.lab.study.training_config import TrainingConfig
 from localnorm.lab.tasks import task_studies

@@ -7,21 +7,18 @@ from typing import Annotated
 
 import typer
 
-from localnorm.commands.console import DAMAGED, errors_end_the_command, out, say
+from localnorm.commands.console import DAMAGED, DEFAULT_FOLDER, errors_end_the_command, out, say
 from localnorm.lab.records.store import Damaged
-from localnorm.lab.tuning.tuning_file import TUNING_FILE
+from localnorm.lab.study.folder import TUNING_FILE, held_file
 
 
 def report(
-    folder: Annotated[Path, typer.Argument(help="The folder that localnorm compare or tune wrote.")],
+    folder: Annotated[Path, typer.Argument(help="Folder of localnorm compare or tune.")] = Path(DEFAULT_FOLDER),
     as_json: Annotated[bool, typer.Option("--json", help="Print the table as JSON.")] = False,
 ) -> None:
     """Print the table of a study, or what a search found, and write its report again, from its records alone."""
     with errors_end_the_command():
-        if (folder / TUNING_FILE).is_file():
-            show_tuned(folder, as_json=as_json)
-            return
-        show(folder, as_json=as_json)
+        (show_tuned if held_file(folder) == TUNING_FILE else show)(folder, as_json=as_json)
 
 
 def show(folder: Path, *, as_json: bool) -> None:

@@ -17,7 +17,7 @@ from localnorm.lab.models.article_cnn import textbook_cnn
 from localnorm.lab.models.check import check, placed
 from localnorm.lab.models.small_cnn import small_cnn
 from localnorm.lab.norms import Builder
-from localnorm.lab.plugins import import_own
+from localnorm.lab.plugins import import_user_defined
 
 Shape = tuple[int, int, int]
 """Channels, height and width of an image."""
@@ -115,7 +115,7 @@ def find_model(name: str) -> ImageModel:
     """
     if name in MODELS:
         return ImageModel(name, MODELS[name])
-    found = import_own("model", name, MODELS)
+    found = import_user_defined("model", name, MODELS)
     if not callable(found):
         raise UnknownNameError(
             f"a model of your own must be a callable that returns a Module, got {found!r} at {name}; name the "

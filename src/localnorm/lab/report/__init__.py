@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from localnorm.lab.records.store import nothing_collected, write_atomically
+from localnorm.lab.records.store import write_atomically
 from localnorm.lab.report.contents import Report, read_report
 from localnorm.lab.report.exports import to_csv
 from localnorm.lab.report.html import to_pages, write_plotly
@@ -32,11 +32,6 @@ def write_report(folder: Path) -> Report:
     Raises:
         RecordError: the folder holds no study, or one that can't be read.
     """
-    with nothing_collected():
-        return _write_report(folder)
-
-
-def _write_report(folder: Path) -> Report:
     report = read_report(folder)
     table, pages = report.table, to_pages(report)
     texts = (table.to_json(), to_csv(table), to_markdown(table), to_latex(table), *pages.values())

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from localnorm.lab.analysis.table import Table, make_table
-from localnorm.lab.measures.select import Records, drawn
-from localnorm.lab.records.record import STATUSES, Record, Status, Trial, key
-from localnorm.lab.records.store import Damaged, Store, nothing_collected
+from localnorm.lab.measures.select import Records
+from localnorm.lab.records.record import STATUSES, Status, Trial
+from localnorm.lab.records.store import Damaged, Store
 from localnorm.lab.report.links import REPORT_HTML, TABLE_JSON, page_names
-from localnorm.lab.study.study import Study
+from localnorm.lab.study.jobs import count_done
 from localnorm.lab.study.study_file import read_study
 
 EXPORTS = (TABLE_JSON, "table.csv", "table.md", "table.tex")
@@ -63,21 +63,7 @@ def read_report(folder: Path) -> Report:
         RecordError: the folder holds no study, or one that can't be read.
     """
     study = read_study(folder)
-    with nothing_collected():
-        sound, damaged = Store(folder).read()
-        records = Records(sound.values())
-        done, wanted = _progress(study, records)
-        return Report(folder, make_table(study, records), records, damaged, done, wanted)
-
-
-def _progress(study: Study, records: Collection[Record]) -> tuple[int, int]:
-    """Return how many of the study's jobs have a record, and how many jobs there are."""
-    done, wanted = 0, 0
-    known = set(map(key, study.probes()))
-    for task in study.tasks:
-        known.update(map(key, study.grid_trials(task)), map(key, study.batch_trials(task)))
-        # Which settings are drawn is known only where torch is, so the drawn ones are counted.
-        draws = len(study.norms) * len(study.seeds) * task.schedule.draws
-        wanted += draws
-        done += min(draws, len(drawn(study, task, records)))
-    return done + sum(key(record.job) in known for record in records), wanted + len(known)
+    sound, damaged = Store(folder).read()
+    records = Records(sound.values())
+    done, wanted = count_done(study, records)
+    return Report(folder, make_table(study, records), records, damaged, done, wanted)

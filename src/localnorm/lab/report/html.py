@@ -20,6 +20,7 @@ from localnorm.lab.report.links import PLOTLY_JS, REPORT_HTML, Evidence, page_na
 from localnorm.lab.report.palette import MARKERS, styles
 from localnorm.lab.report.scope_picture import scope_picture
 from localnorm.lab.report.sections import task_section
+from localnorm.lab.study.registry import NORM_INFO
 
 
 def write_plotly(path: Path) -> None:
@@ -101,7 +102,9 @@ def _overall(report: Report) -> dict[str, Any]:
         "advice": advise(table),
         "known": known_results(table, report.records),
         "verdict_counts": findings.verdict_counts(table),
-        "abouts": {norm: wording.NORMS.get(norm, "your own") for norm in study.norms},
+        "abouts": {
+            norm: NORM_INFO[norm].about if norm in NORM_INFO else "user-defined" for norm in study.norms
+        },
         "scopes": [scope_picture(cell.norm, cell.details) for cell in table.row("normalization scope").cells],
         "problems": findings.problems(report.records),
         "without_result": findings.without_result(table),

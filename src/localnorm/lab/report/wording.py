@@ -14,21 +14,7 @@ SHARE = "% error"
 NOTHING = "\N{EN DASH}"
 """What stands where there is no number."""
 
-# The norms and the corruptions say this of themselves, in modules that need torch; a test holds both alike.
-NORMS: Mapping[str, str] = MappingProxyType(
-    {
-        "none": "nothing: the activations as they are",
-        "local": "the activations of neighbouring channels (textbook: n=5, k=2, alpha=1e-4, beta=0.75)",
-        "local-learned": (
-            "the activations of neighbouring channels, with k, alpha and beta learned from the textbook's on"
-        ),
-        "batch": "the mean and variance of each channel over the mini-batch",
-        "layer": "the mean and variance of all activations of a sample",
-        "instance": "the mean and variance of each channel of a sample",
-        "group": "the mean and variance of each group of channels of a sample",
-        "rms": "the root mean square of all activations of a sample",
-    }
-)
+# The corruptions carry these texts in a module that needs torch; a test keeps the two equal.
 SEVERITIES: Mapping[str, str] = MappingProxyType(
     {
         "noise": "Gaussian, standard deviation 0.1 to 0.5 of the range from black to white",

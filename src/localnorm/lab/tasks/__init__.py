@@ -15,7 +15,7 @@ from torch import nn
 
 from localnorm.errors import UnknownNameError
 from localnorm.lab.norms import Builder
-from localnorm.lab.plugins import import_own
+from localnorm.lab.plugins import import_user_defined
 from localnorm.lab.study.study import TaskStudy
 from localnorm.lab.study.training_config import TrainingConfig
 from localnorm.lab.tasks.adding import ADDING
@@ -90,7 +90,7 @@ def find_task(name: str, model: str | None = None) -> Task:
 
 
 def _own_task(name: str) -> Task:
-    found = import_own("task", name, (*TASKS, *(f"{prefix}FOLDER" for prefix in _NAMED)))
+    found = import_user_defined("task", name, (*TASKS, *(f"{prefix}FOLDER" for prefix in _NAMED)))
     if not isinstance(found, Task):
         raise UnknownNameError(
             f"a task of your own must be a Task, got {found!r} at {name}; see CONTRIBUTING.md, 'Add a task'."

@@ -15,10 +15,11 @@ from localnorm.lab.report.html import environment, write_plotly
 from localnorm.lab.report.links import PLOTLY_JS, REPORT_HTML, Evidence
 from localnorm.lab.report.palette import MARKERS, styles
 from localnorm.lab.report.tuning.plots import plots
+from localnorm.lab.study.folder import TUNING_FILE
 from localnorm.lab.tuning.results import Tuned, make_tuned
 from localnorm.lab.tuning.selection import FINALISTS, setting_of
 from localnorm.lab.tuning.tuning import CHOOSING
-from localnorm.lab.tuning.tuning_file import TUNING_FILE, read_tuning
+from localnorm.lab.tuning.tuning_file import read_tuning
 
 VALUES = "tuned.json"
 

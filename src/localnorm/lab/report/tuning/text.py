@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 
 from localnorm.lab.report.wording import counted, interval, listed, number, plain
-from localnorm.lab.tuning.results import Rival, Tuned
+from localnorm.lab.tuning.results import Candidate, Tuned
 
 STANDINGS = {
     "better": "better by at least the smallest effect",
@@ -32,7 +32,7 @@ def text(tuned: Tuned) -> str:
         f"torch.optim.Adam(model.parameters(), lr={plain(best.setting.learning_rate)})",
         "",
         f"Test error, {tuning.task.unit}, {counted(tuning.seeds, 'seed')} that had no part in the choice",
-        *(_line(rival) for rival in tuned.rivals.values()),
+        *(_line(rival) for rival in tuned.candidates.values()),
         "",
         f"Differences with the same seeds; smallest effect {plain(tuning.task.smallest_effect)}",
     ]
@@ -46,7 +46,7 @@ def text(tuned: Tuned) -> str:
     return "\n".join(lines)
 
 
-def _line(rival: Rival) -> str:
+def _line(rival: Candidate) -> str:
     if rival.setting is None:
         return f"  {rival.name:<20} no setting ended well"
     shown = f"{number(rival.test.value, 2)} {interval(rival.test, 2)}" if rival.test else "no result"

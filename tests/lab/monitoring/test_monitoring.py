@@ -1,4 +1,4 @@
-"""Watching a study: its events, its status from another process, and the line of progress."""
+"""Callbacks of a run: the event log, the status from another process, and the progress display."""
 
 from __future__ import annotations
 
@@ -12,16 +12,19 @@ from pathlib import Path
 import pytest
 
 import faults
-from localnorm.commands.progress import ProgressLine
+from localnorm.commands.progress import ProgressDisplay
 from localnorm.commands.status import lines
 from localnorm.errors import FolderError, RecordError
+from localnorm.lab.engines.choice import EngineSetup
+from localnorm.lab.monitoring.callback import DONE, INTERRUPTED, Callback, RunStart
 from localnorm.lab.monitoring.events import EVENTS_FILE, EventFile, read_events
 from localnorm.lab.monitoring.status import read_status
-from localnorm.lab.monitoring.watcher import DONE, INTERRUPTED, Start
 from localnorm.lab.records.record import Job, Record, Trial, key
 from localnorm.lab.records.store import Store
 from localnorm.lab.run.compare import compare
+from localnorm.lab.run.tune import make_tuning, tune
 from localnorm.lab.study.study_file import write_study
+from localnorm.lab.tasks import task_studies
 from user_runners import at_once, localnorm, start, until, watch_for_ever
 
 TRIALS = [Trial("tiny", "small", "none", seed, 1e-3, 8, 1) for seed in range(4)]
@@ -31,13 +34,13 @@ def _watched(folder: Path, why: str | None = None) -> EventFile:
     """Write the events of a run: one job kept, one finished well, one diverged, one still at."""
     write_study(folder, faults.study())
     file = EventFile(folder)
-    file.started(Start(5, 1, (), 2, {"ok": 1}))
+    file.run_started(RunStart(5, 1, (), 2, {"ok": 1}))
     for trial in TRIALS[:3]:
-        file.began(trial)
-    file.finished(Record(TRIALS[0], "ok"), 1.25)
-    file.finished(Record(TRIALS[1], "diverged", "in epoch 1"), 0.5)
+        file.job_started(trial)
+    file.job_finished(Record(TRIALS[0], "ok"), 1.25)
+    file.job_finished(Record(TRIALS[1], "diverged", "in epoch 1"), 0.5)
     if why is not None:
-        file.stopped(why)
+        file.run_stopped(why)
     return file
 
 
@@ -142,20 +145,20 @@ def test_a_record_whose_driver_was_killed_before_it_heard_of_it_is_done(tmp_path
 
 
 def test_a_study_without_events_has_its_records_counted(tmp_path: Path):
-    with pytest.raises(RecordError, match=r"must hold study\.json"):
+    with pytest.raises(RecordError, match=r"must hold study\.json or tune\.json, got .*, which holds neither"):
         read_status(tmp_path)
     faults.prepare(tmp_path)
     found = read_status(tmp_path)
     assert (found.state, found.total, found.done) == ("not known", None, 3)
-    assert lines(found) == ["3 records; no run of it is known here"]
+    assert lines(found) == ["3 records; no run is known here"]
 
 
 def test_lines_for_a_person(tmp_path: Path):
     _watched(tmp_path)
     (head, rate, job) = lines(read_status(tmp_path))
-    assert head == "running: 3 of 5 jobs done (2 ok, 1 diverged), 1 running, 1 to go"
+    assert head == "running: 3 of 5 jobs done (2 ok, 1 diverged), 1 running, 1 waiting"
     assert "0 s with 2 workers" in rate
-    assert job == "runs: tiny, none, seed 2 (0 s)"
+    assert job == "running: tiny, none, seed 2 (0 s)"
     _watched(tmp_path, "LabError: free some memory")
     assert lines(read_status(tmp_path))[1] == "it ended with LabError: free some memory"
 
@@ -175,57 +178,58 @@ def test_status_from_another_terminal_of_a_run_that_is_killed(tmp_path: Path):
     assert [found["total"] for found in told.values()] == [7, 7]
 
 
-def test_line_of_progress():
-    line = ProgressLine()
-    line.started(Start(6, 2, (), 2, {"ok": 1, "failed": 1}))
+def test_progress_display(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    display = ProgressDisplay(tmp_path)
+    display.run_started(RunStart(6, 2, (), 2, {"ok": 1, "failed": 1}))
     for trial in TRIALS[:3]:
-        line.began(trial)
+        display.job_started(trial)
     # Again, as where its worker has died.
-    line.began(TRIALS[2])
-    line.finished(Record(TRIALS[0], "diverged"), 1.0)
-    line.finished(Record(TRIALS[1], "ok"), 1.0)
-    assert line.told.startswith("1 running, 2 failed, ")
-    assert line.told.endswith(" a minute, 0 s left")
-    assert line.count == 2
-    line.stopped(DONE)
+    display.job_started(TRIALS[2])
+    display.job_finished(Record(TRIALS[0], "diverged"), 1.0)
+    display.job_finished(Record(TRIALS[1], "ok"), 1.0)
+    assert capsys.readouterr().err.startswith("2 of 6 jobs are in ")
+    assert display.details.startswith("1 running, 2 failed, ")
+    assert display.details.endswith(" per minute, 0 s left")
+    assert display.count == 2
+    display.run_stopped(DONE)
 
 
-class _Notes:
-    """Takes down what a watcher is told."""
+class _Notes(Callback):
+    """Keeps a list of its calls."""
 
     def __init__(self, fails: bool = False):
         self.heard: list = []
         self.fails = fails
 
-    def started(self, start: Start):
+    def run_started(self, start: RunStart):
         self.heard.append(("started", start.total, start.kept, start.statuses))
 
-    def began(self, job: Job):
+    def job_started(self, job: Job):
         self.heard.append(("began", key(job)))
         if self.fails:
-            raise ValueError("a watcher's own")
+            raise ValueError("a callback's own")
 
-    def finished(self, record: Record, seconds: float):
+    def job_finished(self, record: Record, seconds: float):
         assert seconds > 0
         self.heard.append(("finished", key(record.job)))
 
-    def stopped(self, why: str):
+    def run_stopped(self, why: str):
         self.heard.append(("stopped", why))
 
 
-def test_compare_tells_its_watchers_and_writes_events(tmp_path: Path):
+def test_compare_calls_its_callbacks_and_writes_events(tmp_path: Path):
     faults.prepare(tmp_path)
     names = [key(trial) for trial in faults.trials()]
-    run = partial(compare, faults.study(), tmp_path, 1, lambda _: None, runner=at_once)
+    run = partial(compare, faults.study(), tmp_path, EngineSetup(workers=1), function=at_once)
 
     failing = _Notes(fails=True)
-    with pytest.raises(ValueError, match="a watcher's own"):
-        list(run(watchers=[failing]))
-    assert failing.heard[-1] == ("stopped", "ValueError: a watcher's own")
-    assert lines(read_status(tmp_path))[1] == "it ended with ValueError: a watcher's own"
+    with pytest.raises(ValueError, match="a callback's own"):
+        list(run(callbacks=[failing]))
+    assert failing.heard[-1] == ("stopped", "ValueError: a callback's own")
+    assert lines(read_status(tmp_path))[1] == "it ended with ValueError: a callback's own"
 
     notes = _Notes()
-    assert [key(record.job) for record in run(watchers=[notes])] == names
+    assert [key(record.job) for record in run(callbacks=[notes])] == names
     began, finished = ([name for what, name, *_ in notes.heard if what == kind] for kind in ("began", "finished"))
     assert began == finished == names
     assert notes.heard[0] == ("started", 7, 3, {"ok": 3})
@@ -233,3 +237,20 @@ def test_compare_tells_its_watchers_and_writes_events(tmp_path: Path):
     assert [e["key"] for e in read_events(tmp_path) if e["event"] == "trial finished"] == names
     found = read_status(tmp_path)
     assert (found.state, found.done, found.statuses) == ("done", 7, {"ok": 7})
+
+
+def test_a_search_has_events_and_a_status(tmp_path: Path):
+    tuning = make_tuning(task_studies(["user_tasks:tiny"])[0], "user_norms:scaled", trials=2, seeds=1)
+    notes = _Notes()
+    count = len(list(tune(tuning, tmp_path, EngineSetup(workers=1), callbacks=[notes])))
+    assert notes.heard[0] == ("started", 2, 0, {})
+    assert notes.heard[-1] == ("stopped", DONE)
+    planned = [event for event in read_events(tmp_path) if event["event"] == "planned"]
+    assert [event["stage"] for event in planned] == ["choosing", "comparing"]
+    found = read_status(tmp_path)
+    assert (found.state, found.stage, found.done) == ("done", "comparing", count)
+    assert found.total == count == len(Store(tmp_path).read()[0])
+    # Run again, all is there.
+    assert not list(tune(tuning, tmp_path, EngineSetup(workers=1)))
+    again = read_status(tmp_path)
+    assert (again.state, again.done, again.total) == ("done", count, count)
