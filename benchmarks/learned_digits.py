@@ -17,7 +17,7 @@ from typing import NamedTuple
 
 import torch
 
-from localnorm.lab.analysis.statistics import LEVEL, estimate, evidence
+from localnorm.lab.analysis.statistics import LEVEL, estimate, p_values
 from localnorm.lab.measures.select import chosen_runs, chosen_setting, of_trials
 from localnorm.lab.records.provenance import provenance
 from localnorm.lab.records.record import Record, Trial
@@ -68,7 +68,7 @@ def learned_values(record: Record) -> list[Values]:
 
 def verdict(differences: list[float]) -> str:
     """Judge fixed minus learned, as the lab judges a claim that stands alone."""
-    found = evidence(differences, EFFECT)
+    found = p_values(differences, EFFECT)
     said = "supported" if found.at_least < found.less else "not supported"
     p_value = min(found.at_least, found.less)
     return f"{said if p_value <= 1 - LEVEL else 'undecided'} (p = {p_value:.4f})"

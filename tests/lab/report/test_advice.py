@@ -101,8 +101,8 @@ def test_grounds_are_the_differences_of_the_table() -> None:
         cell = row.cell(norm)
         assert cell.judgement is not None
         assert ground.difference == cell.judgement.difference
-        assert (ground.pairs, ground.unit, ground.more.evidence) == (5, "points of error", cell.evidence)
-        assert len(cell.evidence) == 5
+        assert (ground.pairs, ground.unit, ground.more.record_keys) == (5, "points of error", cell.record_keys)
+        assert len(cell.record_keys) == 5
 
 
 def test_over_all_names_who_is_better_somewhere_and_worse_nowhere() -> None:
@@ -137,7 +137,7 @@ def test_no_norm_is_advised_that_is_not_shown_to_be_better() -> None:
         assert row is not None
         named = re.match(r"Use (.*)\.$", about(found, "On digits").use)
         norms = re.split(r", | or ", named[1]) if named else []
-        better = {cell.norm for cell in row.cells if cell.judgement and cell.judgement.standing == "better"}
+        better = {cell.norm for cell in row.cells if cell.judgement and cell.judgement.comparison == "better"}
         assert {*norms} <= better
         assert bool(norms) == bool(better)
         advised += len(norms)

@@ -11,7 +11,7 @@ import pytest
 from image_records import NORMS, SCENES, STUDY, STYLE, encoded, with_pictures, write_every_kind
 from localnorm.lab.records.record import Record, Trial
 from localnorm.lab.report import Report, read_report, write_report
-from localnorm.lab.report.pictures import Box, picture_uri, scenes, stylized
+from localnorm.lab.report.images import Box, picture_uri, scenes, stylized
 from report_readers import on_task
 from report_records import write_records
 

@@ -65,7 +65,7 @@ def test_page_shows_every_norm_in_every_row_with_its_standing(example: Written) 
                 assert text.startswith(cell.measured)
             else:
                 assert text.startswith(number(cell.estimate.value, row.row.decimals))
-                assert cell.judgement is None or text.endswith(cell.judgement.standing)
+                assert cell.judgement is None or text.endswith(cell.judgement.comparison)
 
 
 def test_page_says_why_there_is_no_result(example: Written) -> None:
@@ -185,7 +185,7 @@ def test_csv_has_a_line_for_every_cell(hostile: Written) -> None:
         assert line["value"] == ("" if cell.estimate is None else str(cell.estimate.value))
         difference = cell.judgement.difference if cell.judgement else None
         assert line["difference high"] == ("" if difference is None else str(difference.high))
-        assert line["standing"] == (cell.judgement.standing if cell.judgement else "")
+        assert line["standing"] == (cell.judgement.comparison if cell.judgement else "")
 
 
 def test_json_is_the_table(example: Written) -> None:

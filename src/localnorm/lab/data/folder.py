@@ -9,7 +9,7 @@ import numpy as np
 
 from localnorm.errors import DataError
 from localnorm.lab.data.data import Data, Images
-from localnorm.lab.data.pictures import Picture, open_picture, picture_files, resize, stack
+from localnorm.lab.data.images import PILImage, open_picture, picture_files, resize, stack
 
 PARTS = {
     "train": ("train", "training"),
@@ -80,7 +80,7 @@ def _part(path: Path, classes: tuple[str, ...], side: int | None) -> Images:
     return Images(pixels, np.asarray(labels, np.int64))
 
 
-def read_people(path: Path, prepare: Callable[[Picture], Picture]) -> Data:
+def read_people(path: Path, prepare: Callable[[PILImage], PILImage]) -> Data:
     """Return the people with at least two pictures; a person is a folder that holds pictures.
 
     Args:

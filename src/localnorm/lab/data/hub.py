@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from localnorm.errors import DataError, MissingExtraError
 from localnorm.lab.data.data import Data, Images, labelled
 from localnorm.lab.data.folder import PARTS
-from localnorm.lab.data.pictures import resize, stack
+from localnorm.lab.data.images import resize, stack
 
 
 def saved(path: Path) -> bool:

@@ -172,7 +172,7 @@ def _overall_grounds(table: Table, safe: Sequence[str]) -> tuple[Ground, ...]:
 
 
 def _stands(cell: Cell) -> str:
-    return cell.judgement.standing if cell.judgement and cell.estimate else _NO_RESULT
+    return cell.judgement.comparison if cell.judgement and cell.estimate else _NO_RESULT
 
 
 def _place(row: TableRow) -> str:

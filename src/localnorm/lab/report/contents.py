@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from localnorm.lab.analysis.table import Table, make_table
-from localnorm.lab.measures.select import Records, drawn
+from localnorm.lab.measures.select import RecordSet, drawn
 from localnorm.lab.records.record import STATUSES, Record, Status, Trial, key
 from localnorm.lab.records.store import Damaged, Store, nothing_collected
 from localnorm.lab.report.links import REPORT_HTML, TABLE_JSON, page_names
@@ -33,7 +33,7 @@ class Report:
 
     folder: Path
     table: Table
-    records: Records
+    records: RecordSet
     damaged: tuple[Damaged, ...]
     done: int
     wanted: int
@@ -65,7 +65,7 @@ def read_report(folder: Path) -> Report:
     study = read_study(folder)
     with nothing_collected():
         sound, damaged = Store(folder).read()
-        records = Records(sound.values())
+        records = RecordSet(sound.values())
         done, wanted = _progress(study, records)
         return Report(folder, make_table(study, records), records, damaged, done, wanted)
 

@@ -70,7 +70,7 @@ def _line(task: str, row: TableRow, cell: Cell) -> tuple[Value, ...]:
         cell.verdict,
         judged.p_value if judged else None,
         *_numbers(judged.difference if judged else None),
-        judged.standing if judged else None,
+        judged.comparison if judged else None,
         judged.why if judged else None,
         wording.seeds(judged.seeds) if judged and judged.seeds else None,
     )

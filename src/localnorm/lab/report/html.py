@@ -16,7 +16,7 @@ from localnorm.lab.report import findings, wording
 from localnorm.lab.report.advice import advise
 from localnorm.lab.report.contents import EXPORTS, Report
 from localnorm.lab.report.known_results import known_results
-from localnorm.lab.report.links import PLOTLY_JS, REPORT_HTML, Evidence, page_names
+from localnorm.lab.report.links import PLOTLY_JS, REPORT_HTML, RecordLinks, page_names
 from localnorm.lab.report.palette import MARKERS, styles
 from localnorm.lab.report.scope_picture import scope_picture
 from localnorm.lab.report.sections import task_section
@@ -37,8 +37,8 @@ def to_pages(report: Report) -> dict[str, str]:
     look = common["styles"]
 
     def render(template: str, **own: Any) -> str:  # noqa: ANN401  whatever the template names
-        evidence = Evidence(report.records.by_key, names)
-        return made.get_template(template).render(**common, **own, evidence=evidence)
+        links = RecordLinks(report.records.by_key, names)
+        return made.get_template(template).render(**common, **own, links=record_keys)
 
     pages = {REPORT_HTML: render("report.html.jinja", **_overall(report), figures={})}
     for number, name in enumerate(names.values()):
@@ -81,7 +81,7 @@ def _common(report: Report, names: Mapping[str, str]) -> dict[str, Any]:
         "styles": styles(study.norms),
         "markers": MARKERS,
         "verdicts": wording.VERDICTS,
-        "standings": wording.STANDINGS,
+        "standings": wording.COMPARISONS,
         "severities": wording.SEVERITIES,
         "pages": names,
         "overall_page": REPORT_HTML,

@@ -39,7 +39,7 @@ class Finding:
         decimals: digits shown after the point.
         pairs: how many seeds it rests on.
         seeds: how many seeds would decide an undecided one; None where that can't be told.
-        evidence: the keys of the records it was read from.
+        record_keys: the keys of the records it was read from.
     """
 
     task: str = ""
@@ -51,7 +51,7 @@ class Finding:
     decimals: int = 1
     pairs: int = 0
     seeds: int | None = None
-    evidence: tuple[str, ...] = ()
+    record_keys: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

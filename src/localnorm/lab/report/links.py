@@ -50,7 +50,7 @@ class Behind:
 
 
 @dataclass
-class Evidence:
+class RecordLinks:
     """The lists of records that a page's numbers link to; a list is made when it is first linked to.
 
     Args:

@@ -12,7 +12,7 @@ from localnorm.lab.report.advice import Advice, advise_on
 from localnorm.lab.report.contents import Report
 from localnorm.lab.report.figures import Figure, line_figure, range_figure
 from localnorm.lab.report.palette import Style
-from localnorm.lab.report.pictures import Scenes, Stylized, scenes, stylized
+from localnorm.lab.report.images import Scenes, Stylized, scenes, stylized
 from localnorm.lab.report.series import Chart
 from localnorm.lab.study.study import TaskStudy
 

@@ -28,7 +28,7 @@ class Curve:
         low: lowest over the seeds; empty where no range is shown.
         high: highest over the seeds; empty where no range is shown.
         notes: why a value is missing, one for each x; empty strings elsewhere.
-        evidence: the keys of the records that it was read from.
+        record_keys: the keys of the records that it was read from.
     """
 
     norm: str
@@ -36,7 +36,7 @@ class Curve:
     low: Values = ()
     high: Values = ()
     notes: tuple[str, ...] = ()
-    evidence: tuple[str, ...] = ()
+    record_keys: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -79,7 +79,7 @@ def learning_curve(study: Study, task: TaskStudy, records: Collection[Record]) -
         seeds = [record.results["validation_error"] for record in own]
         if seeds:
             means: Values = tuple(fmean(errors) for errors in zip(*seeds, strict=True))
-            curves.append(Curve(norm, means + (None,) * (last - len(means)), evidence=keys(own)))
+            curves.append(Curve(norm, means + (None,) * (last - len(means)), record_keys=keys(own)))
     epochs = tuple(range(1, last + 1))
     y_name = error_axis("validation", task.unit)
     return Chart(task.name, "epoch", y_name, epochs, tuple(curves), decimals=_decimals(task))
@@ -145,7 +145,7 @@ def by_severity(task: TaskStudy, section: Section) -> tuple[Chart, ...]:
     for corruption in corruptions:
         errors = [(cell, [cell.details["clean"], *cell.details["by_severity"][corruption]]) for cell in cells]
         curves = tuple(
-            Curve(cell.norm, tuple(accuracy_or_error(task.unit, e) for e in own), evidence=cell.evidence)
+            Curve(cell.norm, tuple(accuracy_or_error(task.unit, e) for e in own), record_keys=cell.record_keys)
             for cell, own in errors
         )
         steps = tuple(range(len(curves[0].y)))
@@ -162,7 +162,7 @@ def by_batch_size(task: TaskStudy, section: Section) -> Chart:
         Curve(
             cell.norm,
             tuple(cell.details["test_error_by_batch_size"][str(size)] for size in sizes),
-            evidence=cell.evidence,
+            record_keys=cell.record_keys,
         )
         for cell in (row.cells if row else ())
         if cell.estimate
@@ -177,7 +177,7 @@ def by_budget(task: TaskStudy, section: Section) -> Chart:
     cells = [cell for cell in (row.cells if row else ()) if cell.estimate and cell.details["expected_best"]]
     most = max((len(cell.details["expected_best"]) for cell in cells), default=0)
     curves = tuple(
-        Curve(cell.norm, _filled(cell.details["expected_best"], most), evidence=cell.evidence) for cell in cells
+        Curve(cell.norm, _filled(cell.details["expected_best"], most), record_keys=cell.record_keys) for cell in cells
     )
     x = tuple(range(1, most + 1))
     return Chart(

@@ -13,7 +13,7 @@ from rich.text import Text
 
 from localnorm.lab.analysis.statistics import LEVEL
 from localnorm.lab.analysis.table import Cell, Table, TableRow
-from localnorm.lab.analysis.verdicts import FEWEST_PAIRS, Standing, Verdict
+from localnorm.lab.analysis.verdicts import FEWEST_PAIRS, Comparison, Verdict
 from localnorm.lab.report.advice import UNDECIDED, advise
 from localnorm.lab.report.contents import Report
 from localnorm.lab.report.findings import shared_rows, undecided, verdict_counts, without_result
@@ -22,7 +22,7 @@ from localnorm.lab.report.wording import counted, listed, seeds, smallest_effect
 _VERDICT_STYLES: Mapping[Verdict, str] = MappingProxyType(
     {"supported": "bold green", "not supported": "bold red", "undecided": "yellow"}
 )
-_MARKS: Mapping[Standing, tuple[str, str]] = MappingProxyType(
+_MARKS: Mapping[Comparison, tuple[str, str]] = MappingProxyType(
     {"better": ("+", "green"), "worse": ("-", "red"), "no different": ("=", "cyan"), "undecided": ("?", "yellow")}
 )
 _WIDE = 108
@@ -146,7 +146,7 @@ def _entry(row: TableRow, cell: Cell) -> Text:
     value = f"{cell.estimate.value:z.{row.row.decimals}f}"
     if cell.judgement is None or row.row.lower_is_better is None:
         return Text(f"{value}  ")
-    mark, style = _MARKS[cell.judgement.standing]
+    mark, style = _MARKS[cell.judgement.comparison]
     return Text.assemble(f"{value} ", (mark, style))
 
 

@@ -109,7 +109,7 @@ def _number(row: TableRow, cell: Cell) -> str:
 
 def _standing(row: TableRow, cell: Cell) -> str:
     judged = cell.judgement if cell.estimate and row.row.lower_is_better is not None else None
-    return f"{_number(row, cell)} {judged.standing}" if judged else _number(row, cell)
+    return f"{_number(row, cell)} {judged.comparison}" if judged else _number(row, cell)
 
 
 def _in_markdown(grid: Grid) -> Iterator[str]:

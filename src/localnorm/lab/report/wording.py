@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 
 from localnorm.lab.analysis.statistics import MOST_PAIRS, Estimate
-from localnorm.lab.analysis.verdicts import Standing, Verdict
+from localnorm.lab.analysis.verdicts import Comparison, Verdict
 from localnorm.lab.measures import Row, difference_unit
 
 SHARE = "% error"
@@ -50,7 +50,7 @@ VERDICTS: Mapping[Verdict, str] = MappingProxyType(
         "undecided": "the measurement allows both; this is not the same as “no effect”",
     }
 )
-STANDINGS: Mapping[Standing, str] = MappingProxyType(
+COMPARISONS: Mapping[Comparison, str] = MappingProxyType(
     {
         "better": "by at least the smallest effect better than none",
         "worse": "by at least the smallest effect worse than none",

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from itertools import combinations
 from typing import Any, Literal
 
-from localnorm.lab.analysis.statistics import LEVEL, Estimate, estimate, evidence, holm
-from localnorm.lab.analysis.verdicts import FEWEST_PAIRS
+from localnorm.lab.analysis.statistics import LEVEL, Estimate, estimate, holm, p_values
+from localnorm.lab.analysis.paired import FEWEST_PAIRS
 from localnorm.lab.records.record import Record, Trial, key
 from localnorm.lab.tuning.code_snippet import code_line
 from localnorm.lab.tuning.selection import chosen, last_error, rivals, search_records
@@ -157,8 +157,8 @@ def _differences(tuning: Tuning, found: Mapping[str, Rival]) -> tuple[Difference
     }
     weighed = {name: own for name, (_, _, own) in pairs.items() if len(own) >= FEWEST_PAIRS}
     effect = tuning.task.smallest_effect
-    above = {name: evidence(own, effect) for name, own in weighed.items()}
-    better = holm({name: evidence(own, -effect).less for name, own in weighed.items()})
+    above = {name: p_values(own, effect) for name, own in weighed.items()}
+    better = holm({name: p_values(own, -effect).less for name, own in weighed.items()})
     worse = holm({name: own.at_least for name, own in above.items()})
     not_worse = holm({name: own.less for name, own in above.items()})
     questions: tuple[tuple[Standing, Mapping[str, float]], ...] = (

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from localnorm.lab.analysis.statistics import LEVEL
-from localnorm.lab.measures.select import Records
+from localnorm.lab.measures.select import RecordSet
 from localnorm.lab.records.record import Record, key
 from localnorm.lab.records.store import Damaged, Store, write_atomically
 from localnorm.lab.report.html import environment, write_plotly
-from localnorm.lab.report.links import PLOTLY_JS, REPORT_HTML, Evidence
+from localnorm.lab.report.links import PLOTLY_JS, REPORT_HTML, RecordLinks
 from localnorm.lab.report.palette import MARKERS, styles
 from localnorm.lab.report.tuning.plots import plots
 from localnorm.lab.tuning.results import Tuned, make_tuned
@@ -76,7 +76,7 @@ def to_page(tuned: Tuned, records: tuple[Record, ...], damaged: tuple[Damaged, .
             statuses=Counter(record.status for _, record in tuned.trials),
             groups=groups,
             figures={plot.name: plot.figure for group in groups.values() for plot in group},
-            evidence=Evidence(Records(records).by_key, {tuned.tuning.task.name: REPORT_HTML}),
+            links=RecordLinks(RecordSet(records).by_key, {tuned.tuning.task.name: REPORT_HTML}),
             damaged=damaged,
             style=style,
             markers=MARKERS,

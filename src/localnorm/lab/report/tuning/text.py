@@ -7,7 +7,7 @@ from collections import Counter
 from localnorm.lab.report.wording import counted, interval, listed, number, plain
 from localnorm.lab.tuning.results import Rival, Tuned
 
-STANDINGS = {
+COMPARISONS = {
     "better": "better by at least the smallest effect",
     "worse": "worse by at least the smallest effect",
     "not worse": "not worse by the smallest effect",
@@ -38,7 +38,7 @@ def text(tuned: Tuned) -> str:
     ]
     for own in tuned.differences:
         shown = f"{number(own.estimate.value, 2)} {interval(own.estimate, 2)}" if own.estimate else "no result"
-        lines.append(f"  {own.more + ' - ' + own.than:<20} {shown:<22} {own.more} is {STANDINGS[own.standing]}")
+        lines.append(f"  {own.more + ' - ' + own.than:<20} {shown:<22} {own.more} is {COMPARISONS[own.comparison]}")
     shares = {name: share for name, share in tuned.importance.items() if share is not None}
     ranked = sorted(shares, key=lambda name: -shares[name])
     told = ", ".join(f"{name.replace('_', ' ')} {shares[name]:.2f}" for name in ranked)

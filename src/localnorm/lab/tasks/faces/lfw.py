@@ -14,7 +14,7 @@ import torch
 
 from localnorm.errors import DataError
 from localnorm.lab.data import Data, read_people
-from localnorm.lab.data.pictures import Picture, resize
+from localnorm.lab.data.images import PILImage, resize
 from localnorm.lab.tasks.corruptions import CORRUPTIONS
 from localnorm.lab.tasks.data_names import full, place_name, read_place_name
 from localnorm.lab.tasks.default_schedules import faces_schedule
@@ -85,7 +85,7 @@ def named_lfw_task(name: str, model: str | None) -> Task:
     return lfw_task(place, model or "small_cnn")
 
 
-def _prepare(picture: Picture) -> Picture:
+def _prepare(picture: PILImage) -> PILImage:
     if picture.size == (_WHOLE, _WHOLE):
         picture = picture.crop((_MARGIN, _MARGIN, _WHOLE - _MARGIN, _WHOLE - _MARGIN))
     return resize(SIDE)(picture)

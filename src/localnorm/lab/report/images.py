@@ -25,12 +25,12 @@ class Picture:
     Attributes:
         norm: the norm.
         source: a data URI.
-        evidence: the key of the record that holds it.
+        record_keys: the key of the record that holds it.
     """
 
     norm: str
     source: str
-    evidence: tuple[str, ...]
+    record_keys: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -76,12 +76,12 @@ class Scene:
     Attributes:
         norm: the norm.
         found: boxes that the model drew.
-        evidence: the key of the record that holds them.
+        record_keys: the key of the record that holds them.
     """
 
     norm: str
     found: tuple[Box, ...]
-    evidence: tuple[str, ...]
+    record_keys: tuple[str, ...]
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", 
 GRAY = frozenset({"1", "L"})
 _DEEP = frozenset({"I", "F", "I;16", "I;16L", "I;16B", "I;16N"})
 
-Picture = Image.Image
+PILImage = Image.Image
 
 
 def picture_files(folder: Path) -> list[Path]:
@@ -24,7 +24,7 @@ def picture_files(folder: Path) -> list[Path]:
     return sorted(path for path in visible if path.is_file())
 
 
-def open_picture(path: Path) -> Picture:
+def open_picture(path: Path) -> PILImage:
     """Return the picture of one file, turned as its camera was held.
 
     Raises:
@@ -37,12 +37,12 @@ def open_picture(path: Path) -> Picture:
         raise DataError(f"{path} must be a whole picture, got: {problem}; replace it or take it away.") from None
 
 
-def resize(side: int | None) -> Callable[[Picture], Picture]:
+def resize(side: int | None) -> Callable[[PILImage], PILImage]:
     """Return what brings a picture to side x side pixels; the picture as it is for None."""
     return lambda picture: picture.resize((side, side), Image.Resampling.BILINEAR) if side else picture
 
 
-def stack(pictures: Iterable[tuple[object, Picture]], prepare: Callable[[Picture], Picture]) -> NDArray[np.uint8]:
+def stack(pictures: Iterable[tuple[object, PILImage]], prepare: Callable[[PILImage], PILImage]) -> NDArray[np.uint8]:
     """Return pictures as one array of shape (N, C, H, W): one channel where all are gray, else red, green, blue.
 
     Transparency is dropped.
