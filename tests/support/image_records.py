@@ -39,7 +39,7 @@ def scene(norm: str, number: int) -> dict[str, Any]:
             "found": found}  # fmt: skip
 
 
-def with_pictures(record: Record) -> Record:
+def with_images(record: Record) -> Record:
     job = record.job
     if not isinstance(job, Trial) or job.task not in (STYLE.name, SCENES.name):
         return record
@@ -56,4 +56,4 @@ def with_pictures(record: Record) -> Record:
 
 
 def write_every_kind(folder: Path) -> Path:
-    return write_records(folder, STUDY, with_pictures)
+    return write_records(folder, STUDY, with_images)

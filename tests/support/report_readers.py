@@ -83,7 +83,7 @@ def pages(report: Report) -> dict[str, Page]:
 
 def figures(page: Page) -> dict[str, Any]:
     """Return the figures that a page draws."""
-    found: dict[str, Any] = json.loads(page.scripts[0])
+    found: dict[str, Any] = json.loads(page.scripts[0])["figures"]
     return found
 
 

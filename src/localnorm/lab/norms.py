@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from localnorm.errors import LabError, UnknownNameError
+from localnorm.lab import descriptions
 from localnorm.lab.plugins import import_own
 from localnorm.lab.study.search_space import Choice, LogUniform, Space, Uniform
 from localnorm.spec import LRNSpec
@@ -124,34 +125,34 @@ NORMS: Mapping[str, Norm] = MappingProxyType(
     {
         norm.name: norm
         for norm in (
-            Norm("none", "nothing: the activations as they are", _none),
+            Norm("none", descriptions.NORMS["none"], _none),
             Norm(
                 "local",
-                "the activations of neighbouring channels (textbook: n=5, k=2, alpha=1e-4, beta=0.75)",
+                descriptions.NORMS["local"],
                 _local,
                 _LOCAL,
             ),
             Norm(
                 "local-learned",
-                "the activations of neighbouring channels, with k, alpha and beta learned from the textbook's on",
+                descriptions.NORMS["local-learned"],
                 partial(_local, learnable=True),
                 _LOCAL,
             ),
             Norm(
                 "batch",
-                "the mean and variance of each channel over the mini-batch",
+                descriptions.NORMS["batch"],
                 _batch,
                 {"momentum": LogUniform(0.01, 0.9), "eps": _EPS},
             ),
-            Norm("layer", "the mean and variance of all activations of a sample", _layer, {"eps": _EPS}),
-            Norm("instance", "the mean and variance of each channel of a sample", _instance, {"eps": _EPS}),
+            Norm("layer", descriptions.NORMS["layer"], _layer, {"eps": _EPS}),
+            Norm("instance", descriptions.NORMS["instance"], _instance, {"eps": _EPS}),
             Norm(
                 "group",
-                "the mean and variance of each group of channels of a sample",
+                descriptions.NORMS["group"],
                 _group,
                 {"groups": Choice((1, 2, 4, 8, 16, 32)), "eps": _EPS},
             ),
-            Norm("rms", "the root mean square of all activations of a sample", _rms, {"eps": _EPS}),
+            Norm("rms", descriptions.NORMS["rms"], _rms, {"eps": _EPS}),
         )
     }
 )

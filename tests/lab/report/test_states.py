@@ -114,7 +114,7 @@ def test_any_task_alone_with_one_norm_or_two_has_a_report(
     tmp_path: Path, task: TaskStudy, norms: tuple[str, ...]
 ) -> None:
     study = replace(image_records.STUDY, tasks=(task,), norms=norms)
-    report, page = written(write_records(tmp_path, study, image_records.with_pictures))
+    report, page = written(write_records(tmp_path, study, image_records.with_images))
     assert report.done == report.wanted
     assert len(on_task(report, task.name).scripts) == 2
     assert "Which should I use?" in page.text

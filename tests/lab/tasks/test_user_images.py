@@ -13,7 +13,7 @@ from data_files import random_pixels, write_mnist, write_pictures
 from localnorm.errors import DataError, ModelError, UnknownNameError
 from localnorm.lab.records.record import Trial
 from localnorm.lab.tasks import Split, Subset, data_task, find_task
-from localnorm.lab.tasks.user_images import draw
+from localnorm.lab.tasks.user_images import stratified_sample
 from localnorm.lab.training.trial import run_trial
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -24,7 +24,7 @@ pytestmark = pytest.mark.usefixtures("one_thread")
 def test_every_class_has_its_share_of_what_is_drawn(sizes: tuple[int, ...], share: float):
     labels = np.random.default_rng(1).permutation(np.repeat(np.arange(len(sizes)), sizes))
     size = round(share * len(labels))
-    drawn = draw(labels, size, np.random.default_rng(0))
+    drawn = stratified_sample(labels, size, np.random.default_rng(0))
     assert len(set(drawn.tolist())) == len(drawn) == size
     counts = np.bincount(labels[drawn], minlength=len(sizes))
     # Equal distances from a random start: within one of the share, and one more for the rounding of the size.
@@ -33,7 +33,7 @@ def test_every_class_has_its_share_of_what_is_drawn(sizes: tuple[int, ...], shar
 
 def test_every_example_is_drawn_as_often():
     labels = np.repeat([0, 1], [30, 10])
-    drawn = np.concatenate([draw(labels, 10, np.random.default_rng(seed)) for seed in range(400)])
+    drawn = np.concatenate([stratified_sample(labels, 10, np.random.default_rng(seed)) for seed in range(400)])
     # 100 times each on average, with a standard deviation of sqrt(400 * 0.25 * 0.75) < 9.
     assert abs(np.bincount(drawn, minlength=40) - 100).max() < 45
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Mapping
 from statistics import fmean
 from typing import Any
@@ -12,6 +13,26 @@ from localnorm.lab.records.record import Record
 from localnorm.lab.study.study import Study, TaskStudy
 
 NAME = "generalization"
+
+
+def coarse_test(task: TaskStudy) -> str:
+    """Return a warning if one test example is worth more than the smallest effect, else an empty text.
+
+    The number of test examples is read from the task's description, as in "36 to train, 12 to choose, 12 to test".
+
+    Example:
+        >>> coarse_test(TaskStudy("cats", "images", "m", "12 to test", "", "% error", smallest_effect=0.5))
+        '12 test examples: one is 8.3 points of error, more than the smallest effect of 0.5, so a difference of one
+        example can't be told from chance'
+    """
+    found = re.search(r"([\d,]*\d) to test\b", task.about) if task.unit == "% error" else None
+    count = int(found[1].replace(",", "")) if found else 0
+    if not count or 100 / count <= task.smallest_effect:
+        return ""
+    return (
+        f"{count:,} test examples: one is {100 / count:.1f} points of error, more than the smallest effect of "
+        f"{task.smallest_effect:g}, so a difference of one example can't be told from chance"
+    )
 
 
 def row(task: TaskStudy) -> Row | None:

@@ -1,4 +1,4 @@
-"""What a report is made from: a study's table, its records, and what is missing or damaged."""
+"""Content of a report: a study's table, its records, and the missing or damaged ones."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ class Report:
     Attributes:
         folder: the study's folder.
         table: the judged table.
-        records: every sound record, in the order of their keys.
-        damaged: the files in the folder that are no sound records.
+        records: every valid record, in the order of their keys.
+        damaged: the files in the folder that are no valid records.
         done: how many of the study's jobs have a record.
         wanted: how many jobs the study has.
     """
@@ -46,13 +46,13 @@ class Report:
 
     @property
     def counts(self) -> Mapping[Status, int]:
-        """Number of records by status; every status is there."""
-        counted = Counter(record.status for record in self.records)
-        return {status: counted[status] for status in STATUSES}
+        """Number of records by status, with every status."""
+        counts = Counter(record.status for record in self.records)
+        return {status: counts[status] for status in STATUSES}
 
     @property
     def trials(self) -> int:
-        """Number of records of trials: the models that were trained, or were tried to be."""
+        """Number of records of trials."""
         return sum(isinstance(record.job, Trial) for record in self.records)
 
 
@@ -64,8 +64,8 @@ def read_report(folder: Path) -> Report:
     """
     study = read_study(folder)
     with nothing_collected():
-        sound, damaged = Store(folder).read()
-        records = RecordSet(sound.values())
+        valid, damaged = Store(folder).read()
+        records = RecordSet(valid.values())
         done, wanted = _progress(study, records)
         return Report(folder, make_table(study, records), records, damaged, done, wanted)
 
@@ -76,7 +76,7 @@ def _progress(study: Study, records: Collection[Record]) -> tuple[int, int]:
     known = set(map(key, study.probes()))
     for task in study.tasks:
         known.update(map(key, study.grid_trials(task)), map(key, study.batch_trials(task)))
-        # Which settings are drawn is known only where torch is, so the drawn ones are counted.
+        # The random-search samples are known only with torch, so they are counted.
         draws = len(study.norms) * len(study.seeds) * task.schedule.draws
         wanted += draws
         done += min(draws, len(drawn(study, task, records)))

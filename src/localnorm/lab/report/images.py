@@ -1,11 +1,11 @@
-"""Pictures that trained models made, from their records: photographs stylized, things found in scenes."""
+"""Images made by trained models, from their records: stylized photographs and detections in scenes."""
 
 from __future__ import annotations
 
 import base64
 import binascii
 import math
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,55 +13,25 @@ from localnorm.lab.measures.select import chosen_runs, of_trials
 from localnorm.lab.records.record import Record, key
 from localnorm.lab.study.study import Study, TaskStudy
 
-_KINDS = {b"\x89PNG\r\n\x1a\n": "png", b"\xff\xd8\xff": "jpeg"}
-"""How the files start whose pictures are shown."""
+_FORMATS = {b"\x89PNG\r\n\x1a\n": "png", b"\xff\xd8\xff": "jpeg"}
+"""First bytes of the file formats shown."""
 _SCENES = 3
 
 
 @dataclass(frozen=True)
-class Picture:
-    """One norm's picture.
+class ShownBox:
+    """A box in an image, in pixels.
 
     Attributes:
-        norm: the norm.
-        source: a data URI.
-        record_keys: the key of the record that holds it.
-    """
-
-    norm: str
-    source: str
-    record_keys: tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class Stylized:
-    """One photograph stylized with each norm.
-
-    Attributes:
-        seed: of the trials.
-        photograph: as the networks were given it, a data URI.
-        pictures: a norm each.
-    """
-
-    seed: int
-    photograph: str
-    pictures: tuple[Picture, ...]
-
-
-@dataclass(frozen=True)
-class Box:
-    """A box in a scene, in pixels.
-
-    Attributes:
-        kind: the class.
+        label: the class.
         x: left.
         y: top.
         width: of the box.
         height: of the box.
-        score: how sure the model is of it; None where it is a true one.
+        score: of a detection; None for a true box.
     """
 
-    kind: int
+    label: int
     x: float
     y: float
     width: float
@@ -70,84 +40,71 @@ class Box:
 
 
 @dataclass(frozen=True)
-class Scene:
-    """What one norm's model found in a scene.
+class ModelImage:
+    """One norm's image, or the original.
 
     Attributes:
-        norm: the norm.
-        found: boxes that the model drew.
-        record_keys: the key of the record that holds them.
+        norm: the norm; empty for the original.
+        uri: a data URI; empty for a scene without an image.
+        boxes: true boxes of the original, a model's detections in the others.
+        record_keys: key of the record that holds it; empty for the original.
     """
 
     norm: str
-    found: tuple[Box, ...]
-    record_keys: tuple[str, ...]
+    uri: str
+    boxes: tuple[ShownBox, ...] = ()
+    record_keys: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
-class View:
-    """One scene as each norm's model sees it.
-
-    Attributes:
-        picture: a data URI; empty where the records hold none.
-        width: of the scene in pixels.
-        height: of the scene in pixels.
-        true: the boxes that there are.
-        scenes: a norm each.
-    """
-
-    picture: str
-    width: float
-    height: float
-    true: tuple[Box, ...]
-    scenes: tuple[Scene, ...]
-
-
-@dataclass(frozen=True)
-class Scenes:
-    """The same scenes with each norm.
+class ImageGroup:
+    """The same photograph or scene with every norm, the original first.
 
     Attributes:
         seed: of the trials.
-        views: a scene each.
+        images: the original, then one per norm.
+        width: in pixels; 0 for photographs.
+        height: in pixels; 0 for photographs.
     """
 
     seed: int
-    views: tuple[View, ...]
+    images: tuple[ModelImage, ...]
+    width: float = 0
+    height: float = 0
 
 
-def stylized(study: Study, task: TaskStudy, records: Collection[Record]) -> Stylized | None:
+def stylized(study: Study, task: TaskStudy, records: Collection[Record]) -> ImageGroup | None:
     """Return the photograph that the first seed with any stylized, at each norm's chosen setting."""
     for seed, runs in _by_seed(study, task, records):
-        photographs = (picture_uri(record.results.get("photograph_png")) for record in runs.values())
-        pictures = tuple(
-            Picture(norm, uri, (key(record.job),))
+        photographs = (image_uri(record.results.get("photograph_png")) for record in runs.values())
+        images = tuple(
+            ModelImage(norm, uri, record_keys=(key(record.job),))
             for norm, record in runs.items()
-            if (uri := picture_uri(record.results.get("stylized_png")))
+            if (uri := image_uri(record.results.get("stylized_png")))
         )
         photograph = next(filter(None, photographs), "")
-        if pictures and photograph:
-            return Stylized(seed, photograph, pictures)
+        if images and photograph:
+            return ImageGroup(seed, (ModelImage("", photograph), *images))
     return None
 
 
-def scenes(study: Study, task: TaskStudy, records: Collection[Record]) -> Scenes | None:
-    """Return the first scenes that the first seed with any was tested on, at each norm's chosen setting."""
+def scenes(study: Study, task: TaskStudy, records: Collection[Record]) -> tuple[ImageGroup, ...]:
+    """Return the first test scenes of the first seed with any, at each norm's chosen setting."""
     for seed, runs in _by_seed(study, task, records):
-        told = {norm: record for norm, record in runs.items() if _shows_scenes(record)}
-        if told:
-            first = next(iter(told.values())).results["scenes"]
-            return Scenes(seed, tuple(_view(i, told) for i in range(min(_SCENES, len(first)))))
-    return None
+        with_scenes = {norm: record for norm, record in runs.items() if _has_scenes(record)}
+        if with_scenes:
+            count = len(next(iter(with_scenes.values())).results["scenes"])
+            return tuple(_scene(seed, i, with_scenes) for i in range(min(_SCENES, count)))
+    return ()
 
 
-def picture_uri(text: object) -> str:
-    """Return the data URI of a PNG or JPEG in base64, nothing where a record holds something else.
+def image_uri(text: object) -> str:
+    """Return the data URI of a PNG or JPEG in base64; empty for anything else.
 
     Example:
-        >>> picture_uri("iVBORw0KGgoAAAA=")
+        >>> image_uri("iVBORw0KGgoAAAA=")
         'data:image/png;base64,iVBORw0KGgoAAAA='
-        >>> picture_uri("<svg>")
+        >>> image_uri("<svg>")
         ''
     """
     if not isinstance(text, str):
@@ -156,8 +113,8 @@ def picture_uri(text: object) -> str:
         start = base64.b64decode(text, validate=True)[:8]
     except (binascii.Error, ValueError):
         return ""
-    kind = next((kind for magic, kind in _KINDS.items() if start.startswith(magic)), "")
-    return f"data:image/{kind};base64,{text}" if kind else ""
+    found = next((name for magic, name in _FORMATS.items() if start.startswith(magic)), "")
+    return f"data:image/{found};base64,{text}" if found else ""
 
 
 def _by_seed(
@@ -166,13 +123,13 @@ def _by_seed(
     """Yield the chosen runs of each seed by norm, both in the study's order."""
     runs = chosen_runs(of_trials(records, study.grid_trials(task)), study.norms)
     for seed in study.seeds:
-        own = {norm: runs[norm, seed] for norm in study.norms if (norm, seed) in runs}
-        if own:
-            yield seed, own
+        of_seed = {norm: runs[norm, seed] for norm in study.norms if (norm, seed) in runs}
+        if of_seed:
+            yield seed, of_seed
 
 
-def _shows_scenes(record: Record) -> bool:
-    """Whether a record holds scenes; a task of a user's own may call something else so."""
+def _has_scenes(record: Record) -> bool:
+    """Whether a record holds scenes; a user-defined task may store something else under that name."""
     found = record.results.get("scenes")
     return (
         isinstance(found, list)
@@ -181,25 +138,27 @@ def _shows_scenes(record: Record) -> bool:
     )
 
 
-def _view(number: int, told: Mapping[str, Record]) -> View:
-    # The scenes of a seed are the same for every norm, so the first record speaks for all of them.
-    first: Mapping[str, Any] = next(iter(told.values())).results["scenes"][number]
-    true = tuple(_box(kind, None, *edges) for kind, *edges in first["true"])
-    drawn = tuple(
-        Scene(norm, tuple(_box(*box) for box in record.results["scenes"][number]["found"]), (key(record.job),))
-        for norm, record in told.items()
+def _scene(seed: int, number: int, runs: Mapping[str, Record]) -> ImageGroup:
+    # A seed's scenes are the same for every norm.
+    first: Mapping[str, Any] = next(iter(runs.values())).results["scenes"][number]
+    uri = image_uri(first.get("jpeg"))
+    true = tuple(_box(label, None, *edges) for label, *edges in first["true"])
+    detected = tuple(
+        ModelImage(
+            norm, uri, tuple(_box(*box) for box in record.results["scenes"][number]["found"]), (key(record.job),)
+        )
+        for norm, record in runs.items()
     )
-    width, height = first.get("size") or _enough(true, drawn)
-    return View(picture_uri(first.get("jpeg")), width, height, true, drawn)
+    images = (ModelImage("", uri, true), *detected)
+    return ImageGroup(seed, images, *(first.get("size") or _enclosing([b for i in images for b in i.boxes])))
 
 
-def _box(kind: float, score: float | None, left: float, top: float, right: float, bottom: float) -> Box:
-    return Box(int(kind), left, top, round(right - left, 1), round(bottom - top, 1), score)
+def _box(label: float, score: float | None, left: float, top: float, right: float, bottom: float) -> ShownBox:
+    return ShownBox(int(label), left, top, round(right - left, 1), round(bottom - top, 1), score)
 
 
-def _enough(true: tuple[Box, ...], drawn: tuple[Scene, ...]) -> tuple[float, float]:
-    """Return a size that holds every box: early records do not say that of their scenes."""
-    boxes = [*true, *(box for scene in drawn for box in scene.found)]
+def _enclosing(boxes: Sequence[ShownBox]) -> tuple[float, float]:
+    """Return a size that holds every box, for records of versions that did not store it."""
     right = max((box.x + box.width for box in boxes), default=1.0)
     bottom = max((box.y + box.height for box in boxes), default=1.0)
     return float(math.ceil(right)), float(math.ceil(bottom))
