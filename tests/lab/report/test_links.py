@@ -104,11 +104,11 @@ def test_numbers_over_several_tasks_lead_to_the_tasks_pages() -> None:
     assert links.href(both[::-1]) == "#records-1"
     assert links.href(("unknown",)) == links.href(()) == ""
     (_, over), (_, (one,)) = links.lists
-    assert [(own.what, own.files) for own in over] == [
+    assert [(own.label, own.files) for own in over] == [
         ("a: 2 records", (("listed on its page", "report-a.html#records"),)),
         ("b: 2 records", (("listed on its page", "report-b.html#records"),)),
     ]
-    assert one.what == "a, batch: learning rate 0.01, batches of 32, epochs 1"
+    assert one.label == "a, batch: learning rate 0.01, batches of 32, epochs 1"
     assert one.files == (("seed 0", f"records/{both[0]}.json"), ("seed 1", f"records/{both[1]}.json"))
 
 
@@ -117,7 +117,7 @@ def test_a_number_that_rests_on_very_many_records_leads_to_their_names() -> None
     links = RecordLinks(RecordSet(Record(trial, "ok") for trial in trials).by_key, page_names(["a"]))
     links.href(tuple(map(key, trials)))
     ((_, behind),) = links.lists
-    assert [(own.what, own.files) for own in behind] == [
+    assert [(own.label, own.files) for own in behind] == [
         (f"a, {norm}: 300 records", (("named beside the number", "table.json"),)) for norm in ("batch", "none")
     ]
 

@@ -83,7 +83,7 @@ def test_diverged_norm_has_no_number_and_no_line(tmp_path: Path) -> None:
         "failed": 0,
     }
     drawn = {**figures(on_task(report, "digits")), **figures(on_task(report, "digit-rows"))}
-    assert "layer" not in {trace.get("meta") for trace in drawn["learning-0"]["data"]}
+    assert {trace["name"] for trace in drawn["learning-0"]["data"]} == {*STUDY.norms} - {"layer"}
     notes = [note["text"] for figure in drawn.values() for note in figure["layout"].get("annotations", [])]
     tried = len(DIGITS.schedule.learning_rates) + len(ROWS.schedule.learning_rates)
     assert notes == ["diverged in 3 of 3"] * tried
