@@ -16,7 +16,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from localnorm.lab.probes.flexibility import ITEMS
+from localnorm.lab.probes.flexibility import CHECKS
 from localnorm.lab.records.provenance import provenance
 from localnorm.lab.records.record import Job, Probe, Record, key
 from localnorm.lab.records.store import Store
@@ -92,7 +92,7 @@ def _probed(probe: Probe, drawn: random.Random) -> dict[str, Any]:
         results[norm] = {
             "scope": reach,
             "cost": {**cost, "copies": [2 + drawn.random() for _ in range(9)]},
-            "flexibility": dict.fromkeys(ITEMS),
+            "flexibility": dict.fromkeys(CHECKS),
         }[probe.name]
     return results
 

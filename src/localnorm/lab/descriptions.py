@@ -40,10 +40,10 @@ MODELS: Mapping[str, str] = MappingProxyType(
     {
         # The name is part of the keys of stored records.
         "textbook_cnn": (
-            "the article's network: convolution 32 of 3 × 3, ReLU, norm, convolution 64 of 3 × 3, ReLU, norm, "
+            "the article's network: convolution 32 of 3 x 3, ReLU, norm, convolution 64 of 3 x 3, ReLU, norm, "
             "max-pooling, dense 128, ReLU, dense"
         ),
-        "small_cnn": "three blocks of convolution 3 × 3 (32, 64, 128), ReLU, norm, then mean to 4 × 4, dense",
+        "small_cnn": "three blocks of convolution 3 x 3 (32, 64, 128), ReLU, norm, then mean to 4 x 4, dense",
         "recurrent": "the norm inside its cell: h = tanh(norm(W x + U h)), 64 units",
         "transformer": "pre-norm transformer blocks, every norm replaced",
         "detector": "four blocks of convolution, ReLU, norm, then one box and the class scores per cell of a grid",

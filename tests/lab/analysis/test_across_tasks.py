@@ -15,9 +15,9 @@ from localnorm.lab.analysis.statistics import (
     RESAMPLES,
     estimate,
     estimate_over,
+    interquartile_mean,
     p_values,
     p_values_over,
-    interquartile_mean,
     pairs_to_decide,
 )
 from localnorm.lab.analysis.table import make_table

@@ -11,9 +11,9 @@ from scipy import stats
 from localnorm.lab.analysis.statistics import (
     RESAMPLES,
     estimate,
-    p_values,
     holm,
     interquartile_mean,
+    p_values,
     pairs_to_decide,
 )
 from localnorm.lab.analysis.verdicts import judge

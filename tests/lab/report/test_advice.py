@@ -50,14 +50,18 @@ LOSES = "by at least 0.5 points of error"
         (
             {"none": around(10), "local": around(10), "batch": around(5), "layer": around(8)},
             "Use batch.",
-            f"Better than none {LOSES}: batch, layer. batch is ahead {LOSES} of local, layer. "
-            "No different from none: local.",
+            (
+                f"Better than none {LOSES}: batch, layer. batch is ahead {LOSES} of local, layer. "
+                "No different from none: local."
+            ),
         ),
         (
             {"none": around(10), "local": around(13), "batch": around(5), "layer": around(5.1)},
             "Use batch or layer.",
-            f"Better than none {LOSES}: batch, layer. batch is ahead {LOSES} of local. "
-            "batch is not ahead by that much of layer. Worse than none: local.",
+            (
+                f"Better than none {LOSES}: batch, layer. batch is ahead {LOSES} of local. "
+                "batch is not ahead by that much of layer. Worse than none: local."
+            ),
         ),
         (
             {"none": around(10), "local": around(10.1), "batch": around(12), "layer": around(10)},
@@ -67,14 +71,18 @@ LOSES = "by at least 0.5 points of error"
         (
             {"none": around(10), "local": FAR, "batch": around(10)},
             "Undecided.",
-            "No norm is shown to be better than none. Best of the undecided norms: local. "
-            "No different from none: batch. Undecided against none: local (11 seeds would decide).",
+            (
+                "No norm is shown to be better than none. Best of the undecided norms: local. "
+                "No different from none: batch. Undecided against none: local (11 seeds would decide)."
+            ),
         ),
         (
             {"none": around(10), "local": FAR, "batch": FAR},
             "Undecided.",
-            "No norm is shown to be better than none. Best of the undecided norms: local, batch. "
-            "Undecided against none: local (11 seeds would decide), batch (11 seeds would decide).",
+            (
+                "No norm is shown to be better than none. Best of the undecided norms: local, batch. "
+                "Undecided against none: local (11 seeds would decide), batch (11 seeds would decide)."
+            ),
         ),
         ({"local": around(5)}, "No result.", f"none, the baseline: diverged: {Ended().message}."),
         ({"none": around(5)}, "No result.", f"diverged: {Ended().message}."),
@@ -175,7 +183,9 @@ def test_cost_names_the_cheapest_norm_and_never_none() -> None:
     advice = about(found, "Cost")
     assert advice_text(advice) == (
         "Cheapest of the norms: batch, layer.",
-        "batch is ahead by at least 1 copy of local. batch is not ahead by that much of layer. "
-        "The cost of none is 0: a norm must be worth its copies.",
+        (
+            "batch is ahead by at least 1 copy of local. batch is not ahead by that much of layer. "
+            "The cost of none is 0: a norm must be worth its copies."
+        ),
     )
     assert [(ground.cell.norm, ground.than) for ground in advice.grounds] == [("batch", ""), ("layer", "")]

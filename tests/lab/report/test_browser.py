@@ -48,9 +48,7 @@ def test_a_page_alone_says_what_its_plots_need(report: Report, tmp_path: Path) -
     found = look(page, tmp_path / "profile", rules=RULES)
     assert not found["drawn"]
     assert found["violations"] == []
-    assert (
-        found["undrawn"] == ["The plots need plotly.min.js beside this page; their numbers are below them."] * 2
-    )
+    assert found["undrawn"] == ["The plots need plotly.min.js beside this page; their numbers are below them."] * 2
 
 
 def test_the_check_finds_what_is_wrong(tmp_path: Path) -> None:

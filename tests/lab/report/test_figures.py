@@ -11,9 +11,9 @@ from statistics import fmean
 
 import pytest
 
+from localnorm.lab import descriptions
 from localnorm.lab.norms import NORMS
 from localnorm.lab.records.record import Record, Trial
-from localnorm.lab import descriptions
 from localnorm.lab.report import series
 from localnorm.lab.report.contents import read_report
 from localnorm.lab.report.figures import Figure, line_figure, range_figure, scope_figure
@@ -33,7 +33,12 @@ def reached(figure: Figure, shape: tuple[int, int, int]) -> list[Cell]:
     samples, channels, positions = shape
     rows = figure["data"][0]["z"]
     assert [len(rows), *{len(row) for row in rows}] == [channels, samples * (positions + 1) - 1]
-    found = [(x // (positions + 1), y, x % (positions + 1)) for y, row in enumerate(rows) for x, v in enumerate(row) if v]
+    found = [
+        (x // (positions + 1), y, x % (positions + 1))
+        for y, row in enumerate(rows)
+        for x, v in enumerate(row)
+        if v
+    ]
     assert all(row[x] is None for row in rows for x in range(positions, len(row), positions + 1))
     return sorted(found)
 

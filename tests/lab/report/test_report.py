@@ -211,12 +211,16 @@ def test_user_defined_norms_models_and_data_get_the_answer_first(tmp_path: Path,
     assert ids(example[1])[:4] == ["opinions", "advice", "known", "norms"]
     assert "<summary>3 known results" not in example[1].source
     task = replace(DIGITS, name="data:/home/me/cats?side=8", model="my_model:net", about="12 to test")
-    for number, changes in enumerate(({"norms": (*STUDY.norms, "my_norm:Scale")}, {"tasks": (task,)})):
-        report, page = written(write_records(tmp_path / str(number), replace(STUDY, **changes)))
+    for place, changes in enumerate(({"norms": (*STUDY.norms, "my_norm:Scale")}, {"tasks": (task,)})):
+        report, page = written(write_records(tmp_path / str(place), replace(STUDY, **changes)))
         assert ids(page)[:4] == ["norms", "advice", "opinions", "known"]
         assert re.search(r"<summary>\d known results not measured in this study</summary>", page.source)
         shown = printed(report, 80)
-        assert shown.index("Every norm by every") < shown.index("Which should I use?") < shown.index("opinions, judged")
+        assert (
+            shown.index("Every norm by every")
+            < shown.index("Which should I use?")
+            < shown.index("opinions, judged")
+        )
 
 
 def test_a_folder_is_called_by_its_name_and_only_networks_of_the_study_are_described(tmp_path: Path) -> None:

@@ -65,12 +65,16 @@ def _lowers(norm: str, text: str, error: str = "error") -> Claim:
     return Claim(text, f"lowers the {error} of none", (Contrast("none", norm),))
 
 
+def _reaches(reach: str, words: str) -> Claim:
+    return Claim(reach, f"reaches {words}", reach=reach)
+
+
 _SCOPE, _FLEXIBILITY, _RNNS = "normalization scope", "flexibility", "suitability for RNNs"
 CLAIMS: Mapping[tuple[str, str], Claim] = MappingProxyType(
     {
-        (_SCOPE, "local"): Claim("local neighbourhood", "reaches neighbouring channels only", reach="local neighbourhood"),
-        (_SCOPE, "batch"): Claim("mini-batch", "reaches other samples of the batch", reach="mini-batch"),
-        (_SCOPE, "layer"): Claim("single layer", "reaches all of its own sample and no other", reach="single layer"),
+        (_SCOPE, "local"): _reaches("local neighbourhood", "neighbouring channels only"),
+        (_SCOPE, "batch"): _reaches("mini-batch", "other samples of the batch"),
+        (_SCOPE, "layer"): _reaches("single layer", "all of its own sample and no other"),
         **_ranking("computational cost"),
         **_ranking("hyperparameter sensitivity"),
         (_FLEXIBILITY, "local"): Claim(
@@ -80,7 +84,9 @@ CLAIMS: Mapping[tuple[str, str], Claim] = MappingProxyType(
         ),
         (_FLEXIBILITY, "batch"): Claim("high", "passes more checks than local", (Contrast("batch", "local"),)),
         (_FLEXIBILITY, "layer"): Claim("high", "passes more checks than local", (Contrast("layer", "local"),)),
-        (_RNNS, "local"): Claim("no", "does not lower the error of none", (Contrast("none", "local", holds=False),)),
+        (_RNNS, "local"): Claim(
+            "no", "does not lower the error of none", (Contrast("none", "local", holds=False),)
+        ),
         (_RNNS, "batch"): _lowers("batch", "yes"),
         (_RNNS, "layer"): _lowers("layer", "yes"),
         ("suitability for transformers", "layer"): _lowers("layer", "yes"),
@@ -89,7 +95,7 @@ CLAIMS: Mapping[tuple[str, str], Claim] = MappingProxyType(
         ("feature learning", "local"): _lowers("local", "enhanced", "linear-probe error"),
         ("robustness to noise", "local"): _lowers("local", "robust"),
     }
-)  # fmt: skip
+)
 
 _MORE, _BETTER = (Contrast(SELF, "none"),), _lowers(SELF, "")
 QUESTIONS: Mapping[str, Claim] = MappingProxyType(

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from localnorm.errors import LabError
+from localnorm.lab.analysis.paired import Verdict
 from localnorm.lab.analysis.statistics import Estimate
 from localnorm.lab.analysis.table import Cell, Table, TableRow
-from localnorm.lab.analysis.paired import Verdict
 from localnorm.lab.measures import Row
 
 

@@ -158,9 +158,7 @@ def _judged(study: Study, row: Row, tasks: tuple[str, ...], *samples: Samples) -
     return TableRow(row, tuple(cells), tasks)
 
 
-def _cell(
-    row: Row, norm: str, tasks: tuple[str, ...], samples: list[Sample], judgement: Judgement | None
-) -> Cell:
+def _cell(row: Row, norm: str, tasks: tuple[str, ...], samples: list[Sample], judgement: Judgement | None) -> Cell:
     strata = [[value for value in sample.values if value is not None] for sample in samples]
     found = estimate_over(strata) if all(strata) else None
     sample = samples[0] if len(samples) == 1 else _joined(tasks, samples, strata)

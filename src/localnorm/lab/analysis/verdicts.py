@@ -118,7 +118,8 @@ def differences(tasks: Tasks, more: str, than: str) -> Strata:
 def _contrasts(row: Row, norm: str) -> list[Contrast]:
     """Return the contrasts of a norm's claim, with its own name for `SELF`."""
     contrasts = claim_of(row.name, norm).contrasts
-    return [Contrast(*(norm if n == SELF else n for n in (c.more, c.than)), holds=c.holds) for c in contrasts]
+    names = [[norm if name == SELF else name for name in (c.more, c.than)] for c in contrasts]
+    return [Contrast(more, than, c.holds) for (more, than), c in zip(names, contrasts, strict=True)]
 
 
 def _absent(tasks: Tasks, contrast: Contrast) -> str:

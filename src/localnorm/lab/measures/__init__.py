@@ -1,7 +1,7 @@
 """The table's criteria: each module reads records and returns one paired sample per norm.
 
-To add a row that needs no task, add a `probe_measure`; to add one that tasks feed, write a module with a ``NAME``, a
-``row(task)`` and a ``measure(study, task, records)``, and add it to ``MEASURES``.
+To add a row that needs no task, add a `probe_measure`; to add one that tasks feed, write a module with a ``NAME``,
+a ``row(task)`` and a ``measure(study, task, records)``, and add it to ``MEASURES``.
 """
 
 from __future__ import annotations

@@ -71,8 +71,8 @@ def _scope(reach: Mapping[str, Any]) -> Sample:
 def _cost(results: Mapping[str, Any]) -> Sample:
     """Return the cost by round.
 
-    The details hold ``kept_bytes_per_input_byte`` of the norm alone, kept for the backward pass; and, of the digits
-    network with it, ``images_per_second`` of training and ``network_kept_bytes_per_image``.
+    The details hold ``kept_bytes_per_input_byte`` of the norm alone, kept for the backward pass; and, of the
+    digits network with it, ``images_per_second`` of training and ``network_kept_bytes_per_image``.
     """
     if "problem" in results:
         return Sample(missing=f"failed: {results['problem']}")

@@ -18,7 +18,7 @@ from localnorm.lab.report.wording import listed
 NONE = "none"
 Answer = Literal["over all", "use", "best", "none better", "undecided", "no result"]
 Groups = Mapping[str, Mapping[str, int | None]]
-"""Norms by comparison result, each with the number of seeds that would decide if it is undecided and that is known."""
+"""Norms by comparison result, each with the number of seeds that would decide, if known and needed."""
 _COMPARISONS = ("better", "worse", "no different", "undecided", "no result")
 _MAIN = (generalization.NAME, *SUITABILITY.values())
 """The rows of a task's test error."""
@@ -127,7 +127,9 @@ def _overall(table: Table) -> Advice:
         "over all" if any({*found} - {"undecided", "no result"} for found in compared.values()) else "undecided",
         tuple(safe),
         tally={norm: tally[norm] for norm in sorted(tally, key=lambda norm: norm not in safe)},
-        grounds=tuple(g for row, cell in better if _comparison(cell) == "better" for g in _differences(row, [cell])),
+        grounds=tuple(
+            g for row, cell in better if _comparison(cell) == "better" for g in _differences(row, [cell])
+        ),
     )
 
 

@@ -157,7 +157,11 @@ def _in_latex(table: TextTable) -> str:
     head, *lines = (
         rf"{' & '.join(f'{{{latex(text)}}}' for text in line)} \\" for line in (table.head, *table.lines)
     )
-    start = [r"\begin{table}", rf"\caption{{{latex(table.title)}}}", rf"\begin{{tabular}}{{{'l' * len(table.head)}}}"]
+    start = [
+        r"\begin{table}",
+        rf"\caption{{{latex(table.title)}}}",
+        rf"\begin{{tabular}}{{{'l' * len(table.head)}}}",
+    ]
     return "\n".join(
         [*start, r"\toprule", head, r"\midrule", *lines, r"\bottomrule", r"\end{tabular}", r"\end{table}"]
     )

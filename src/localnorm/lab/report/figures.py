@@ -47,9 +47,9 @@ def range_figure(chart: Chart, norm: str, styles: Mapping[str, Style], mark: flo
             figure.add_scatter(x=chart.x, y=other.y, mode="lines", line=grey, hoverinfo="skip")
     red, green, blue = (int(styles[norm].colour[i : i + 2], 16) for i in (1, 3, 5))
     for start, end in _runs(curve):
-        x = chart.x[start:end]
+        xs = chart.x[start:end]
         figure.add_scatter(
-            x=(*x, *reversed(x)),
+            x=(*xs, *reversed(xs)),
             y=(*curve.high[start:end], *reversed(curve.low[start:end])),
             fill="toself",
             fillcolor=f"rgba({red},{green},{blue},0.18)",
@@ -90,9 +90,7 @@ def scope_figure(details: Mapping[str, Any], colour: str) -> Figure | None:
         position = position * extent + at
     positions = math.prod(size)
     width = positions + 1
-    lines = [
-        [int(reached) for reached in line] for line in details["mask"]
-    ]  # one per sample and channel
+    lines = [[int(reached) for reached in line] for line in details["mask"]]  # one per sample and channel
     gap: list[int | None] = [None]
     rows = [
         [cell for s in range(samples) for cell in (*lines[s * channels + c], *gap)][:-1] for c in range(channels)
@@ -116,9 +114,7 @@ def empty_figure(chart: Chart, *, showlegend: bool = False, hovermode: str = "x 
     types = {False: "linear", True: "log"}
     figure.update_xaxes(title=chart.x_name, type=types[chart.log_x], **ticks(chart.x))
     # Plotly's own labels on a log axis are 2 for 20.
-    figure.update_yaxes(
-        title=chart.y_name, type=types[chart.log_y], **(ticks(_STEPS) if chart.log_y else {})
-    )
+    figure.update_yaxes(title=chart.y_name, type=types[chart.log_y], **(ticks(_STEPS) if chart.log_y else {}))
     return figure
 
 

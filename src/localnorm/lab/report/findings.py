@@ -19,7 +19,9 @@ from localnorm.lab.study.study import Study
 def user_defined(study: Study) -> bool:
     """Whether a norm, a model or the data of a study are the user's: the report then starts with the answer."""
     models = {task.model for task in study.tasks}
-    return not {*study.norms} <= {*NORMS} or not models <= {*MODELS} or any(":" in task.name for task in study.tasks)
+    return (
+        not {*study.norms} <= {*NORMS} or not models <= {*MODELS} or any(":" in task.name for task in study.tasks)
+    )
 
 
 def verdict_counts(table: Table) -> dict[Verdict, int]:
@@ -86,7 +88,9 @@ def origins(records: Collection[Record]) -> list[tuple[dict[str, str], int]]:
     labelled: Counter[tuple[tuple[str, str], ...]] = Counter()
     for number, count in counts.items():
         labelled[tuple(_labelled(each[number]).items())] += count
-    return [(dict(items), count) for items, count in sorted(labelled.items(), key=lambda pair: (-pair[1], pair[0]))]
+    return [
+        (dict(items), count) for items, count in sorted(labelled.items(), key=lambda pair: (-pair[1], pair[0]))
+    ]
 
 
 def _labelled(provenance: Mapping[str, Any]) -> dict[str, str]:

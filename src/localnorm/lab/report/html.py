@@ -1,4 +1,4 @@
-"""The HTML pages: one for the study and one per task; without network, and without JavaScript but for the plots."""
+"""The HTML pages: one for the study and one per task; they load nothing from the network."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ def environment(*, autoescape: bool = True) -> Environment:
     """Return the Jinja environment of the templates, with the words of the report as filters."""
     made = Environment(
         loader=PackageLoader("localnorm.lab.report"),
-        autoescape=autoescape,  # off for the terminal alone
+        autoescape=autoescape,  # noqa: S701  off for the terminal alone
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
@@ -108,7 +108,9 @@ def _overall(report: Report) -> dict[str, Any]:
         "verdict_counts": findings.verdict_counts(table),
         "user_defined": findings.user_defined(study),
         "abouts": {norm: NORMS.get(norm, "user-defined") for norm in study.norms},
-        "models": {model: MODELS.get(model, "user-defined") for model in dict.fromkeys(t.model for t in study.tasks)},
+        "models": {
+            model: MODELS.get(model, "user-defined") for model in dict.fromkeys(t.model for t in study.tasks)
+        },
         "problems": findings.problems(report.records),
         "without_result": findings.without_result(table),
         "origins": findings.origins(report.records),

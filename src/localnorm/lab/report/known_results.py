@@ -185,13 +185,16 @@ def _finding(result: KnownResult, table: Table, task: TaskStudy, records: Collec
         runs = {(norm, seed, 0): record for (norm, seed), record in chosen.items() if norm in result.norms}
         more, than = result.norms
         sides = [(f"{result.field_name}, {more} minus {than}", (more, 0), (than, 0), result.holds)]
-    values = {run: value for run, r in runs.items() if isinstance(value := r.results.get(result.field), int | float)}
+    values = {
+        run: value for run, r in runs.items() if isinstance(value := r.results.get(result.field), int | float)
+    }
 
     def by_seed(norm: str, size: int) -> list[list[float | None]]:
         return [[values.get((norm, seed, size)) for seed in study.seeds]]
 
     claim = [
-        ClaimedDifference(paired(by_seed(*more), by_seed(*than)), holds, label) for label, more, than, holds in sides
+        ClaimedDifference(paired(by_seed(*more), by_seed(*than)), holds, label)
+        for label, more, than, holds in sides
     ]
     absent = [norm for norm in result.norms if norm not in study.norms]
     row = table.section(task.name).find(result.row)

@@ -103,7 +103,9 @@ def by_learning_rate(study: Study, task: TaskStudy, records: Collection[Record])
             curves.append(
                 Curve(
                     norm,
-                    *(_each(points, take) for take in (fmean, min, max)),
+                    _each(points, fmean),
+                    _each(points, min),
+                    _each(points, max),
                     notes=tuple(note for _, note in points),
                     record_keys=keys(record for found in at_rate for record in found),
                 )

@@ -53,7 +53,7 @@ def render(report: Report) -> RenderableType:
         if rows:
             answers += [_Matrix(table.study.norms, rows, f"On {section.task}"), Text()]
     answers += [_bullets("Which should I use?", map(_advice, advise(table))), Text()]
-    opinions = [_Opinions(table), Text()]
+    opinions: list[RenderableType] = [_Opinions(table), Text()]
     parts = [*answers, *opinions] if user_defined(table.study) else [*opinions, *answers]
     return Group(*parts, _bullets("Notes", map(_text, _notes(report))))
 
@@ -134,8 +134,8 @@ class _Matrix:
             yield self._block(self.norms[start : start + fitting])
         marks = ", ".join(f"{mark} {comparison}" for comparison, (mark, _) in _MARKS.items())
         yield _text(
-            f"Against none, by at least the smallest effect: {marks}. The article's opinions are narrower questions, "
-            "so one may be decided where this table shows ?.",
+            f"Against none, by at least the smallest effect: {marks}. The article's opinions are narrower "
+            "questions, so one may be decided where this table shows ?.",
             "dim",
         )
 

@@ -42,7 +42,7 @@ def classifier(model: str, *, shape: Shape, classes: int) -> Callable[[Builder],
 
 
 def data_task(
-    where: str, model: str = "small_cnn", *, examples: int | None = None, side: int | None = None
+    location: str, model: str = "small_cnn", *, examples: int | None = None, side: int | None = None
 ) -> Task:
     """Return the task of classifying the images of a data set.
 
@@ -50,7 +50,7 @@ def data_task(
     record.
 
     Args:
-        where: a folder or ``hub:NAME``, as for `load_data`.
+        location: a folder or ``hub:NAME``, as for `load_data`.
         model: ``textbook_cnn``, ``small_cnn``, or ``package.module:function``.
         examples: at most so many images in each of the three subsets, drawn by the seed with equal shares of each
             class; None takes all.
@@ -76,7 +76,7 @@ def data_task(
     """
     if examples is not None and examples < 2:
         raise DataError(f"examples must be at least 2 per subset, got {examples}; leave it out to take all.")
-    place = full(where)
+    place = full(location)
     data = _load(place, side)
     classes = len(data.classes)
     if data.validation is None or data.test is None:
@@ -96,7 +96,7 @@ def data_task(
 
 
 def named_data_task(name: str, model: str | None) -> Task:
-    """Return the task of a name that `data_task` gives.
+    """Return the task of a name made by `data_task`.
 
     Raises:
         UnknownNameError: no such name.
@@ -106,9 +106,9 @@ def named_data_task(name: str, model: str | None) -> Task:
 
 
 @lru_cache(maxsize=1)
-def _load(where: str, side: int | None) -> Data:
+def _load(location: str, side: int | None) -> Data:
     """Keep the last data set: a worker trains many trials on it."""
-    return load_data(where, side=side)
+    return load_data(location, side=side)
 
 
 def _to_train(data: Data, examples: int | None) -> int:
@@ -119,7 +119,7 @@ def _to_train(data: Data, examples: int | None) -> int:
 def _sizes(data: Data, examples: int | None) -> dict[str, int]:
     """Return the number of images in each subset, after the missing ones are split off."""
     count = len(data.train.labels)
-    sizes = {name: count // HELD_OUT for name in ("validation", "test")}
+    sizes = dict.fromkeys(("validation", "test"), count // HELD_OUT)
     sizes["train"] = count - (3 - len(data.parts)) * (count // HELD_OUT)
     sizes |= {name: len(images.labels) for name, images in data.parts.items() if name != "train"}
     return {name: size if examples is None else min(examples, size) for name, size in sizes.items()}
@@ -143,8 +143,9 @@ def _about(data: Data, examples: int | None) -> str:
     split = f"; {' and '.join(missing)} split off train by the seed, one in {HELD_OUT} each" if missing else ""
     limited = f"; at most {examples:,} per subset, drawn by the seed" if examples else ""
     return (
-        f"{data.name}: images of {channels}x{height}x{width} in {len(data.classes)} classes: {sizes['train']:,} to "
-        f"train, {sizes['validation']:,} to choose, {sizes['test']:,} to test{split}{limited}"
+        f"{data.name}: images of {channels}x{height}x{width} in {len(data.classes)} classes: "
+        f"{sizes['train']:,} to train, {sizes['validation']:,} to choose, {sizes['test']:,} to test"
+        f"{split}{limited}"
     )
 
 

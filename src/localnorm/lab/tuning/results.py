@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from itertools import combinations
 from typing import Any, Literal
 
-from localnorm.lab.analysis.statistics import LEVEL, Estimate, estimate, holm, p_values
 from localnorm.lab.analysis.paired import FEWEST_PAIRS
+from localnorm.lab.analysis.statistics import LEVEL, Estimate, estimate, holm, p_values
 from localnorm.lab.records.record import Record, Trial, key
 from localnorm.lab.tuning.code_snippet import code_line
 from localnorm.lab.tuning.selection import chosen, last_error, rivals, search_records
