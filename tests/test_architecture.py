@@ -51,7 +51,8 @@ FLOORS = [[room.split() for room in line.split("|")] for line in HOUSE.strip().s
 TORCHLESS = """
     errors spelling conventions frameworks conversion spec axes learnable reference kernels numpy
     lab.descriptions
-    lab.records lab.study lab.data lab.monitoring.watcher lab.monitoring.events lab.monitoring.status lab.measures lab.analysis lab.tuning lab.report
+    lab.records lab.study lab.data lab.monitoring.watcher lab.monitoring.events lab.monitoring.status
+    lab.measures lab.analysis lab.tuning lab.report
 """
 TORCH = re.compile(r"(torch|torchmetrics|lightning\w*)(\.|$)")
 

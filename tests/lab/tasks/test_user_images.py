@@ -75,7 +75,7 @@ def test_the_official_test_part_is_kept_and_validation_split_off(mnist: str):
     assert _numbers(splits[0].validation) != _numbers(splits[2].validation)
     assert splits[0].test.inputs[19].unique().item() == np.float32(19) / np.float32(255)
     assert (
-        "images of 1x4x5 in 10 classes (50 train, 20 test); validation split off train by the seed" in task.about
+        "1x4x5 in 10 classes: 40 to train, 10 to choose, 20 to test; validation split off train" in task.about
     )
 
 
@@ -86,9 +86,9 @@ def test_examples_limit_every_part(mnist: str):
         assert sorted(part.labels.tolist()) == list(range(10))
     assert not set(_numbers(split.train)) & set(_numbers(split.validation))
     assert _numbers(split.test) != _numbers(other.test)
-    assert "at most 10 a part" in task.about
+    assert "10 to test; validation split off train by the seed, one in 5 each; at most 10 per subset" in task.about
     assert len(data_task(mnist, examples=15).load(0).validation.labels) == 10
-    with pytest.raises(DataError, match="at least 2 a part, got 1"):
+    with pytest.raises(DataError, match="at least 2 per subset, got 1"):
         data_task(mnist, examples=1)
 
 
@@ -135,7 +135,7 @@ def test_tasks_and_models_that_do_not_go_together():
     ):
         find_task("mnist")
     with pytest.raises(
-        UnknownNameError, match="model of digit-rows must be recurrent, got 'small_cnn'; other models lea"
+        UnknownNameError, match="model of digit-rows must be recurrent, got 'small_cnn'; other models are"
     ):
         find_task("digit-rows", "small_cnn")
     with pytest.raises(UnknownNameError, match="data:FOLDER or data:hub:NAME, got 'data:'"):
