@@ -19,7 +19,7 @@ from rich.progress import track
 from torch import nn
 
 from localnorm.lab.analysis.table import make_table
-from localnorm.lab.analysis.verdicts import Standing
+from localnorm.lab.analysis.verdicts import Comparison
 from localnorm.lab.engines.choice import EngineSetup
 from localnorm.lab.measures import generalization
 from localnorm.lab.norms import Norm
@@ -65,7 +65,7 @@ def harmed(record: Record, by: float) -> Record:
     return replace(record, results={**record.results, "test_error": record.results["test_error"] + by})
 
 
-def standings(records: Collection[Record], comparisons: int, seeds: int, by: float) -> Counter[Standing]:
+def standings(records: Collection[Record], comparisons: int, seeds: int, by: float) -> Counter[Comparison]:
     """Judge the comparisons, each on separate seeds, and count the results.
 
     Args:
@@ -74,7 +74,7 @@ def standings(records: Collection[Record], comparisons: int, seeds: int, by: flo
         seeds: seeds per comparison.
         by: added to the placebo's test errors.
     """
-    found: Counter[Standing] = Counter()
+    found: Counter[Comparison] = Counter()
     changed = [harmed(record, by) for record in records]
     for first in range(0, comparisons * seeds, seeds):
         study = study_of(range(first, first + seeds))
@@ -84,7 +84,7 @@ def standings(records: Collection[Record], comparisons: int, seeds: int, by: flo
         judged = make_table(study, selected).row(generalization.NAME).cell(PLACEBO).judgement
         if judged is None:
             raise SystemExit(f"nothing was judged of the placebo on the seeds {study.seeds}: nothing is shown")
-        found[judged.standing] += 1
+        found[judged.comparison] += 1
     return found
 
 

@@ -16,7 +16,7 @@ from typing import NamedTuple
 
 import torch
 
-from localnorm.lab.analysis.statistics import LEVEL, estimate, evidence
+from localnorm.lab.analysis.statistics import LEVEL, estimate, p_values
 from localnorm.lab.engines.choice import EngineSetup
 from localnorm.lab.measures.select import chosen_runs, chosen_setting, of_trials
 from localnorm.lab.records.provenance import provenance
@@ -68,7 +68,7 @@ def learned_values(record: Record) -> list[Values]:
 
 def verdict(differences: list[float]) -> str:
     """Return the verdict on fixed minus learned by the lab's rules for a single claim."""
-    found = evidence(differences, EFFECT)
+    found = p_values(differences, EFFECT)
     said = "supported" if found.at_least < found.less else "not supported"
     p_value = min(found.at_least, found.less)
     return f"{said if p_value <= 1 - LEVEL else 'undecided'} (p = {p_value:.4f})"

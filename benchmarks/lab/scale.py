@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from localnorm.lab.engines.choice import EngineSetup
-from localnorm.lab.probes.flexibility import ITEMS
+from localnorm.lab.probes.flexibility import CHECKS
 from localnorm.lab.records.provenance import provenance
 from localnorm.lab.records.record import Job, Probe, Record, key
 from localnorm.lab.records.store import Store
@@ -93,7 +93,7 @@ def _probed(probe: Probe, drawn: random.Random) -> dict[str, Any]:
         results[norm] = {
             "scope": reach,
             "cost": {**cost, "copies": [2 + drawn.random() for _ in range(9)]},
-            "flexibility": dict.fromkeys(ITEMS),
+            "flexibility": dict.fromkeys(CHECKS),
         }[probe.name]
     return results
 

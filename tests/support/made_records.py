@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from localnorm.lab.measures import Measure, Row, Samples, TaskMeasure
-from localnorm.lab.probes.flexibility import ITEMS
+from localnorm.lab.probes.flexibility import CHECKS
 from localnorm.lab.records.record import Probe, Record, Status, Trial
 from localnorm.lab.study.jobs import jobs
 from localnorm.lab.study.study import Study, TaskStudy
@@ -100,7 +100,7 @@ def of_probe(probe: Probe, values: Mapping[str, Any]) -> Record:
             counts = {"samples": 2, "channels": 1, "positions": 1, "offsets": [0, 0]}
             results[norm] = {"reach": value or "itself", **counts, "mask": mask}
         else:
-            results[norm] = {item: None if i < (value or 5) else "no" for i, item in enumerate(ITEMS)}
+            results[norm] = {item: None if i < (value or 5) else "no" for i, item in enumerate(CHECKS)}
     return Record(probe, "ok", results=results)
 
 

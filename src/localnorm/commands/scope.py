@@ -1,4 +1,4 @@
-"""localnorm scope: draw which inputs one output of a norm depends on."""
+"""localnorm scope: draw the inputs that one output of a norm depends on."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from localnorm.lab.study.registry import check_names
 
 
 def scope(
-    norm: Annotated[str, typer.Argument(help="A norm of the lab, or your own as package.module:attribute.")],
+    norm: Annotated[str, typer.Argument(help="A norm of the lab, or package.module:attribute.")],
 ) -> None:
     """Draw the inputs that one output of a norm depends on, measured in float64."""
     with errors_end_the_command(), current_folder_on_path():

@@ -198,9 +198,7 @@ def test_every_job_is_stored_once_though_a_worker_dies_and_those_alone_come_firs
 
 def test_a_job_that_kills_two_workers_ends_the_run_and_the_rest_is_kept(engine: EngineSetup, tmp_path: Path):
     jobs = trials(tmp_path, "quick", "quick", "dies")
-    said = (
-        rf"killed during the job {key(jobs[2])} \(.+\); free some memory or pass fewer --workers, "
-    )
+    said = rf"killed during the job {key(jobs[2])} \(.+\); free some memory or pass fewer --workers, "
     with pytest.raises(LabError, match=said + "and run the same command again: finished jobs are kept"):
         list(run_jobs(jobs, Store(tmp_path), replace(engine, workers=1), function=runner))
     assert _keys(Store(tmp_path)) == set(map(key, jobs[:2]))

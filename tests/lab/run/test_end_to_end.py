@@ -197,7 +197,7 @@ def test_a_task_of_ones_own_takes_part_and_another_is_added_later(tmp_path: Path
         placebo = row.cell("user_norms:placebo")
         assert placebo.judgement.difference.value == 0
         assert placebo.verdict in ("not supported", "undecided")
-        assert placebo.judgement.standing == "no different"
+        assert placebo.judgement.comparison == "no different"
     assert table.row("robustness to noise").cell("user_norms:placebo").details["relative_to_none"] == {
         "noise": 1.0, "mean": 1.0
     }  # fmt: skip
@@ -219,9 +219,9 @@ def test_the_placebo_is_undecided_and_the_harm_is_found(tmp_path: Path):
     for row in table.rows:
         placebo = row.cell("user_norms:placebo")
         assert placebo.verdict in ("undecided", "not supported")
-        assert placebo.judgement.standing in ("no different", "undecided")
+        assert placebo.judgement.comparison in ("no different", "undecided")
         assert placebo.judgement.difference.value == 0 or row.row.name == "computational cost"
     harm = table.row("generalization").cell("user_norms:harm")
-    assert (harm.verdict, harm.judgement.standing) == ("not supported", "worse")
+    assert (harm.verdict, harm.judgement.comparison) == ("not supported", "worse")
     assert harm.judgement.difference.low > 10
-    assert table.row("robustness to noise").cell("user_norms:harm").judgement.standing == "worse"
+    assert table.row("robustness to noise").cell("user_norms:harm").judgement.comparison == "worse"

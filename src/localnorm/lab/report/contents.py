@@ -1,4 +1,4 @@
-"""What a report is made from: a study's table, its records, and what is missing or damaged."""
+"""Content of a report: a study's table, its records, and the missing or damaged ones."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from localnorm.lab.analysis.table import Table, make_table
-from localnorm.lab.measures.select import Records
+from localnorm.lab.measures.select import RecordSet
 from localnorm.lab.records.record import STATUSES, Status, Trial
 from localnorm.lab.records.store import Damaged, Store
 from localnorm.lab.report.links import REPORT_HTML, TABLE_JSON, page_names
@@ -25,15 +25,15 @@ class Report:
     Attributes:
         folder: the study's folder.
         table: the judged table.
-        records: every sound record, in the order of their keys.
-        damaged: the files in the folder that are no sound records.
+        records: every valid record, in the order of their keys.
+        damaged: the files in the folder that are no valid records.
         done: how many of the study's jobs have a record.
         wanted: how many jobs the study has.
     """
 
     folder: Path
     table: Table
-    records: Records
+    records: RecordSet
     damaged: tuple[Damaged, ...]
     done: int
     wanted: int
@@ -46,13 +46,13 @@ class Report:
 
     @property
     def counts(self) -> Mapping[Status, int]:
-        """Number of records by status; every status is there."""
-        counted = Counter(record.status for record in self.records)
-        return {status: counted[status] for status in STATUSES}
+        """Number of records by status, with every status."""
+        counts = Counter(record.status for record in self.records)
+        return {status: counts[status] for status in STATUSES}
 
     @property
     def trials(self) -> int:
-        """Number of records of trials: the models that were trained, or were tried to be."""
+        """Number of records of trials."""
         return sum(isinstance(record.job, Trial) for record in self.records)
 
 
@@ -64,6 +64,6 @@ def read_report(folder: Path) -> Report:
     """
     study = read_study(folder)
     sound, damaged = Store(folder).read()
-    records = Records(sound.values())
+    records = RecordSet(sound.values())
     done, wanted = count_done(study, records)
     return Report(folder, make_table(study, records), records, damaged, done, wanted)

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from itertools import combinations
 from typing import Any, Literal
 
-from localnorm.lab.analysis.statistics import LEVEL, Estimate, estimate, evidence, holm
-from localnorm.lab.analysis.verdicts import FEWEST_PAIRS
+from localnorm.lab.analysis.paired import FEWEST_PAIRS
+from localnorm.lab.analysis.statistics import LEVEL, Estimate, estimate, holm, p_values
 from localnorm.lab.records.record import Record, Trial, key
 from localnorm.lab.tuning.code_snippet import code_line
 from localnorm.lab.tuning.selection import candidates, chosen, last_error, search_records
@@ -156,10 +156,10 @@ def _differences(tuning: Tuning, found: Mapping[str, Candidate]) -> tuple[Candid
     }
     weighed = {name: values for name, (_, _, values) in pairs.items() if len(values) >= FEWEST_PAIRS}
     effect = tuning.task.smallest_effect
-    above = {name: evidence(values, effect) for name, values in weighed.items()}
-    better = holm({name: evidence(values, -effect).less for name, values in weighed.items()})
-    worse = holm({name: p.at_least for name, p in above.items()})
-    not_worse = holm({name: p.less for name, p in above.items()})
+    above = {name: p_values(own, effect) for name, own in weighed.items()}
+    better = holm({name: p_values(own, -effect).less for name, own in weighed.items()})
+    worse = holm({name: own.at_least for name, own in above.items()})
+    not_worse = holm({name: own.less for name, own in above.items()})
     questions: tuple[tuple[Comparison, Mapping[str, float]], ...] = (
         ("better", better),
         ("worse", worse),

@@ -65,7 +65,7 @@ def test_the_same_records_give_the_same_bytes(tmp_path: Path):
 def test_a_search_that_has_just_begun_says_so(tmp_path: Path):
     page = _written(tmp_path, TUNING, {})
     assert "0 trials of 20 are done" in page.text
-    assert "No setting has ended well with every seed of the choice yet." in page.text
+    assert "No setting has a result with every seed of the choice yet." in page.text
     assert not page.scripts
 
 
@@ -113,4 +113,4 @@ def test_the_text_for_a_terminal():
     assert lines[3] == f"torch.optim.Adam(model.parameters(), lr={found.best.setting.learning_rate:g})"
     assert [line.split()[0] for line in lines[6:9]] == ["article", "tuned", "learned"]
     assert "tuned is better by at least the smallest effect" in lines[11]
-    assert "No setting has ended well" in text(make_tuned(TUNING, []))
+    assert "No setting has a result" in text(make_tuned(TUNING, []))
