@@ -1,4 +1,4 @@
-"""How to cut the work up: a pure function of layout, window, sizes and threads."""
+"""Tiling of the CPU kernel: a pure function of layout, window, sizes and threads."""
 
 from __future__ import annotations
 
