@@ -74,9 +74,7 @@ def test_the_official_test_part_is_kept_and_validation_split_off(mnist: str):
     assert torch.equal(splits[0].train.inputs, splits[1].train.inputs)
     assert _numbers(splits[0].validation) != _numbers(splits[2].validation)
     assert splits[0].test.inputs[19].unique().item() == np.float32(19) / np.float32(255)
-    assert (
-        "1x4x5 in 10 classes: 40 to train, 10 to choose, 20 to test; validation split off train" in task.about
-    )
+    assert "1x4x5 in 10 classes: 40 to train, 10 to choose, 20 to test; validation split off train" in task.about
 
 
 def test_examples_limit_every_part(mnist: str):
