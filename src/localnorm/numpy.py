@@ -48,10 +48,10 @@ def local_response_norm(
     ``y_c = x_c / (k + alpha * sum_{j in W(c)} x_j^2)^beta``, where the window ``W(c)`` and alpha are those of
     the spec: across channels, or within each channel over the last ``spec.spatial`` axes other than `axis`.
 
-    A compiled kernel does it, in float32 (in float64 for float64), on as many threads as there are cores, or as
-    OMP_NUM_THREADS says. Where its arithmetic is not enough (a square that overflows or vanishes, a NaN, an
-    infinity, a window over two axes or more) plain operations in float64 take its place: slower, and right. The
-    result is rounded once and errs by less than 8 machine epsilons.
+    A compiled kernel computes in float32 (float64 for float64), on one thread for each core, or as many as
+    OMP_NUM_THREADS says. If its range is exceeded (a square overflows or underflows, a NaN or an infinity) or the
+    window spans two axes or more, NumPy operations in float64 compute instead: slower, and as exact. The result is
+    rounded once and errs by less than 8 machine epsilons.
 
     Args:
         x: float16, bfloat16 (that of ml_dtypes), float32 or float64, of rank 1 or more, with any strides; or

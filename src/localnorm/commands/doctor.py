@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import os
 from contextlib import suppress
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
@@ -122,6 +123,10 @@ def _cuda() -> str:
     import torch
 
     there = torch.cuda.get_device_name() if torch.cuda.is_available() else "no GPU that torch can use"
+    if os.environ.get("LOCALNORM_GPU") != "1":
+        return (
+            f"{there}; they would use torch operations in float64: LOCALNORM_GPU=1 enables an experimental kernel"
+        )
     if importlib.util.find_spec("triton") is None:
         return f"{there}; they would use torch operations in float64: pip install 'localnorm[gpu]' for the kernel"
     return f"{there}; they would use the kernel in Triton {version('triton')}, float64 torch operations"
