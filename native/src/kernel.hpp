@@ -230,31 +230,33 @@ class Worker {
             if (c < 0) continue;
             if (c < rows) {
                 if (plan.values_in_ring) here = constants(c);
-                const W *s = window(squares, c, rows, plan.ring, false);
+                Pieces<V> s = window(squares, c, rows, plan.ring, false);
                 if (!backward) {
-                    normalize<KIND, V>(parts, x_row(c), s + pad, row_of(OUT, c, staged[OUT]), here, seen);
+                    normalize<KIND, V>(parts, x_row(c), s, row_of(OUT, c, staged[OUT]), here, seen);
                     if (!in_memory[OUT]) move<true>(views[OUT], c, staged[OUT]);
                     continue;
                 }
                 if (!in_memory[GRAD]) stage(GRAD, c, staged[GRAD]);
                 W *r = direct + c % (lo + 1) * stride + pad, *h = through.slot(c) + pad;
-                differentiate<KIND, V>(parts, x_row(c), row_of(GRAD, c, staged[GRAD]), s + pad, r, h, here, seen);
-                if (sums) total<V>(parts, x_row(c), s + pad, r, here, sums + (plan.values_in_ring ? 3 * c : 0));
+                differentiate<KIND, V>(parts, x_row(c), row_of(GRAD, c, staged[GRAD]), s, r, h, here, seen);
+                if (sums) total<V>(parts, x_row(c), s, r, here, sums + (plan.values_in_ring ? 3 * c : 0));
             }
             if (!backward) continue;
             through.push(c, rows, whole(pad + flat));
             const int64_t o = c - lo;
             if (o < 0) continue;
             // The window of c holds j where the mirrored window of j holds c.
-            const W *h = window(through, o, rows, Axis{rows, {}, hi, lo}, true);
-            subtract<V>(parts, x_row(o), h + pad, direct + o % (lo + 1) * stride + pad, row_of(OUT, o, staged[OUT]), seen);
+            const Pieces<V> h = window(through, o, rows, Axis{rows, {}, hi, lo}, true);
+            subtract<V>(parts, x_row(o), h, direct + o % (lo + 1) * stride + pad, row_of(OUT, o, staged[OUT]), seen);
             if (!in_memory[OUT]) move<true>(views[OUT], o, staged[OUT]);
         }
     }
 
-    // Returns the sums over the window of row c, in all its axes.
-    const W *window(Ring<V> &ring, int64_t c, int64_t rows, const Axis &axis, bool mirrored) {
-        const W *from = ring.window(c - axis.lo, c + axis.hi, rows, sum, whole(pad + flat));
+    // Returns what the sums over the window of row c, in all its axes, are made of.
+    Pieces<V> window(Ring<V> &ring, int64_t c, int64_t rows, const Axis &axis, bool mirrored) {
+        Sum<V> found = ring.window(c - axis.lo, c + axis.hi, rows, sum, whole(pad + flat));
+        if (!plan.inners) return found.pieces();
+        const W *from = found.done();
         int64_t unit = block;
         for (int i = plan.inners - 2; i >= 0; i--) {
             const Axis &inner = plan.inner[i];
@@ -263,17 +265,16 @@ class Worker {
             for (int64_t at = 0; at < blocks * block; at += size) {
                 std::memset(spare[0], 0, (size + (lo + hi) * unit + 32) * sizeof(W));
                 std::memcpy(spare[0] + lo * unit, from + pad + at, size * sizeof(W));
-                flat_sum<V>(spare[0], spare[1], spare[2], other, size, unit, lo + 1 + hi);
-                std::memcpy(sum + pad + at, other, size * sizeof(W));
+                const W *row = flat_sum<V>(spare[0], spare[1], spare[2], other, size, unit, lo + 1 + hi).done();
+                std::memcpy(sum + pad + at, row, size * sizeof(W));
             }
             from = sum;
             unit = size;
         }
-        if (!plan.inners) return from;
         const Axis &inner = plan.inner[plan.inners - 1];
         const int64_t lo = mirrored ? inner.hi : inner.lo, n = inner.lo + 1 + inner.hi;
-        flat_sum<V>(from + pad - lo * elems_here, spare[1], spare[2], other + pad, flat, elems_here, n);
-        return other;
+        from += pad - lo * elems_here;
+        return flat_sum<V>(from, spare[1], spare[2], other, flat, elems_here, n).pieces();
     }
 };
 

@@ -9,7 +9,7 @@ namespace {
 
 constexpr int64_t VECTOR = 16;     // elements that fill a vector register, or a line of a cache
 constexpr int64_t LONG_ROW = 128;  // a row that need not be joined with another
-constexpr int64_t CACHED = 12288;  // float32 numbers that may be worked on at a time: a first-level cache of 48 KiB
+constexpr int64_t CACHED = 64000;  // float32 numbers that may be worked on at a time: a first-level cache of 48 KiB
 constexpr int64_t STAGED = 65536;  // elements that may be copied aside
 constexpr int64_t TILE = 32768;    // elements of a tile at least, where there are so many
 constexpr int64_t TILES = 8;       // tiles at least, where there is enough to do

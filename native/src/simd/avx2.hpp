@@ -75,6 +75,10 @@ struct Float8 {
             least = _mm256_min_epi32(least, bits(a));
             most = _mm256_max_epi32(most, bits(a));
         }
+        void join(const Range &other) {
+            least = _mm256_min_epi32(least, other.least);
+            most = _mm256_max_epi32(most, other.most);
+        }
         bool within() const {
             const __m256i small = _mm256_cmpgt_epi32(_mm256_set1_epi32(int32_t(bits_of(low))), least);
             const __m256i large = _mm256_cmpgt_epi32(most, _mm256_set1_epi32(int32_t(bits_of(high))));
@@ -106,12 +110,14 @@ struct Double4 {
     void add_to(double *sums) const { _mm256_storeu_pd(sums, _mm256_add_pd(_mm256_loadu_pd(sums), v)); }
 
     struct Range {
-        __m256d low, high, inside = _mm256_castsi256_pd(_mm256_set1_epi32(-1));
-        Range(double from, double to) : low(_mm256_set1_pd(from)), high(_mm256_set1_pd(to)) {}
+        __m256d inside = _mm256_castsi256_pd(_mm256_set1_epi32(-1));
+        double low, high;
+        Range(double from, double to) : low(from), high(to) {}
         void see(Double4 a) {
-            inside = _mm256_and_pd(inside, _mm256_cmp_pd(a.v, low, _CMP_GE_OQ));
-            inside = _mm256_and_pd(inside, _mm256_cmp_pd(a.v, high, _CMP_LE_OQ));
+            inside = _mm256_and_pd(inside, _mm256_cmp_pd(a.v, _mm256_set1_pd(low), _CMP_GE_OQ));
+            inside = _mm256_and_pd(inside, _mm256_cmp_pd(a.v, _mm256_set1_pd(high), _CMP_LE_OQ));
         }
+        void join(const Range &other) { inside = _mm256_and_pd(inside, other.inside); }
         bool within() const { return _mm256_movemask_pd(inside) == 15; }
     };
 };

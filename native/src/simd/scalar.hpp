@@ -110,6 +110,7 @@ struct Scalar {
         int outside = 0;
         Range(W from, W to) : low(from), high(to) {}
         void see(Scalar a) { outside |= !(a.v >= low) | !(a.v <= high); }
+        void join(const Range &other) { outside |= other.outside; }
         bool within() const { return !outside; }
     };
 };
