@@ -50,8 +50,8 @@ def local_response_norm(
 
     The native library does it, in float32 (in float64 for float64), on as many threads as there are cores, or as
     OMP_NUM_THREADS says, also where a square overflows or vanishes or a NaN or an infinity is. Where the library
-    can't be loaded, and for arrays of another byte order, operations of NumPy in float64 take its place: slower, and
-    as right. The result is rounded once and errs by less than 8 machine epsilons.
+    can't be loaded, and for arrays of another byte order, operations of NumPy in float64 take its place: slower,
+    and as right. The result is rounded once and errs by less than 8 machine epsilons.
 
     Args:
         x: float16, bfloat16 (that of ml_dtypes), float32 or float64, of rank 1 or more, with any strides; or

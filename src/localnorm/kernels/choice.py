@@ -19,8 +19,8 @@ def cpu_kernel() -> ModuleType | None:
         from localnorm.kernels import cpu
     except ImportError as problem:
         warnings.warn(
-            f"localnorm's native library can't be loaded here ({problem}); slower array operations take its place. "
-            "Install a wheel of localnorm for this platform, or a C++ compiler and then localnorm anew.",
+            f"localnorm's native library can't be loaded here ({problem}); slower array operations take its "
+            "place. Install a wheel of localnorm for this platform, or a C++ compiler and then localnorm anew.",
             RuntimeWarning,
             stacklevel=4,
         )

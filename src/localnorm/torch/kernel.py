@@ -35,7 +35,7 @@ def forward(x: Tensor, spec: LRNSpec, axes: tuple[int, ...], values: Values, out
         y = cuda.forward(x, spec, axes, values)
         return y if out is None else out.copy_(y)
     out = empty_like(x) if out is None else out
-    kernel = _kernel(x, spec, axes, values)
+    kernel = _kernel(x, axes, values)
     if kernel is None:
         if watched(x) and not x.is_meta:
             return out.copy_(anywhere(x, spec, axes, values))
@@ -53,7 +53,7 @@ def backward(x: Tensor, grad: Tensor, spec: LRNSpec, axes: tuple[int, ...], valu
     grad = grad.resolve_neg()
     kernel = None
     if _in_memory(grad) and (grad.dtype, grad.shape) == (x.dtype, x.shape):
-        kernel = _kernel(x, spec, axes, values)
+        kernel = _kernel(x, axes, values)
     if kernel is None:
         return (differentiable if watched(x) and not x.is_meta else portable.backward)(x, grad, spec, axes, values)
     out = empty_like(x)
@@ -67,7 +67,7 @@ def backward(x: Tensor, grad: Tensor, spec: LRNSpec, axes: tuple[int, ...], valu
     return Gradients(out, found)
 
 
-def _kernel(x: Tensor, spec: LRNSpec, axes: tuple[int, ...], values: Values) -> ModuleType | None:
+def _kernel(x: Tensor, axes: tuple[int, ...], values: Values) -> ModuleType | None:
     """Return the compiled kernel, or None where it can't be used."""
     if not _in_memory(x) or dispatch_mode():
         return None
@@ -91,14 +91,21 @@ def _in_memory(x: Tensor) -> bool:
 
 
 def _run(
-    kernel: ModuleType, kind: int, tensors: tuple[Tensor, ...], spec: LRNSpec, axes: tuple[int, ...], values: Values
+    kernel: ModuleType,
+    kind: int,
+    tensors: tuple[Tensor, ...],
+    spec: LRNSpec,
+    axes: tuple[int, ...],
+    values: Values,
 ) -> Any:  # noqa: ANN401
     x, size = tensors[0], tensors[0].element_size()
     strides = [tuple(step * size for step in tensor.stride()) for tensor in tensors]
     shape, dtype, in_place = tuple(x.shape), _DTYPES[x.dtype], x.data_ptr() == tensors[1].data_ptr()
     if values:
         numbers = [
-            values[name].detach().double().reshape(-1).numpy() if name in values else np.array([getattr(spec, name)])
+            values[name].detach().double().reshape(-1).numpy()
+            if name in values
+            else np.array([getattr(spec, name)])
             for name in NAMES
         ]
         count = max(map(len, numbers))

@@ -23,7 +23,7 @@ Values = Sequence[NDArray[np.float64]]
 
 
 class Pass:
-    """A forward or backward pass over arrays of one shape, dtype and strides; safe to be run by many threads at once.
+    """A forward or backward pass over arrays of one shape, dtype and strides; many threads may run it at once.
 
     Attributes:
         tiles: independent parts, each of which one thread runs.
@@ -137,7 +137,7 @@ class Pass:
 def _checked(status: int) -> int:
     if status >= 0:
         return status
-    raise (MemoryError if status == -5 else RuntimeError)(f"localnorm's native library refuses: {STATUS[status]}.")  # noqa: PLR2004
+    raise (MemoryError if status == -5 else RuntimeError)(f"localnorm's native library refuses: {STATUS[status]}.")
 
 
 def numbers(spec: LRNSpec) -> Values:
