@@ -7,7 +7,7 @@ INSTALLED := .venv/installed-dev
 JOBS ?= 2
 # A file's tests stay together: they share what is costly to make.
 PYTEST := $(BIN)/python -m pytest -n $(JOBS) --dist loadfile
-KERAS_TESTS := tests/test_keras.py tests/test_keras_contract.py tests/test_examples.py
+KERAS_TESTS := tests/keras tests/test_examples.py
 
 .PHONY: compare calibrate test test-all lint docs bench bench-gpu released hazards faults scale clean
 
@@ -54,11 +54,11 @@ released: $(INSTALLED)
 
 # Every door by every hazard, on every backend of Keras.
 hazards: $(INSTALLED)
-	$(BIN)/python tests/hazard_table.py
+	$(BIN)/python tools/edge_case_table.py
 
 # Every fault at every trial of a small study; make test runs one of each sort.
 faults: $(INSTALLED)
-	$(BIN)/python tests/fault_table.py
+	$(BIN)/python tools/fault_table.py
 
 # What a study costs as it grows, with trials that do nothing, and what each engine costs and gains.
 scale: $(INSTALLED)

@@ -19,16 +19,16 @@ import torch
 from rich.progress import track
 from torch import nn
 
-from localnorm.lab.compare import compare
-from localnorm.lab.judge import Standing
+from localnorm.lab.analysis.table import make_table
+from localnorm.lab.analysis.verdicts import Standing
 from localnorm.lab.measures import generalization
+from localnorm.lab.monitoring.watcher import Start
 from localnorm.lab.norms import Norm
-from localnorm.lab.records import Record, Trial
-from localnorm.lab.store import Store
-from localnorm.lab.study import Study
-from localnorm.lab.table import make_table
+from localnorm.lab.records.record import Record, Trial
+from localnorm.lab.records.store import Store
+from localnorm.lab.run.compare import compare
+from localnorm.lab.study.study import Study
 from localnorm.lab.tasks import task_studies
-from localnorm.lab.watch import Start
 
 TASK = "digits"
 PLACEBO = "benchmarks.calibration:placebo"

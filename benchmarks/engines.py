@@ -16,11 +16,11 @@ from importlib.metadata import version
 from statistics import median
 from typing import Any
 
-from localnorm.lab.engine import run_job
-from localnorm.lab.engine_choice import ENGINES, EngineChoice, opened
-from localnorm.lab.engine_interface import Engine
-from localnorm.lab.records import Trial
-from localnorm.lab.study import Study
+from localnorm.lab.engines.choice import ENGINES, EngineChoice, opened
+from localnorm.lab.engines.interface import Engine
+from localnorm.lab.records.record import Trial
+from localnorm.lab.run.runner import run_job
+from localnorm.lab.study.study import Study
 from localnorm.lab.tasks import task_studies
 
 WORKERS = (1, 2)

@@ -20,9 +20,9 @@ from rich.console import Console
 from rich.table import Table
 
 from localnorm import LRNSpec, reference
-from localnorm.jax.operations import OPERATIONS, reduced
+from localnorm.jax.array_ops import OPERATIONS, reduced
 from localnorm.kernels.arithmetic import Arithmetic, Operations
-from localnorm.kernels.windows import window_sum
+from localnorm.kernels.window_sums import window_sum
 
 ROUNDS = 9
 SHAPES = {"NHWC 32x28x28x192": ((32, 28, 28, 192), -1), "NCHW 32x192x28x28": ((32, 192, 28, 28), 1)}

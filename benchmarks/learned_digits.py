@@ -17,15 +17,15 @@ from typing import NamedTuple
 
 import torch
 
-from localnorm.lab.engine import run
+from localnorm.lab.analysis.statistics import LEVEL, estimate, evidence
 from localnorm.lab.measures.select import chosen_runs, chosen_setting, of_trials
-from localnorm.lab.provenance import provenance
-from localnorm.lab.records import Record, Trial
-from localnorm.lab.statistics import LEVEL, estimate, evidence
-from localnorm.lab.store import Store
-from localnorm.lab.study import Study
+from localnorm.lab.records.provenance import provenance
+from localnorm.lab.records.record import Record, Trial
+from localnorm.lab.records.store import Store
+from localnorm.lab.run.runner import run
+from localnorm.lab.study.study import Study
 from localnorm.lab.tasks import find_task, task_studies
-from localnorm.lab.train import learn, set_up, test
+from localnorm.lab.training.trial import learn, set_up, test
 from localnorm.torch import LocalResponseNorm
 
 FIXED, LEARNED = NORMS = ("local", "local-learned")

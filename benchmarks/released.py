@@ -25,7 +25,7 @@ from localnorm import LRNSpec, reference
 from localnorm.conventions import RADIUS
 from localnorm.errors import ConversionError
 from localnorm.frameworks import CONVENTIONS
-from localnorm.lab.provenance import provenance
+from localnorm.lab.records.provenance import provenance
 
 ROOT = Path(__file__).resolve().parent.parent
 WRONG = 1e-5
@@ -363,7 +363,7 @@ def page(sections: list[Section], day: str) -> str:
             "the float64 reference; numbers are relative errors. What is wrong is in bold, with the name of its "
             "cause, which the end of the page explains: a file read in source was read at the latest version at "
             "hand, which need not be the one installed. `make released` measures it all again and writes this "
-            "page; `tests/test_frameworks.py` fails when an installed release no longer errs as it says."
+            "page; `tests/core/test_frameworks.py` fails when an installed release no longer errs as it says."
         ),
     ]
     return "\n".join(["\n\n".join(head), "", *(section.markdown() for section in sections), causes(sections)])

@@ -16,15 +16,15 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from localnorm.lab.compare import compare
-from localnorm.lab.jobs import jobs
 from localnorm.lab.probes.flexibility import ITEMS
-from localnorm.lab.provenance import provenance
-from localnorm.lab.records import Job, Probe, Record, key
+from localnorm.lab.records.provenance import provenance
+from localnorm.lab.records.record import Job, Probe, Record, key
+from localnorm.lab.records.store import Store
 from localnorm.lab.report import read_report, write_report
-from localnorm.lab.store import Store
-from localnorm.lab.study import DEFAULT_NORMS, Study
-from localnorm.lab.study_folder import write_study
+from localnorm.lab.run.compare import compare
+from localnorm.lab.run.jobs import jobs
+from localnorm.lab.study.study import DEFAULT_NORMS, Study
+from localnorm.lab.study.study_file import write_study
 from localnorm.lab.tasks import task_studies
 from localnorm.lab.tasks.corruptions import SEVERITIES
 

@@ -16,7 +16,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from localnorm.lab.provenance import provenance
+from localnorm.lab.records.provenance import provenance
 
 FOLDER = Path(__file__).resolve().parents[1] / "results"
 _RIVALS = (

@@ -12,9 +12,9 @@ from numpy.typing import ArrayLike, NDArray
 from localnorm.axes import window_axes
 from localnorm.errors import DTypeError, OutputError
 from localnorm.kernels.arithmetic import Arithmetic, Operations
-from localnorm.kernels.choice import cpu_kernel
+from localnorm.kernels.available import cpu_kernel
 from localnorm.kernels.layout import Layout
-from localnorm.kernels.windows import window_sum
+from localnorm.kernels.window_sums import window_sum
 from localnorm.spec import LRNSpec
 
 _DTYPES = ("float16", "bfloat16", "float32", "float64")

@@ -10,9 +10,9 @@ from localnorm.commands.console import say
 from localnorm.errors import LabError
 
 if TYPE_CHECKING:
-    from localnorm.lab.changes import Change
-    from localnorm.lab.statistics import Estimate
-    from localnorm.lab.table import Table
+    from localnorm.lab.analysis.diff import Change
+    from localnorm.lab.analysis.statistics import Estimate
+    from localnorm.lab.analysis.table import Table
 
 SAME, DIFFERENT = 0, 1
 
@@ -23,7 +23,7 @@ def show_changes(first: Path, second: Path) -> int:
     Raises:
         LabError: one of them is not finished, or they have nothing in common.
     """
-    from localnorm.lab.changes import changes
+    from localnorm.lab.analysis.diff import changes
 
     found = changes(_finished(first), _finished(second))
     lines = [f"A: {first}", f"B: {second}", "B minus A, with a 95 % interval; verdicts of A and of B."]

@@ -14,12 +14,12 @@ from localnorm.commands.options import Address, Engine, Examples, GpusPerWorker,
 from localnorm.commands.report import show
 from localnorm.commands.running import print_plan, run_study
 from localnorm.errors import LabError
-from localnorm.lab.engine_choice import check, cores, opened
-from localnorm.lab.own import current_folder_searched
-from localnorm.lab.study import DEFAULT_NORMS, DEFAULT_TASKS
+from localnorm.lab.engines.choice import check, cores, opened
+from localnorm.lab.plugins import current_folder_searched
+from localnorm.lab.study.study import DEFAULT_NORMS, DEFAULT_TASKS
 
 if TYPE_CHECKING:
-    from localnorm.lab.settings import Settings
+    from localnorm.lab.run.settings import Settings
 
 
 def compare(
@@ -118,9 +118,9 @@ def compare(
         if studies:
             others = [*given, *(n for n, v in {"study": study_file, "log": log, "plan": plan}.items() if v)]
             raise typer.Exit(_compare_two(studies, [*others, *(["json"] if as_json else [])]))
-        from localnorm.lab.fit import misfits
-        from localnorm.lab.loggers import make_loggers
-        from localnorm.lab.settings import engine_choice, make_study
+        from localnorm.lab.monitoring.loggers import make_loggers
+        from localnorm.lab.run.preflight import misfits
+        from localnorm.lab.run.settings import engine_choice, make_study
 
         settings = _settings(given, study_file)
         folder = Path(settings.out or ("compare-smoke" if settings.smoke else "compare"))
@@ -159,8 +159,8 @@ def _compare_two(studies: list[Path], others: list[str]) -> int:
 
 def _settings(given: dict[str, object], file: Path | None) -> Settings:
     """Return what was given on the command line, over what the file says, over the defaults."""
-    from localnorm.lab.settings import Settings
-    from localnorm.lab.settings_file import checked, read_settings
+    from localnorm.lab.run.settings import Settings
+    from localnorm.lab.run.settings_parser import checked, read_settings
 
     in_file = read_settings(file) if file else {}
     on_line = {name.replace("-", "_"): checked(name, value) for name, value in given.items()}

@@ -16,8 +16,8 @@ from rich.text import Text
 import localnorm
 from localnorm import LRNSpec, reference
 from localnorm.commands.console import out
-from localnorm.kernels.choice import cpu_kernel
-from localnorm.lab.provenance import provenance, versions
+from localnorm.kernels.available import cpu_kernel
+from localnorm.lab.records.provenance import provenance, versions
 
 _EXTRAS = {
     "torch": ("torch",),
@@ -130,7 +130,7 @@ def _cuda() -> str:
 def _threads() -> str:
     import torch
 
-    from localnorm.torch.openmp import parallel
+    from localnorm.torch.system import parallel
 
     whose = "torch's own" if parallel() is not None else "of a pool beside torch's"
     return f"{torch.get_num_threads()}; the compiled kernel runs on threads {whose}"

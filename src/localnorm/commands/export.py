@@ -22,9 +22,9 @@ def export(
 ) -> None:
     """Write the trials of a search as a storage of Optuna's."""
     with errors_end_the_command():
-        from localnorm.lab.optuna_storage import export_optuna
-        from localnorm.lab.store import Store
-        from localnorm.lab.tuning_folder import read_tuning
+        from localnorm.lab.records.store import Store
+        from localnorm.lab.tuning.optuna_export import export_optuna
+        from localnorm.lab.tuning.tuning_file import read_tuning
 
         tuning = read_tuning(folder)
         sound, damaged = Store(folder).read()

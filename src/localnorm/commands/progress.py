@@ -8,9 +8,9 @@ from rich import progress
 
 from localnorm.commands.console import err
 from localnorm.commands.status import duration
-from localnorm.lab.records import Job, Record, key
-from localnorm.lab.status import Progress
-from localnorm.lab.watch import Start
+from localnorm.lab.monitoring.status import Progress
+from localnorm.lab.monitoring.watcher import Start
+from localnorm.lab.records.record import Job, Record, key
 
 
 class ProgressLine:

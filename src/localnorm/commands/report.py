@@ -8,8 +8,8 @@ from typing import Annotated
 import typer
 
 from localnorm.commands.console import DAMAGED, errors_end_the_command, out, say
-from localnorm.lab.store import Damaged
-from localnorm.lab.tuning_folder import TUNING_FILE
+from localnorm.lab.records.store import Damaged
+from localnorm.lab.tuning.tuning_file import TUNING_FILE
 
 
 def report(
@@ -40,8 +40,8 @@ def show(folder: Path, *, as_json: bool) -> None:
 
 def show_tuned(folder: Path, *, as_json: bool) -> None:
     """Write the report of a tuning and print what was found; exit with 3 where a record is damaged."""
-    from localnorm.lab.report.tuning import write_tuning_report
-    from localnorm.lab.report.tuning_text import text
+    from localnorm.lab.report.tuning.page import write_tuning_report
+    from localnorm.lab.report.tuning.text import text
 
     written = write_tuning_report(folder)
     if as_json:

@@ -11,15 +11,15 @@ import typer
 
 from localnorm.commands.console import INTERRUPTED, err, out, say
 from localnorm.commands.progress import ProgressLine
-from localnorm.lab.engine_choice import OpenedEngine
-from localnorm.lab.store import write_atomically
-from localnorm.lab.study import Study
-from localnorm.lab.watch import Start, Watcher
+from localnorm.lab.engines.choice import OpenedEngine
+from localnorm.lab.monitoring.watcher import Start, Watcher
+from localnorm.lab.records.store import write_atomically
+from localnorm.lab.study.study import Study
 
 
 def print_plan(study: Study, workers: int, *, as_json: bool) -> None:
     """Print the trials of a study and an estimate of their time."""
-    from localnorm.lab.plan import make_plan
+    from localnorm.lab.run.estimate import make_plan
 
     with err.status("timing a few steps of each kind of trial") as status:
 
@@ -55,7 +55,7 @@ def run_study(
         study_file: where settings were read from, to be kept beside the records.
         loggers: who else is told what happens.
     """
-    from localnorm.lab import compare as lab
+    from localnorm.lab.run import compare as lab
 
     line = ProgressLine()
 

@@ -8,7 +8,7 @@ import typer
 from rich.text import Text
 
 from localnorm.commands.console import errors_end_the_command, out
-from localnorm.lab.own import current_folder_searched
+from localnorm.lab.plugins import current_folder_searched
 
 
 def scope(

@@ -12,7 +12,7 @@ import typer
 from localnorm.commands.console import errors_end_the_command
 
 if TYPE_CHECKING:
-    from localnorm.lab.status import Status
+    from localnorm.lab.monitoring.status import Status
 
 
 def status(
@@ -20,7 +20,7 @@ def status(
     as_json: Annotated[bool, typer.Option("--json", help="Print it as JSON.")] = False,
 ) -> None:
     """Say how far a study is that runs, has ended or was killed; only reads its folder."""
-    from localnorm.lab.status import read_status
+    from localnorm.lab.monitoring.status import read_status
 
     with errors_end_the_command():
         found = read_status(folder)

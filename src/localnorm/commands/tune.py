@@ -13,12 +13,12 @@ from localnorm.commands.console import INTERRUPTED, err, errors_end_the_command,
 from localnorm.commands.options import Address, Engine, Examples, GpusPerWorker, Side, TrialSeconds, Workers
 from localnorm.commands.report import show_tuned
 from localnorm.errors import LabError
-from localnorm.lab.engine_choice import OpenedEngine, check, opened
-from localnorm.lab.own import current_folder_searched
-from localnorm.lab.tuning import SAMPLERS, Tuning
+from localnorm.lab.engines.choice import OpenedEngine, check, opened
+from localnorm.lab.plugins import current_folder_searched
+from localnorm.lab.tuning.tuning import SAMPLERS, Tuning
 
 if TYPE_CHECKING:
-    from localnorm.lab.settings import Settings
+    from localnorm.lab.run.settings import Settings
 
 
 def tune(
@@ -76,8 +76,8 @@ def tune(
     with errors_end_the_command(), current_folder_searched():
         if timeout is not None and not timeout > 0:
             raise LabError(f"--timeout must be above 0 seconds, got {timeout:g}; leave it out for no limit.")
-        from localnorm.lab.settings import Settings, engine_choice
-        from localnorm.lab.settings_file import checked
+        from localnorm.lab.run.settings import Settings, engine_choice
+        from localnorm.lab.run.settings_parser import checked
 
         settings = Settings(**{name.replace("-", "_"): checked(name, value) for name, value in given.items()})
         choice = engine_choice(settings)
@@ -92,9 +92,9 @@ def tune(
 
 def _tuning(settings: Settings, norm: str, sampler: str, trials: int, seeds: int) -> Tuning:
     """Return the tuning that is asked for; whatever can be wrong with it is found out here."""
-    from localnorm.lab.fit import misfits
-    from localnorm.lab.settings import make_study
-    from localnorm.lab.tune import make_tuning
+    from localnorm.lab.run.preflight import misfits
+    from localnorm.lab.run.settings import make_study
+    from localnorm.lab.run.tune import make_tuning
 
     if not settings.task and not settings.data:
         settings = replace(settings, task=("digits",))
@@ -114,7 +114,7 @@ def _tuning(settings: Settings, norm: str, sampler: str, trials: int, seeds: int
 
 def _run(tuning: Tuning, folder: Path, engine: OpenedEngine, timeout: float | None) -> None:
     """Run what is missing, with a count where stderr is a terminal."""
-    from localnorm.lab import tune as lab
+    from localnorm.lab.run import tune as lab
 
     progress = Progress(
         TextColumn("{task.description}"),

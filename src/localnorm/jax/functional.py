@@ -9,7 +9,7 @@ from jax.typing import ArrayLike
 
 from localnorm.axes import channel_axis, check_channels, window_axes
 from localnorm.errors import DTypeError
-from localnorm.jax.operations import OPERATIONS
+from localnorm.jax.array_ops import OPERATIONS
 from localnorm.kernels.arithmetic import Arithmetic
 from localnorm.spec import LRNSpec
 

@@ -10,7 +10,7 @@ import keras
 
 from localnorm.axes import channel_axis, whole_axis, window_axes
 from localnorm.errors import AxisError, DTypeError, LearnableError
-from localnorm.keras.backends import apply_spec
+from localnorm.keras.dispatch import apply_spec
 from localnorm.learnable import learnable_names
 from localnorm.spec import LRNSpec
 

@@ -10,8 +10,8 @@ import tensorflow as tf
 
 from localnorm.axes import channel_axis, check_channels, window_axes
 from localnorm.kernels.arithmetic import Arithmetic, Operations
-from localnorm.kernels.power import BitOperations, power
-from localnorm.kernels.windows import clipped, window_sum
+from localnorm.kernels.float32_power import BitOperations, power
+from localnorm.kernels.window_sums import clipped, window_sum
 from localnorm.spec import LRNSpec
 
 Tensor = Any

@@ -17,8 +17,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from localnorm.errors import LabError, UnknownNameError
-from localnorm.lab.own import import_own
-from localnorm.lab.search import Choice, LogUniform, Space, Uniform
+from localnorm.lab.plugins import import_own
+from localnorm.lab.study.search_space import Choice, LogUniform, Space, Uniform
 from localnorm.spec import LRNSpec
 from localnorm.torch import LocalResponseNorm
 

@@ -19,6 +19,6 @@ except ImportError as problem:
 from localnorm.torch.functional import local_response_norm
 from localnorm.torch.gdn import GDN, IGDN
 from localnorm.torch.module import LocalResponseNorm
-from localnorm.torch.replace import replace_lrn, restore_lrn
+from localnorm.torch.swap.replace import replace_lrn, restore_lrn
 
 __all__ = ["GDN", "IGDN", "LocalResponseNorm", "local_response_norm", "replace_lrn", "restore_lrn"]

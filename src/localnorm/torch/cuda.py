@@ -14,14 +14,14 @@ import torch
 from torch import Tensor, nn
 from torch.utils._python_dispatch import _get_current_dispatch_mode
 
-from localnorm.kernels.choice import gpu_kernel
-from localnorm.kernels.gpu.plan import MOST_OUTER, takes
+from localnorm.kernels.available import gpu_kernel
+from localnorm.kernels.gpu.tiling import MOST_OUTER, takes
 from localnorm.kernels.layout import layout
 from localnorm.learnable import NAMES
 from localnorm.spec import LRNSpec
-from localnorm.torch.graph import Gradients, Values, anywhere, differentiable
-from localnorm.torch.portable import backward as portable_backward
-from localnorm.torch.portable import forward as portable_forward
+from localnorm.torch.fallback import backward as portable_backward
+from localnorm.torch.fallback import forward as portable_forward
+from localnorm.torch.traced import Gradients, Values, anywhere, differentiable
 
 _DTYPES = (torch.float16, torch.bfloat16, torch.float32)
 _USUAL = 132

@@ -11,11 +11,11 @@ from torch import Tensor
 from localnorm.axes import channel_axis, window_axes
 from localnorm.errors import AxisError, DeviceError, DTypeError, InplaceError, LayoutError
 from localnorm.spec import LRNSpec
-from localnorm.torch import cuda, function, onnx_graph, operator
-from localnorm.torch.graph import traceable, tracing, without_sum
-from localnorm.torch.kernel import forward
-from localnorm.torch.operations import wide_dtype
-from localnorm.torch.transforms import transformed
+from localnorm.torch import autograd, cpu_op, cuda, onnx
+from localnorm.torch.array_ops import wide_dtype
+from localnorm.torch.cpu import forward
+from localnorm.torch.functorch import transformed
+from localnorm.torch.traced import traceable, tracing, without_sum
 
 _DTYPES = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
 
@@ -106,16 +106,16 @@ def apply_spec(
     if inplace and not torch.compiler.is_exporting():
         _refuse_overwriting(x, values)
     y: Tensor
-    if compiling and onnx_graph.exporting():
-        y = onnx_graph.exported(x, spec, axes, values)
+    if compiling and onnx.exporting():
+        y = onnx.exported(x, spec, axes, values)
     elif not spec.alpha:
         y = without_sum(x, spec, values)
     elif compiling and x.device.type == "cpu" and not (torch.compiler.is_exporting() or transformed()):
-        y = operator.apply(x, spec, axes, values)
+        y = cpu_op.apply(x, spec, axes, values)
     elif compiling and not transformed() and _for_cuda(x, spec, axes, values):
-        from localnorm.torch import cuda_operator
+        from localnorm.torch import cuda_op
 
-        y = cuda_operator.apply(x, spec, axes, values)
+        y = cuda_op.apply(x, spec, axes, values)
     elif compiling or tracing():
         y = traceable(x, spec, axes, values)
     elif inplace and not transformed():
@@ -124,7 +124,7 @@ def apply_spec(
     elif not (_needs_gradient(x, values) or transformed()):
         y = forward(x, spec, axes, values)
     else:
-        y = function.apply(x, spec, axes, values)
+        y = autograd.apply(x, spec, axes, values)
     return x.copy_(y) if inplace else y
 
 
@@ -165,9 +165,9 @@ def _for_cuda(x: Tensor, spec: LRNSpec, axes: tuple[int, ...], values: Mapping[s
     if x.device.type != "cuda" or torch.compiler.is_exporting():
         return False
     # Imported where a graph for CUDA is compiled: its operators import the compiler, which takes a second.
-    from localnorm.torch import cuda_operator
+    from localnorm.torch import cuda_op
 
-    if not cuda_operator.ready():
+    if not cuda_op.ready():
         return False
     return cuda.traceable(x) and cuda.usable(x, spec, axes, values)
 

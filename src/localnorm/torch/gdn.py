@@ -11,9 +11,9 @@ from localnorm.axes import whole_axis
 from localnorm.errors import AxisError, SpecError
 from localnorm.learnable import checked_count
 from localnorm.spec import LRNSpec
+from localnorm.torch.array_ops import wide_dtype
 from localnorm.torch.functional import checked_channel
-from localnorm.torch.operations import wide_dtype
-from localnorm.torch.transforms import native_only, transformed
+from localnorm.torch.functorch import native_only, transformed
 
 
 class GDN(nn.Module):

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from localnorm.spec import LRNSpec
-from localnorm.torch.operations import wide_dtype
+from localnorm.torch.array_ops import wide_dtype
 
 # Outside these, the plain formula may miss a square that vanished, or alpha itself.
 _SMALLEST_S = 2.0**-60

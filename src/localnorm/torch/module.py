@@ -11,7 +11,7 @@ from localnorm.conventions import sum_to_mean
 from localnorm.errors import ConversionError
 from localnorm.spec import LRNSpec
 from localnorm.torch.functional import apply_spec, checked_channel
-from localnorm.torch.learned import LearnedValues
+from localnorm.torch.learnable import LearnedValues
 
 
 class LocalResponseNorm(LearnedValues):

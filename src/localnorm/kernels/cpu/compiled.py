@@ -17,7 +17,7 @@ from numba import cfunc, types
 from numba.core.caching import FunctionCache
 from numba.core.registry import cpu_target
 
-from localnorm.kernels import power
+from localnorm.kernels import float32_power
 from localnorm.kernels.cpu import passes
 from localnorm.kernels.cpu.formats import STORED
 
@@ -68,7 +68,7 @@ def _stamp() -> int:
     """
     texts = [path.read_bytes() for path in sorted(Path(__file__).parent.glob("*.py"))]
     return int.from_bytes(
-        hashlib.sha256(b"".join([*texts, Path(power.__file__).read_bytes()])).digest()[:7], "big"
+        hashlib.sha256(b"".join([*texts, Path(float32_power.__file__).read_bytes()])).digest()[:7], "big"
     )
 
 

@@ -1,7 +1,7 @@
 """The power in the type of the arithmetic: float32 by polynomials, float64 by square roots or the C library.
 
-The float32 one is that of `localnorm.kernels.power`, whose constants it takes, number by number instead of array
-by array, for positive normal numbers only.
+The float32 one is that of `localnorm.kernels.float32_power`, whose constants it takes, number by number
+instead of array by array, for positive normal numbers only.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from numba import njit, types
 from numba.extending import overload
 from numpy.typing import NDArray
 
-from localnorm.kernels import power as polynomials
+from localnorm.kernels import float32_power as polynomials
 from localnorm.kernels.cpu.intrinsics import bits, down, int32, minus, number, plus, up
 
 CONTRACT = {"contract"}

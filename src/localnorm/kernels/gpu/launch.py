@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, NamedTuple
 
-from localnorm.kernels.gpu.plan import MOST_OUTER, Plan, plan
+from localnorm.kernels.gpu.channels_first_backward import rows_backward
+from localnorm.kernels.gpu.channels_first_forward import rows_forward
+from localnorm.kernels.gpu.channels_last_backward import side_backward
+from localnorm.kernels.gpu.channels_last_forward import side_forward
 from localnorm.kernels.gpu.power import ROOTS
-from localnorm.kernels.gpu.rows_backward import rows_backward
-from localnorm.kernels.gpu.rows_forward import rows_forward
-from localnorm.kernels.gpu.side_backward import side_backward
-from localnorm.kernels.gpu.side_forward import side_forward
+from localnorm.kernels.gpu.tiling import MOST_OUTER, Plan, plan
 from localnorm.kernels.gpu.wide_backward import wide_terms, wide_through
 from localnorm.kernels.gpu.wide_forward import wide_forward
 from localnorm.kernels.layout import Layout, layout

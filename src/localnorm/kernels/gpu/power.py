@@ -1,6 +1,6 @@
 """The power in the type of the arithmetic: float32 by roots or polynomials, float64 by the library's logarithm.
 
-The polynomials are those of `localnorm.kernels.power`, for positive normal numbers only.
+The polynomials are those of `localnorm.kernels.float32_power`, for positive normal numbers only.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import math
 import triton
 import triton.language as tl
 
-from localnorm.kernels import power as polynomials
+from localnorm.kernels import float32_power as polynomials
 
 _LOG2, _EXP2 = tl.constexpr(polynomials.LOG2), tl.constexpr(polynomials.EXP2)
 _SQRT_HALF, _MANTISSA = tl.constexpr(polynomials.SQRT_HALF), tl.constexpr(polynomials.MANTISSA)

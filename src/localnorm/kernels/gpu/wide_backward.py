@@ -9,12 +9,11 @@ from __future__ import annotations
 import triton
 import triton.language as tl
 
-from localnorm.kernels.gpu.again import backward_again
-from localnorm.kernels.gpu.anywhere import write_sums
-from localnorm.kernels.gpu.blocks import block_sums, read_block
+from localnorm.kernels.gpu.float64 import backward_again, write_sums
 from localnorm.kernels.gpu.memory import base, positions
 from localnorm.kernels.gpu.power import log, power
 from localnorm.kernels.gpu.values import grad_out_of_range, in_range, values
+from localnorm.kernels.gpu.wide_window_sums import block_sums, read_block
 
 
 @triton.jit

@@ -5,11 +5,11 @@ from __future__ import annotations
 import triton
 import triton.language as tl
 
-from localnorm.kernels.gpu.again import forward_again
-from localnorm.kernels.gpu.blocks import block_sums, read_block
+from localnorm.kernels.gpu.float64 import forward_again
 from localnorm.kernels.gpu.memory import base, positions
 from localnorm.kernels.gpu.power import power
 from localnorm.kernels.gpu.values import in_range, values
+from localnorm.kernels.gpu.wide_window_sums import block_sums, read_block
 
 
 @triton.jit

@@ -6,8 +6,8 @@ from collections.abc import Collection
 
 from localnorm.lab.measures.row import Row, Sample, Samples, error_row
 from localnorm.lab.measures.select import keys, mean_of_known, of_trials, why_missing
-from localnorm.lab.records import Record
-from localnorm.lab.study import Study, TaskStudy
+from localnorm.lab.records.record import Record
+from localnorm.lab.study.study import Study, TaskStudy
 
 NAME = "batch-size dependence"
 

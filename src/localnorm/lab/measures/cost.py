@@ -8,8 +8,8 @@ from typing import Any
 
 from localnorm.lab.measures.row import Row, Sample, Samples
 from localnorm.lab.measures.select import keys, of_probe
-from localnorm.lab.records import Record
-from localnorm.lab.study import Study
+from localnorm.lab.records.record import Record
+from localnorm.lab.study.study import Study
 
 ROW = Row(
     name="computational cost",

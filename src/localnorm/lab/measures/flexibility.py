@@ -6,8 +6,8 @@ from collections.abc import Collection
 
 from localnorm.lab.measures.row import Row, Sample, Samples
 from localnorm.lab.measures.select import keys, of_probe
-from localnorm.lab.records import Record
-from localnorm.lab.study import Study
+from localnorm.lab.records.record import Record
+from localnorm.lab.study.study import Study
 
 ROW = Row(
     name="flexibility",

@@ -8,8 +8,8 @@ from typing import Any
 
 from localnorm.lab.measures.row import Row, Samples, error_row
 from localnorm.lab.measures.select import Runs, by_seed, of_trials
-from localnorm.lab.records import Record
-from localnorm.lab.study import Study, TaskStudy
+from localnorm.lab.records.record import Record
+from localnorm.lab.study.study import Study, TaskStudy
 
 NAME = "robustness to noise"
 

@@ -7,8 +7,8 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from localnorm.lab.records import Record
-from localnorm.lab.study import Study, TaskStudy
+from localnorm.lab.records.record import Record
+from localnorm.lab.study.study import Study, TaskStudy
 
 Samples = Mapping[str, "Sample"]
 

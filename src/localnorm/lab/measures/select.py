@@ -9,8 +9,8 @@ from statistics import fmean
 from typing import Any, NamedTuple
 
 from localnorm.lab.measures.row import Sample, Samples
-from localnorm.lab.records import Job, Probe, Record, Trial, key
-from localnorm.lab.study import Study, TaskStudy
+from localnorm.lab.records.record import Job, Probe, Record, Trial, key
+from localnorm.lab.study.study import Study, TaskStudy
 
 Runs = Mapping[tuple[str, int], Record]
 """The chosen record of each norm and seed."""

@@ -9,8 +9,8 @@ from statistics import fmean
 from localnorm.lab.measures.budget import expected_best
 from localnorm.lab.measures.row import Row, Sample, Samples, error_row
 from localnorm.lab.measures.select import drawn, keys, of_trials, validation_error, why_missing
-from localnorm.lab.records import Record, Trial
-from localnorm.lab.study import Study, TaskStudy
+from localnorm.lab.records.record import Record, Trial
+from localnorm.lab.study.study import Study, TaskStudy
 
 NAME = "hyperparameter sensitivity"
 _NEAR = 2.0

@@ -10,8 +10,8 @@ from typing import Any
 
 from localnorm.lab.measures.row import Row, Samples, TaskMeasure, error_row
 from localnorm.lab.measures.select import Runs, by_seed, chosen_runs, mean_of_known, of_trials
-from localnorm.lab.records import Record
-from localnorm.lab.study import Kind, Study, TaskStudy
+from localnorm.lab.records.record import Record
+from localnorm.lab.study.study import Kind, Study, TaskStudy
 
 ROWS: Mapping[Kind, str] = MappingProxyType(
     {

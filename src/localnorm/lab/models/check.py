@@ -33,7 +33,7 @@ def check(
         classes: number of classes.
 
     Raises:
-        ModelError: see `localnorm.lab.models.find.ImageModel.build`.
+        ModelError: see `localnorm.lab.models.registry.ImageModel.build`.
     """
     applied: list[int] = []
     images = torch.zeros(_BATCH, *shape)

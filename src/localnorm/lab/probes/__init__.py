@@ -13,8 +13,8 @@ from localnorm.lab.norms import find_norm
 from localnorm.lab.probes.cost import probe_cost
 from localnorm.lab.probes.flexibility import probe_flexibility
 from localnorm.lab.probes.scope import probe_scope
-from localnorm.lab.provenance import provenance
-from localnorm.lab.records import Probe, Record
+from localnorm.lab.records.provenance import provenance
+from localnorm.lab.records.record import Probe, Record
 
 PROBES: Mapping[str, Callable[..., dict[str, Any]]] = MappingProxyType(
     {"scope": probe_scope, "cost": probe_cost, "flexibility": probe_flexibility}

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from localnorm.lab.records.store import nothing_collected, write_atomically
 from localnorm.lab.report.contents import Report, read_report
 from localnorm.lab.report.exports import to_csv
-from localnorm.lab.report.html import to_pages
+from localnorm.lab.report.html import to_pages, write_plotly
 from localnorm.lab.report.links import PLOTLY_JS
-from localnorm.lab.report.plotly_script import write_plotly
 from localnorm.lab.report.terminal import render
 from localnorm.lab.report.text_tables import to_latex, to_markdown
-from localnorm.lab.store import nothing_collected, write_atomically
 
 __all__ = ["Report", "read_report", "render", "write_report"]
 

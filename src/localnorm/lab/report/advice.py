@@ -6,6 +6,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
+from localnorm.lab.analysis.paired import Difference, between, decide
+from localnorm.lab.analysis.statistics import Estimate
+from localnorm.lab.analysis.table import Cell, Section, Table, TableRow
 from localnorm.lab.measures import (
     batch_dependence,
     cost,
@@ -17,10 +20,7 @@ from localnorm.lab.measures import (
     sensitivity,
 )
 from localnorm.lab.measures.suitability import ROWS as SUITABILITY
-from localnorm.lab.report.paired import Difference, between, decide
 from localnorm.lab.report.wording import counted, difference_of, listed, seeds, smallest_effect
-from localnorm.lab.statistics import Estimate
-from localnorm.lab.table import Cell, Section, Table, TableRow
 
 NONE = "none"
 UNDECIDED = "Undecided."

@@ -7,13 +7,13 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from localnorm.lab.analysis.table import Table, make_table
 from localnorm.lab.measures.select import Records, drawn
-from localnorm.lab.records import STATUSES, Record, Status, Trial, key
+from localnorm.lab.records.record import STATUSES, Record, Status, Trial, key
+from localnorm.lab.records.store import Damaged, Store, nothing_collected
 from localnorm.lab.report.links import REPORT_HTML, TABLE_JSON, page_names
-from localnorm.lab.store import Damaged, Store, nothing_collected
-from localnorm.lab.study import Study
-from localnorm.lab.study_folder import read_study
-from localnorm.lab.table import Table, make_table
+from localnorm.lab.study.study import Study
+from localnorm.lab.study.study_file import read_study
 
 EXPORTS = (TABLE_JSON, "table.csv", "table.md", "table.tex")
 

@@ -6,9 +6,9 @@ import csv
 import io
 from collections.abc import Iterator
 
+from localnorm.lab.analysis.statistics import Estimate
+from localnorm.lab.analysis.table import Cell, Table, TableRow
 from localnorm.lab.report import wording
-from localnorm.lab.statistics import Estimate
-from localnorm.lab.table import Cell, Table, TableRow
 
 Value = str | float | int | None
 

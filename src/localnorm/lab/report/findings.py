@@ -7,12 +7,12 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from localnorm.lab.judge import Verdict
+from localnorm.lab.analysis.table import Table, TableRow
+from localnorm.lab.analysis.verdicts import Verdict
 from localnorm.lab.measures.select import of_probe
-from localnorm.lab.records import Record, Status, Trial
+from localnorm.lab.records.record import Record, Status, Trial
 from localnorm.lab.report.wording import VERDICTS
-from localnorm.lab.study import Study
-from localnorm.lab.table import Table, TableRow
+from localnorm.lab.study.study import Study
 
 
 def verdict_counts(table: Table) -> dict[Verdict, int]:

@@ -3,20 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
+from plotly.offline import get_plotlyjs
 
-from localnorm.lab.judge import FEWEST_PAIRS
+from localnorm.lab.analysis.statistics import LEVEL, POWER, RESAMPLES
+from localnorm.lab.analysis.verdicts import FEWEST_PAIRS
+from localnorm.lab.records.store import write_atomically
 from localnorm.lab.report import findings, wording
 from localnorm.lab.report.advice import advise
 from localnorm.lab.report.contents import EXPORTS, Report
-from localnorm.lab.report.known import known_results
+from localnorm.lab.report.known_results import known_results
 from localnorm.lab.report.links import PLOTLY_JS, REPORT_HTML, Evidence, page_names
 from localnorm.lab.report.palette import MARKERS, styles
 from localnorm.lab.report.scope_picture import scope_picture
 from localnorm.lab.report.sections import task_section
-from localnorm.lab.statistics import LEVEL, POWER, RESAMPLES
+
+
+def write_plotly(path: Path) -> None:
+    """Write plotly.js once beside the pages: it is 5 MB, and would be that in each of them."""
+    text = get_plotlyjs()
+    if not path.is_file() or path.read_text(encoding="utf-8") != text:
+        write_atomically(path, text)
 
 
 def to_pages(report: Report) -> dict[str, str]:

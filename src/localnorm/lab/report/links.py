@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from localnorm.lab.records import Job, Probe, Record, Trial
+from localnorm.lab.records.record import Job, Probe, Record, Trial
 from localnorm.lab.report.wording import counted, plain
 
 REPORT_HTML, TABLE_JSON, PLOTLY_JS = "report.html", "table.json", "plotly.min.js"

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from localnorm.lab.measures.select import chosen_runs, of_trials
-from localnorm.lab.records import Record, key
-from localnorm.lab.study import Study, TaskStudy
+from localnorm.lab.records.record import Record, key
+from localnorm.lab.study.study import Study, TaskStudy
 
 _KINDS = {b"\x89PNG\r\n\x1a\n": "png", b"\xff\xd8\xff": "jpeg"}
 """How the files start whose pictures are shown."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from localnorm.lab.analysis.table import Section, TableRow
 from localnorm.lab.measures.sensitivity import near
 from localnorm.lab.measures.suitability import ROWS as SUITABILITY
 from localnorm.lab.report import series, wording
@@ -13,8 +14,7 @@ from localnorm.lab.report.figures import Figure, line_figure, range_figure
 from localnorm.lab.report.palette import Style
 from localnorm.lab.report.pictures import Scenes, Stylized, scenes, stylized
 from localnorm.lab.report.series import Chart
-from localnorm.lab.study import TaskStudy
-from localnorm.lab.table import Section, TableRow
+from localnorm.lab.study.study import TaskStudy
 
 
 @dataclass(frozen=True)

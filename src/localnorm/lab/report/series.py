@@ -7,12 +7,12 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean
 
+from localnorm.lab.analysis.table import Section
 from localnorm.lab.measures import batch_dependence, robustness, sensitivity
 from localnorm.lab.measures.select import chosen_runs, keys, of_trials, validation_error
-from localnorm.lab.records import Record, Trial
+from localnorm.lab.records.record import Record, Trial
 from localnorm.lab.report.wording import accuracy_or_error, error_axis, plotted
-from localnorm.lab.study import Study, TaskStudy
-from localnorm.lab.table import Section
+from localnorm.lab.study.study import Study, TaskStudy
 
 Values = tuple[float | None, ...]
 _FAR_APART = 4

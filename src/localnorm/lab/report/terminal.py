@@ -11,13 +11,13 @@ from rich.padding import Padding
 from rich.table import Table as Grid
 from rich.text import Text
 
-from localnorm.lab.judge import FEWEST_PAIRS, Standing, Verdict
+from localnorm.lab.analysis.statistics import LEVEL
+from localnorm.lab.analysis.table import Cell, Table, TableRow
+from localnorm.lab.analysis.verdicts import FEWEST_PAIRS, Standing, Verdict
 from localnorm.lab.report.advice import UNDECIDED, advise
 from localnorm.lab.report.contents import Report
 from localnorm.lab.report.findings import shared_rows, undecided, verdict_counts, without_result
 from localnorm.lab.report.wording import counted, listed, seeds, smallest_effect
-from localnorm.lab.statistics import LEVEL
-from localnorm.lab.table import Cell, Table, TableRow
 
 _VERDICT_STYLES: Mapping[Verdict, str] = MappingProxyType(
     {"supported": "bold green", "not supported": "bold red", "undecided": "yellow"}

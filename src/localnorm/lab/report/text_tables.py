@@ -6,8 +6,8 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from localnorm.lab.analysis.table import Cell, Table, TableRow
 from localnorm.lab.report.wording import interval, number
-from localnorm.lab.table import Cell, Table, TableRow
 
 _MARKDOWN = re.compile(r"([\\`*_\[\]<>&|~])")
 _LATEX = {

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 
-from localnorm.lab.judge import Standing, Verdict
+from localnorm.lab.analysis.statistics import MOST_PAIRS, Estimate
+from localnorm.lab.analysis.verdicts import Standing, Verdict
 from localnorm.lab.measures import Row, difference_unit
-from localnorm.lab.statistics import MOST_PAIRS, Estimate
 
 SHARE = "% error"
 """The unit of a task that has an accuracy."""

@@ -15,29 +15,26 @@ from torch import nn
 
 from localnorm.errors import UnknownNameError
 from localnorm.lab.norms import Builder
-from localnorm.lab.own import import_own
-from localnorm.lab.schedule import Schedule
-from localnorm.lab.study import TaskStudy
+from localnorm.lab.plugins import import_own
+from localnorm.lab.study.study import TaskStudy
+from localnorm.lab.study.training_config import TrainingConfig
 from localnorm.lab.tasks.adding import ADDING
-from localnorm.lab.tasks.coco_folder import COCO, coco_task, named_coco_task
-from localnorm.lab.tasks.digit_rows import DIGIT_ROWS
-from localnorm.lab.tasks.digit_scenes import DIGIT_SCENES
-from localnorm.lab.tasks.digit_tokens import DIGIT_TOKENS
-from localnorm.lab.tasks.digits import DIGITS
-from localnorm.lab.tasks.faces import FACES, face_embedder
-from localnorm.lab.tasks.images import DATA, classifier, data_task, named_data_task
-from localnorm.lab.tasks.lfw import LFW, lfw_task, named_lfw_task
-from localnorm.lab.tasks.objective import Objective, classification, error
-from localnorm.lab.tasks.style import STYLE
-from localnorm.lab.tasks.task import Part, Split, Task
+from localnorm.lab.tasks.detection.coco import COCO, coco_task, named_coco_task
+from localnorm.lab.tasks.detection.digit_scenes import DIGIT_SCENES
+from localnorm.lab.tasks.digits import DIGIT_ROWS, DIGIT_TOKENS, DIGITS
+from localnorm.lab.tasks.faces.faces import FACES, face_embedder
+from localnorm.lab.tasks.faces.lfw import LFW, lfw_task, named_lfw_task
+from localnorm.lab.tasks.style.style import STYLE
+from localnorm.lab.tasks.task import Objective, Split, Subset, Task, classification, error
+from localnorm.lab.tasks.user_images import DATA, classifier, data_task, named_data_task
 
 __all__ = [
     "TASKS",
     "Objective",
-    "Part",
-    "Schedule",
     "Split",
+    "Subset",
     "Task",
+    "TrainingConfig",
     "classification",
     "coco_task",
     "data_task",

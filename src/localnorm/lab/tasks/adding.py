@@ -15,9 +15,8 @@ from torch import Tensor, nn
 from torch.nn.functional import mse_loss
 
 from localnorm.lab.models.recurrent import Recurrent
-from localnorm.lab.schedule import Schedule
-from localnorm.lab.tasks.objective import Objective
-from localnorm.lab.tasks.task import Part, Split, Task
+from localnorm.lab.study.training_config import TrainingConfig
+from localnorm.lab.tasks.task import Objective, Split, Subset, Task
 
 STEPS = 20
 LONGER = (30, 40)
@@ -26,7 +25,7 @@ EPOCHS, LEARNING_RATE, BATCH_SIZE = 40, 3e-3, 32
 """What Adam needs for the slowest norm to learn the task."""
 
 
-def sequences(count: int, steps: int, rng: torch.Generator) -> Part:
+def sequences(count: int, steps: int, rng: torch.Generator) -> Subset:
     """Return sequences of numbers with two of them marked, and the sums of those two.
 
     Args:
@@ -49,7 +48,7 @@ def sequences(count: int, steps: int, rng: torch.Generator) -> Part:
     second = torch.randint(half, steps, (count, 1), generator=rng)
     marked = torch.cat((first, second), dim=1)
     marks = torch.zeros(count, steps).scatter_(1, marked, 1.0)
-    return Part(torch.stack((numbers, marks), dim=2), numbers.gather(1, marked).sum(1))
+    return Subset(torch.stack((numbers, marks), dim=2), numbers.gather(1, marked).sum(1))
 
 
 def load(seed: int) -> Split:
@@ -65,7 +64,7 @@ def load(seed: int) -> Split:
 
 
 @cache
-def _longer(steps: int) -> Part:
+def _longer(steps: int) -> Subset:
     # The same for every trial: no trial learns from sequences of this length.
     return sequences(TEST, steps, torch.Generator().manual_seed(steps))
 
@@ -74,13 +73,13 @@ def _loss(model: nn.Module, inputs: Tensor, labels: Tensor) -> Tensor:
     return mse_loss(model(inputs).squeeze(1), labels)
 
 
-def _error(model: nn.Module, part: Part) -> float:
+def _error(model: nn.Module, part: Subset) -> float:
     """Return the mean squared error in percent of the labels' variance."""
     squared = _loss(model, part.inputs, part.labels)
     return round(100 * (squared / part.labels.var(correction=0)).item(), 4)
 
 
-def _details(model: nn.Module, part: Part) -> Mapping[str, Any]:  # noqa: ARG001  longer sequences than the part's
+def _details(model: nn.Module, part: Subset) -> Mapping[str, Any]:  # noqa: ARG001  longer sequences than the part's
     return {"longer_error": {str(steps): _error(model, _longer(steps)) for steps in LONGER}}
 
 
@@ -101,5 +100,5 @@ ADDING = Task(
     load=load,
     build=partial(Recurrent, inputs=2, outputs=1),
     kind="recurrent",
-    schedule=Schedule(default_learning_rate=LEARNING_RATE, batch_size=BATCH_SIZE, epochs=EPOCHS),
+    schedule=TrainingConfig(default_learning_rate=LEARNING_RATE, batch_size=BATCH_SIZE, epochs=EPOCHS),
 )

@@ -2,20 +2,92 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import cross_entropy
+from torchmetrics.functional.classification import multiclass_accuracy
 
 from localnorm.lab.norms import Builder
-from localnorm.lab.schedule import Schedule
-from localnorm.lab.study import Kind, TaskStudy
-from localnorm.lab.tasks.objective import Objective
+from localnorm.lab.study.study import Kind, TaskStudy
+from localnorm.lab.study.training_config import TrainingConfig
+
+_AT_ONCE = 1024
+
+
+def _nothing(model: nn.Module, part: Subset) -> Mapping[str, Any]:  # noqa: ARG001  most tasks have no more to say
+    return {}
 
 
 @dataclass(frozen=True)
-class Part:
+class Objective:
+    """How a model learns and how it is judged; lower is better.
+
+    Attributes:
+        measured_as: what the error is, in words.
+        unit: of the error.
+        smallest_effect: the smallest difference of the error that matters, in that unit.
+        loss: ``loss(model, inputs, labels)``, a scalar to be minimized over one batch.
+        error: ``error(model, part)``, with the model in evaluation mode and without gradients.
+        details: further findings on the test data by name: plain JSON values.
+        classes: how many classes the labels tell apart; 0 where they are no classes.
+    """
+
+    measured_as: str
+    unit: str
+    smallest_effect: float
+    loss: Callable[[nn.Module, Tensor, Tensor], Tensor]
+    error: Callable[[nn.Module, Subset], float]
+    details: Callable[[nn.Module, Subset], Mapping[str, Any]] = _nothing
+    classes: int = 0
+
+
+def classification(classes: int, smallest_effect: float = 0.5) -> Objective:
+    """Return the objective of a classifier: cross-entropy, and the share of the examples it gets wrong.
+
+    Example:
+        >>> from localnorm.lab.tasks.task import Subset
+        >>> scores = torch.tensor([[2.0, 1.0], [0.0, 3.0]])
+        >>> classification(2).error(nn.Identity(), Subset(scores, torch.tensor([0, 0])))
+        50.0
+    """
+
+    def loss(model: nn.Module, inputs: Tensor, labels: Tensor) -> Tensor:
+        return cross_entropy(model(inputs), labels)
+
+    def error(model: nn.Module, part: Subset) -> float:
+        correct = multiclass_accuracy(
+            outputs(model, part.inputs), part.labels, num_classes=classes, average="micro"
+        )
+        # The accuracy is a float32; no part has so many examples that four decimals lose one.
+        return round(100 * (1 - correct.item()), 4)
+
+    return Objective(
+        "share of the examples classified wrongly", "% error", smallest_effect, loss, error, classes=classes
+    )
+
+
+def outputs(model: nn.Module, inputs: Tensor) -> Tensor:
+    """Return the model's outputs for a whole part, a thousand examples at a time.
+
+    All of MNIST at once would need gigabytes for its activations. In evaluation mode no output depends on the
+    other examples.
+    """
+    return torch.cat([model(some) for some in torch.split(inputs, _AT_ONCE)])
+
+
+@torch.no_grad()
+def error(objective: Objective, model: nn.Module, part: Subset) -> float:
+    """Return the error of a model, which is left in evaluation mode."""
+    model.eval()
+    return objective.error(model, part)
+
+
+@dataclass(frozen=True)
+class Subset:
     """Inputs and what is to be learned of them.
 
     Attributes:
@@ -27,27 +99,27 @@ class Part:
     labels: Tensor
 
 
-def at_most(most: int, part: Part, rng: torch.Generator) -> Part:
+def at_most(most: int, part: Subset, rng: torch.Generator) -> Subset:
     """Return the part, or as many of its examples drawn at random.
 
     Example:
-        >>> part = Part(torch.arange(9), torch.arange(9))
+        >>> part = Subset(torch.arange(9), torch.arange(9))
         >>> len(at_most(4, part, torch.Generator().manual_seed(0)).labels)
         4
     """
     if len(part.labels) <= most:
         return part
     drawn = torch.randperm(len(part.labels), generator=rng)[:most]
-    return Part(part.inputs[drawn], part.labels[drawn])
+    return Subset(part.inputs[drawn], part.labels[drawn])
 
 
 @dataclass(frozen=True)
 class Split:
     """The data of one seed: to learn from, to choose by, to report on."""
 
-    train: Part
-    validation: Part
-    test: Part
+    train: Subset
+    validation: Subset
+    test: Subset
 
 
 @dataclass(frozen=True)
@@ -80,12 +152,12 @@ class Task:
     build: Callable[[Builder], nn.Module]
     corruptions: tuple[str, ...] = ()
     kind: Kind = "images"
-    schedule: Schedule = field(default_factory=Schedule)
+    schedule: TrainingConfig = field(default_factory=TrainingConfig)
     most_corrupted: int = 1_000_000_000
 
     @property
     def annealed(self) -> bool:
-        """Whether the learning rate rises and falls over a trial, see `localnorm.lab.course`.
+        """Whether the learning rate rises and falls over a trial, see `localnorm.lab.training.lr_schedule`.
 
         Where norms are compared at equal time, the rate stays: what a model has learned by then would depend on
         what was still to come.

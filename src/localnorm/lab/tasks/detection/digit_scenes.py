@@ -1,0 +1,109 @@
+"""Scenes of handwritten digits on real textures, to be found and read: object detection.
+
+Sources: the digits of `localnorm.lab.tasks.digits`; the photographs of brick, grass and gravel that scikit-image's
+wheel carries, 512x512 pixels, released under CC0.
+"""
+
+from __future__ import annotations
+
+from functools import cache, lru_cache
+from importlib.resources import as_file, files
+
+import numpy as np
+import torch
+from skimage.io import imread
+from torch import Tensor
+
+from localnorm.errors import DataError
+from localnorm.lab.models.detector import Detector
+from localnorm.lab.study.training_config import TrainingConfig
+from localnorm.lab.tasks import digits
+from localnorm.lab.tasks.corruptions import CORRUPTIONS
+from localnorm.lab.tasks.detection.compose import LARGEST, MOST, SMALLEST, SQUARE, compose
+from localnorm.lab.tasks.detection.objective import detection
+from localnorm.lab.tasks.task import Split, Task
+
+TRAIN, VALIDATION, TEST = 600, 150, 300
+EPOCHS, LEARNING_RATE, BATCH_SIZE = 15, 1e-2, 16
+"""Enough for Adam to learn without a norm, and with each norm that docs/lab.md shows."""
+
+TEXTURES = ("brick", "grass", "gravel")
+_SQUARES = (9, 3, 4)  # Of the 16 of each texture: to train, validation and test.
+
+
+@cache
+def texture(name: str) -> Tensor:
+    """Return one of ``TEXTURES`` as an image of shape (512, 512) in [0, 1].
+
+    It is read from scikit-image's own folder: ``skimage.data`` downloads what it does not find there.
+
+    Raises:
+        DataError: this scikit-image does not carry it.
+
+    Example:
+        >>> texture("brick").shape
+        torch.Size([512, 512])
+    """
+    source = files("skimage") / "data" / f"{name}.png"
+    if not source.is_file():
+        raise DataError(
+            f"the scenes need {name}.png in the folder of scikit-image, got none at {source}; install a wheel of "
+            "scikit-image 0.24 or later."
+        )
+    with as_file(source) as path:
+        return torch.from_numpy(imread(path).astype(np.float32) / 255)
+
+
+def _squares(rng: np.random.Generator) -> list[list[Tensor]]:
+    """Cut the textures into squares and deal them out: those of train, of validation and of test."""
+    dealt: list[list[Tensor]] = [[] for _ in _SQUARES]
+    for name in TEXTURES:
+        squares = [
+            square for row in torch.split(texture(name), SQUARE) for square in torch.split(row, SQUARE, dim=1)
+        ]
+        order = iter(rng.permutation(len(squares)))
+        for part, count in zip(dealt, _SQUARES, strict=True):
+            part += [squares[next(order)] for _ in range(count)]
+    return dealt
+
+
+@lru_cache(maxsize=4)  # 17 MB a seed; a worker's trials come seed by seed.
+def load(seed: int) -> Split:
+    """Return scenes whose digits and squares of texture are dealt out to the parts anew by each seed.
+
+    No image of a digit and no pixel of a texture is in two parts. The digits are split as those of
+    `localnorm.lab.tasks.digits` are.
+
+    Example:
+        >>> split = load(0)
+        >>> split.test.inputs.shape, split.test.labels.shape
+        (torch.Size([300, 1, 64, 64]), torch.Size([300, 5, 5]))
+    """
+    rng = np.random.default_rng(seed)
+    images, squares = digits.load(seed), _squares(rng)
+    return Split(
+        compose(images.train, squares[0], TRAIN, rng),
+        compose(images.validation, squares[1], VALIDATION, rng),
+        compose(images.test, squares[2], TEST, rng),
+    )
+
+
+DIGIT_SCENES = Task(
+    name="digit-scenes",
+    about=f"scenes of 1 to {MOST} of scikit-learn's handwritten digits, {SMALLEST} to {LARGEST} pixels high, on "
+    f"photographs of {', '.join(TEXTURES)}: {TRAIN} to train, {VALIDATION} to choose, {TEST} to test, composed "
+    "anew by each seed of digits and textures of their own",
+    model="detector",
+    dims=2,
+    objective=detection(),
+    load=load,
+    build=Detector,
+    corruptions=tuple(CORRUPTIONS),
+    most_corrupted=50,
+    schedule=TrainingConfig(
+        learning_rates=(3e-3, 1e-2, 3e-2),
+        default_learning_rate=LEARNING_RATE,
+        batch_size=BATCH_SIZE,
+        epochs=EPOCHS,
+    ),
+)
