@@ -85,7 +85,8 @@ def main() -> None:
 
         print(json.dumps(column(KERAS)))
         return
-    from array_apis import JAX, NUMPY
+    from array_apis import JAX
+    from numpy_api import NUMPY
     from torch_apis import APIS
 
     columns = {api.name: column(api) for api in (NUMPY, *APIS, JAX)}

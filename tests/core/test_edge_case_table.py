@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 
-from array_apis import JAX, NUMPY
+from array_apis import JAX
 from edge_case_table import BACKENDS, PAGE, column, render
 from edge_cases import EDGE_CASES
+from numpy_api import NUMPY
 from torch_apis import APIS
 
 
