@@ -21,7 +21,7 @@ ROOT = Path(__file__).parents[1]
 DIST = ROOT / "dist"
 CONSTRAINTS = ROOT / "constraints.txt"
 LARGEST = 1_000_000  # bytes
-# The highest glibc that a wheel built outside a manylinux container may need; released wheels are built in one, for 2.28.
+# What a wheel built outside a manylinux container may need. Released wheels are built inside one, for 2.28.
 GLIBC = (2, 31)
 COLD_START = """
 import time, numpy, localnorm

@@ -1,4 +1,4 @@
-"""Conformance of the NumPy API: random cases and edge cases. Needs NumPy alone, so it also runs beside a bare wheel."""
+"""Conformance of the NumPy API: random and edge cases. Needs NumPy alone, so a bare wheel can be tested."""
 
 from __future__ import annotations
 
