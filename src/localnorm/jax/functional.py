@@ -9,6 +9,7 @@ from jax.typing import ArrayLike
 
 from localnorm.axes import channel_axis, check_channels, window_axes
 from localnorm.errors import DTypeError
+from localnorm.jax.ffi import on_cpu_kernel
 from localnorm.jax.operations import OPERATIONS
 from localnorm.kernels.arithmetic import Arithmetic
 from localnorm.spec import LRNSpec
@@ -82,7 +83,30 @@ def _arithmetic(x: Array, spec: LRNSpec, axes: tuple[int, ...]) -> Arithmetic:
     return Arithmetic(OPERATIONS, spec, axes, _wide(x), x.dtype.name)
 
 
+@on_cpu_kernel("localnorm_xla_forward")
+def _value_of_spec(x: Array, *, spec: LRNSpec, axes: tuple[int, ...]) -> Array:
+    y: Array = _arithmetic(x, spec, _from_first(axes, x)).forward(x.astype(_wide(x)), {})
+    return y.astype(x.dtype)
+
+
+@on_cpu_kernel("localnorm_xla_backward")
+def _gradient_of_spec(x: Array, grad: Array, *, spec: LRNSpec, axes: tuple[int, ...]) -> Array:
+    wide = _wide(x)
+    found: Array = _arithmetic(x, spec, _from_first(axes, x)).backward(x.astype(wide), grad.astype(wide), {}).x
+    return found.astype(x.dtype)
+
+
+def _from_first(axes: tuple[int, ...], x: Array) -> tuple[int, ...]:
+    return tuple(axis + x.ndim for axis in axes)
+
+
+def _from_last(axes: tuple[int, ...], x: Array) -> tuple[int, ...]:
+    return tuple(axis - x.ndim for axis in axes)
+
+
 def _value(x: Array, learned: dict[str, Array], spec: LRNSpec, axes: tuple[int, ...]) -> Array:
+    if not learned:
+        return _value_of_spec(x, spec=spec, axes=_from_last(axes, x))
     y: Array = _arithmetic(x, spec, axes).forward(x.astype(_wide(x)), learned)
     return y.astype(x.dtype)
 
@@ -101,6 +125,8 @@ def _backward(
     spec: LRNSpec, axes: tuple[int, ...], kept: tuple[Array, dict[str, Array]], grad: Array
 ) -> tuple[Array, dict[str, Array]]:
     x, learned = kept
+    if not learned:
+        return _gradient_of_spec(x, grad, spec=spec, axes=_from_last(axes, x)), {}
     wide = _wide(x)
     found = _arithmetic(x, spec, axes).backward(x.astype(wide), grad.astype(wide), learned)
     sums = {
