@@ -1,97 +1,126 @@
 """JAX primitives that call the compiled CPU kernel through XLA's foreign function interface (FFI).
 
-A primitive has the same meaning as the array operations that it is made from, and on CPUs a faster implementation.
-The choice is made when XLA code is generated, because a traced function does not know its platform. The array
-operations are used
+A primitive computes what the array operations that it is made of compute; on CPUs it calls a handler of the
+library ``localnorm_cpu``. That choice is made when XLA code is generated, because a traced function does not know
+its platform. The array operations are used
 
-- on GPUs and TPUs, and where no library could be loaded;
-- for derivatives of a primitive (the second derivatives of LRN), because XLA can't differentiate a call;
-- under ``jax.export``: an exported function must run on machines without this library;
-- where XLA partitions the arrays itself (``jax.jit`` over several devices): it can't look into a call, and would
-  bring all of the array to every device. Under ``jax.shard_map`` and ``jax.pmap`` each device calls the kernel.
+- on GPUs and TPUs, and where the library can't be loaded;
+- for derivatives of a primitive, which are the second derivatives of LRN: JAX can't differentiate a call;
+- under ``jax.export``, because an exported function must run on machines without this library;
+- in ``jax.jit`` over several devices, because XLA can't partition a call and would copy all of the array to every
+  device. Under ``jax.shard_map`` and ``jax.pmap`` each device calls the kernel.
 """
 
 from __future__ import annotations
 
 import ctypes
+import importlib
 from collections.abc import Callable, Sequence
 from functools import lru_cache, partial
+from pathlib import Path
 from typing import Any
 
 import jax
+import jax.ffi
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
 from jax.extend.core import Primitive
 from jax.interpreters import ad, batching, mlir
 
+import localnorm.kernels
 from localnorm.spec import LRNSpec
 
-ArrayOperations = Callable[..., Array]
-"""``operations(*arrays, spec=spec, axes=axes)``: axes counted from the last one, -1; arrays of one shape and dtype."""
-
-
-def on_cpu_kernel(handler: str) -> Callable[[ArrayOperations], ArrayOperations]:
-    """Return a decorator that makes array operations call a handler of the CPU library where that is possible.
-
-    Args:
-        handler: the name of the function in the library, "localnorm_xla_forward", say.
-    """
-
-    def decorate(operations: ArrayOperations) -> ArrayOperations:
-        primitive = _primitive(handler, operations)
-
-        def call(*arrays: Array, spec: LRNSpec, axes: tuple[int, ...]) -> Array:
-            if arrays[0].ndim > _MAX_RANK or not _registered(handler):
-                return operations(*arrays, spec=spec, axes=axes)
-            found: Array = primitive.bind(*arrays, spec=spec, axes=axes)
-            return found
-
-        return call
-
-    return decorate
-
+Operations = Callable[..., Array]
+"""``operations(*arrays, spec=spec, axes=axes)`` for arrays of one shape and dtype, with axes counted from -1."""
 
 _MAX_RANK = 60
-"""The kernel takes 64 axes; some are left for vmap."""
+"""The kernel takes 64 axes, a few of which are left for vmap."""
 
 
-def _primitive(handler: str, operations: ArrayOperations) -> Primitive:
-    primitive = Primitive(handler)
+def with_cpu_kernel(handler: str, operations: Operations) -> Operations:
+    """Return a function that calls a handler of the CPU library if it can, and otherwise the array operations.
 
+    Args:
+        handler: the handler's name in the library, which is also its name in XLA.
+        operations: the same in array operations.
+    """
+    primitive = _primitive(handler, operations)
+
+    def call(*arrays: Array, spec: LRNSpec, axes: tuple[int, ...]) -> Array:
+        if arrays[0].ndim > _MAX_RANK or not _registered(handler):
+            return operations(*arrays, spec=spec, axes=axes)
+        result: Array = primitive.bind(*arrays, spec=spec, axes=axes)
+        return result
+
+    return call
+
+
+@lru_cache
+def _registered(handler: str) -> bool:
+    """Return whether XLA knows the handler. The first call registers it."""
+    library = _library()
+    if library is None:
+        return False
+    capsule = jax.ffi.pycapsule(getattr(library, handler))  # type: ignore[no-untyped-call]
+    jax.ffi.register_ffi_target(handler, capsule, platform="cpu")
+    return True
+
+
+@lru_cache
+def _library() -> ctypes.CDLL | None:
+    try:
+        return ctypes.CDLL(str(Path(localnorm.kernels.__file__).parent / "cpu" / "localnorm_cpu.so"))
+    except OSError:
+        return None
+
+
+def _primitive(handler: str, operations: Operations) -> Any:  # noqa: ANN401  its methods have no types
     def value_and_tangent(
-        primals: Sequence[Array], tangents: Sequence[Any], *, spec: LRNSpec, axes: tuple[int, ...]
+        primals: tuple[Array, ...], tangents: tuple[Any, ...], *, spec: LRNSpec, axes: tuple[int, ...]
     ) -> tuple[Array, Array]:
-        known = [ad.instantiate_zeros(tangent) for tangent in tangents]
-        found: tuple[Array, Array] = jax.jvp(partial(operations, spec=spec, axes=axes), tuple(primals), tuple(known))
-        return found
+        known = tuple(ad.instantiate_zeros(tangent) for tangent in tangents)  # type: ignore[no-untyped-call]
+        result: tuple[Array, Array] = jax.jvp(partial(operations, spec=spec, axes=axes), primals, known)
+        return result
 
-    def batched(arrays: Sequence[Array], dims: Sequence[int | None], **params: Any) -> tuple[Array, int]:  # noqa: ANN401
-        size = next(array.shape[dim] for array, dim in zip(arrays, dims, strict=True) if dim is not None)
+    def batched(
+        arrays: Sequence[Array], batch_axes: Sequence[int | None], *, spec: LRNSpec, axes: tuple[int, ...]
+    ) -> tuple[Array, int]:
+        pairs = list(zip(arrays, batch_axes, strict=True))
+        size = next(array.shape[axis] for array, axis in pairs if axis is not None)
         in_front = [
-            jnp.broadcast_to(array, (size, *array.shape)) if dim is None else jnp.moveaxis(array, dim, 0)
-            for array, dim in zip(arrays, dims, strict=True)
+            jnp.broadcast_to(array, (size, *array.shape)) if axis is None else jnp.moveaxis(array, axis, 0)
+            for array, axis in pairs
         ]
-        return primitive.bind(*in_front, **params), 0
+        return primitive.bind(*in_front, spec=spec, axes=axes), 0
 
-    def lower_for_cpu(ctx: mlir.LoweringRuleContext, *operands: Any, spec: LRNSpec, axes: tuple[int, ...]) -> Any:  # noqa: ANN401
-        if not _may_call(ctx.module_context):
-            return lower(ctx, *operands, spec=spec, axes=axes)
-        attributes = _attributes(ctx.avals_in[0].shape, spec, axes)
-        return jax.ffi.ffi_lowering(handler)(ctx, *operands, **attributes)
+    def lower_for_cpu(
+        context: mlir.LoweringRuleContext, *operands: object, spec: LRNSpec, axes: tuple[int, ...]
+    ) -> Any:  # noqa: ANN401  a class that JAX does not publish
+        if not _for_one_device_here(context.module_context):
+            return lower(context, *operands, spec=spec, axes=axes)
+        [shape] = {aval.shape for aval in context.avals_in}  # type: ignore[attr-defined]
+        return jax.ffi.ffi_lowering(handler)(context, *operands, **_attributes(shape, spec, axes))
 
     lower = mlir.lower_fun(operations, multiple_results=False)
+    primitive: Any = Primitive(handler)
     primitive.def_abstract_eval(lambda x, *_, **__: x.update(weak_type=False))
     primitive.def_impl(jax.jit(primitive.bind, static_argnames=("spec", "axes")))
     ad.primitive_jvps[primitive] = value_and_tangent
     batching.primitive_batchers[primitive] = batched
     mlir.register_lowering(primitive, lower)
     mlir.register_lowering(primitive, lower_for_cpu, platform="cpu")
+    if not hasattr(jax, "shard_map"):
+        # JAX 0.5 asks for a rule about replicated values; later versions see it in the types.
+        shard_map = importlib.import_module("jax.experimental.shard_map")
+        shard_map.register_standard_check(primitive)
+        shard_map.register_standard_rewrite(primitive)
     return primitive
 
 
 def _attributes(shape: tuple[int, ...], spec: LRNSpec, axes: tuple[int, ...]) -> dict[str, np.generic]:
-    longest = max([1, *(shape[axis] for axis in axes)])
+    """Return what native/src/xla_ffi.cpp reads."""
+    longest = max(shape[axis] for axis in axes)
     return {
         "k": np.float64(spec.k),
         "alpha": np.float64(spec.alpha),
@@ -102,35 +131,11 @@ def _attributes(shape: tuple[int, ...], spec: LRNSpec, axes: tuple[int, ...]) ->
     }
 
 
-def _may_call(module: Any) -> bool:  # noqa: ANN401  a class that JAX keeps to itself
-    """Whether code for one device is generated, in this process."""
+def _for_one_device_here(module: Any) -> bool:  # noqa: ANN401  a class that JAX does not publish
+    """Return whether the code is for one device, or the share of one, and is to run in this process."""
     if module.lowering_parameters.for_export:
         return False
     context = module.axis_context
-    manual = getattr(context, "manual_axes", None)
-    if manual is not None:
-        return set(manual) == set(context.mesh.axis_names)
+    if hasattr(context, "manual_axes"):
+        return set(context.manual_axes) == set(context.mesh.axis_names)
     return bool(getattr(context, "num_devices", 1) == 1)
-
-
-@lru_cache
-def _registered(handler: str) -> bool:
-    """Whether XLA knows the handler; the first call registers it."""
-    library = _library()
-    if library is None:
-        return False
-    jax.ffi.register_ffi_target(handler, jax.ffi.pycapsule(getattr(library, handler)), platform="cpu")
-    return True
-
-
-@lru_cache
-def _library() -> ctypes.CDLL | None:
-    from pathlib import Path
-
-    import localnorm.kernels
-
-    path = Path(localnorm.kernels.__file__).parent / "cpu" / "localnorm_cpu.so"
-    try:
-        return ctypes.CDLL(str(path))
-    except OSError:
-        return None

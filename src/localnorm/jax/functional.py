@@ -9,7 +9,7 @@ from jax.typing import ArrayLike
 
 from localnorm.axes import channel_axis, check_channels, window_axes
 from localnorm.errors import DTypeError
-from localnorm.jax.ffi import on_cpu_kernel
+from localnorm.jax.ffi import with_cpu_kernel
 from localnorm.jax.operations import OPERATIONS
 from localnorm.kernels.arithmetic import Arithmetic
 from localnorm.spec import LRNSpec
@@ -65,7 +65,8 @@ def apply_spec(x: ArrayLike, spec: LRNSpec, axis: int, learned: dict[str, Array]
             f"x must be float16, bfloat16, float32 or float64, got {array.dtype}; "
             "convert it, e.g. x.astype(jnp.float32)."
         )
-    axes = window_axes(spec, array.ndim, axis)
+    # Counted from the last axis: vmap puts axes in front.
+    axes = tuple(a - array.ndim for a in window_axes(spec, array.ndim, axis))
     channel = channel_axis(array.ndim, axis)
     for value in learned.values():
         if value.ndim:
@@ -80,35 +81,34 @@ def _wide(x: Array) -> str:
 
 
 def _arithmetic(x: Array, spec: LRNSpec, axes: tuple[int, ...]) -> Arithmetic:
-    return Arithmetic(OPERATIONS, spec, axes, _wide(x), x.dtype.name)
+    return Arithmetic(OPERATIONS, spec, tuple(axis % x.ndim for axis in axes), _wide(x), x.dtype.name)
 
 
-@on_cpu_kernel("localnorm_xla_forward")
-def _value_of_spec(x: Array, *, spec: LRNSpec, axes: tuple[int, ...]) -> Array:
-    y: Array = _arithmetic(x, spec, _from_first(axes, x)).forward(x.astype(_wide(x)), {})
+def _array_value(x: Array, learned: dict[str, Array], spec: LRNSpec, axes: tuple[int, ...]) -> Array:
+    y: Array = _arithmetic(x, spec, axes).forward(x.astype(_wide(x)), learned)
     return y.astype(x.dtype)
 
 
-@on_cpu_kernel("localnorm_xla_backward")
-def _gradient_of_spec(x: Array, grad: Array, *, spec: LRNSpec, axes: tuple[int, ...]) -> Array:
+def _array_gradients(
+    x: Array, grad: Array, learned: dict[str, Array], spec: LRNSpec, axes: tuple[int, ...]
+) -> tuple[Array, dict[str, Array]]:
     wide = _wide(x)
-    found: Array = _arithmetic(x, spec, _from_first(axes, x)).backward(x.astype(wide), grad.astype(wide), {}).x
-    return found.astype(x.dtype)
+    found = _arithmetic(x, spec, axes).backward(x.astype(wide), grad.astype(wide), learned)
+    sums = {
+        name: found.values[name].sum([a for a, n in enumerate(value.shape) if n == 1], keepdims=True)
+        for name, value in learned.items()
+    }
+    return found.x.astype(x.dtype), sums
 
 
-def _from_first(axes: tuple[int, ...], x: Array) -> tuple[int, ...]:
-    return tuple(axis + x.ndim for axis in axes)
-
-
-def _from_last(axes: tuple[int, ...], x: Array) -> tuple[int, ...]:
-    return tuple(axis - x.ndim for axis in axes)
+_kernel_value = with_cpu_kernel("localnorm_xla_forward", lambda x, spec, axes: _array_value(x, {}, spec, axes))
+_kernel_gradient = with_cpu_kernel(
+    "localnorm_xla_backward", lambda x, grad, spec, axes: _array_gradients(x, grad, {}, spec, axes)[0]
+)
 
 
 def _value(x: Array, learned: dict[str, Array], spec: LRNSpec, axes: tuple[int, ...]) -> Array:
-    if not learned:
-        return _value_of_spec(x, spec=spec, axes=_from_last(axes, x))
-    y: Array = _arithmetic(x, spec, axes).forward(x.astype(_wide(x)), learned)
-    return y.astype(x.dtype)
+    return _array_value(x, learned, spec, axes) if learned else _kernel_value(x, spec=spec, axes=axes)
 
 
 _normalize = jax.custom_vjp(_value, nondiff_argnums=(2, 3))
@@ -125,15 +125,9 @@ def _backward(
     spec: LRNSpec, axes: tuple[int, ...], kept: tuple[Array, dict[str, Array]], grad: Array
 ) -> tuple[Array, dict[str, Array]]:
     x, learned = kept
-    if not learned:
-        return _gradient_of_spec(x, grad, spec=spec, axes=_from_last(axes, x)), {}
-    wide = _wide(x)
-    found = _arithmetic(x, spec, axes).backward(x.astype(wide), grad.astype(wide), learned)
-    sums = {
-        name: found.values[name].sum([a for a, n in enumerate(value.shape) if n == 1], keepdims=True)
-        for name, value in learned.items()
-    }
-    return found.x.astype(x.dtype), sums
+    if learned:
+        return _array_gradients(x, grad, learned, spec, axes)
+    return _kernel_gradient(x, grad, spec=spec, axes=axes), {}
 
 
 _normalize.defvjp(_forward, _backward)
