@@ -18,6 +18,7 @@ from jax import export
 import localnorm
 from localnorm import LRNSpec, reference
 from localnorm.jax import ffi, local_response_norm
+from localnorm.kernels.choice import cpu_kernel
 
 SPEC = LRNSpec(2, 1, 0.7, 0.75, 1.5)
 WITHIN = LRNSpec(2, 1, 0.7, 0.6, 1.5, spatial=2)
@@ -25,7 +26,7 @@ X = np.random.default_rng(0).normal(size=(8, 3, 5, 11)).astype(np.float32)
 CLOSE = {"rtol": 1e-6, "atol": 1e-6}
 NATIVE = Path(__file__).parents[2] / "native"
 
-needs_library = pytest.mark.skipif(ffi._library() is None, reason="the CPU library is not built")
+needs_library = pytest.mark.skipif(cpu_kernel() is None, reason="the CPU library is not built")
 
 
 def forward(x: jax.Array, spec: LRNSpec = SPEC) -> jax.Array:
@@ -76,7 +77,7 @@ def test_a_pass_is_one_call():
 
 
 @needs_library
-@pytest.mark.parametrize("spec", [SPEC, WITHIN, LRNSpec(10**30, 0, 0.7, 1.0, 0.0)], ids=["across", "within", "wide"])
+@pytest.mark.parametrize("spec", [SPEC, WITHIN], ids=["across", "within"])
 @pytest.mark.parametrize("dtype", ["float16", "bfloat16", "float32", "float64"])
 def test_dtypes_axes_and_windows(dtype: str, spec: LRNSpec):
     with jax.enable_x64(dtype == "float64"):
@@ -86,13 +87,21 @@ def test_dtypes_axes_and_windows(dtype: str, spec: LRNSpec):
             y, transposed = jax.vjp(lambda x, axis=axis: local_response_norm(x, spec, axis), x)
             grad = transposed(x)[0]
             assert (y.dtype, grad.dtype) == (x.dtype, x.dtype)
-            # Rounded once, so within an epsilon of the result; gradients are differences of numbers of about 1.
-            tolerance = 2 * float(jnp.finfo(x.dtype).eps)
+            # Few epsilons, of results or of the terms of about 1 that gradients are the differences of.
+            tolerance = 8 * float(jnp.finfo(x.dtype).eps)
             want = reference.gradients(exact, exact, spec, axis).x
             np.testing.assert_allclose(
                 np.asarray(y).astype(np.float64), reference.forward(exact, spec, axis), rtol=tolerance, atol=1e-30
             )
-            np.testing.assert_allclose(np.asarray(grad).astype(np.float64), want, rtol=tolerance, atol=4 * tolerance)
+            np.testing.assert_allclose(
+                np.asarray(grad).astype(np.float64), want, rtol=tolerance, atol=4 * tolerance
+            )
+
+
+@needs_library
+def test_a_window_far_beyond_the_borders():
+    found = forward(X, LRNSpec(10**30, 0, 0.7, 1.0, 0.0))
+    np.testing.assert_allclose(found, reference.forward(X, LRNSpec(10, 0, 0.7, 1.0, 0.0), -1), **CLOSE)
 
 
 @needs_library
@@ -133,11 +142,11 @@ def test_scan_and_checkpoint_call_the_kernel():
 @needs_library
 def test_second_derivatives_are_those_of_the_array_operations(monkeypatch: pytest.MonkeyPatch):
     row = X[0, 0, 0]
-    hessian, reverse = jax.hessian(loss), jax.jacrev(jax.grad(loss))
-    found = hessian(row), reverse(row)
+    found = [jax.jit(d(jax.grad(lambda x: loss(x))))(row) for d in (jax.jacfwd, jax.jacrev)]
     monkeypatch.setattr(ffi, "_registered", lambda _: False)
-    np.testing.assert_allclose(found[0], hessian(row), rtol=1e-5, atol=1e-5)
-    np.testing.assert_allclose(found[1], hessian(row), rtol=1e-5, atol=1e-5)
+    want = jax.jit(jax.hessian(lambda x: loss(x)))(row)
+    for hessian in found:
+        np.testing.assert_allclose(hessian, want, rtol=1e-5, atol=1e-5)
 
 
 @needs_library
@@ -169,7 +178,7 @@ def test_export_needs_no_library():
     exported = export.export(jax.jit(forward), platforms=("cpu", "cuda"))(
         jax.ShapeDtypeStruct(export.symbolic_shape("n,3,5,11"), np.float32)
     )
-    assert "localnorm_xla" not in exported.mlir_module()
+    assert "custom_call @localnorm" not in exported.mlir_module()
     np.testing.assert_allclose(exported.call(X), WANT, **CLOSE)
     gradient = export.export(jax.jit(jax.grad(loss)))(jax.ShapeDtypeStruct(X.shape, X.dtype))
     restored = export.deserialize(gradient.serialize())
@@ -185,7 +194,7 @@ def test_other_platforms_get_array_operations(platform: str):
 
 
 def test_without_the_library_array_operations_are_used(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(ffi, "_library", lambda: None)
+    monkeypatch.setattr(ffi, "cpu_kernel", lambda: None)
     ffi._registered.cache_clear()
     try:
         gradient = jax.jit(jax.grad(lambda x: loss(x)))
@@ -201,7 +210,7 @@ def test_the_handler_is_registered_at_the_first_use():
         import numpy as np
         from localnorm import LRNSpec
         from localnorm.jax import ffi, local_response_norm
-        assert ffi._registered.cache_info().currsize == 0 and ffi._library.cache_info().currsize == 0
+        assert ffi._registered.cache_info().currsize == ffi.cpu_kernel.cache_info().currsize == 0
         local_response_norm(np.ones((2, 3), np.float32), LRNSpec(1, 1, 1.0, 0.75, 1.0))
         assert ffi._registered.cache_info().currsize == 1
     """)
@@ -262,14 +271,15 @@ DIGEST = """
     from localnorm import LRNSpec
     from localnorm.jax import local_response_norm
     digest = hashlib.sha256()
-    for seed, (shape, axis) in enumerate([((4, 96, 27, 29), 1), ((4, 27, 29, 96), 3), ((3, 50000), 0), ((100, 7), 1)]):
+    shapes = [((4, 96, 27, 29), 1), ((4, 27, 29, 96), 3), ((3, 50000), 0), ((100, 7), 1)]
+    spec = LRNSpec(2, 2, 0.1, 0.6, 1.0)
+    for seed, (shape, axis) in enumerate(shapes):
         x, grad = np.random.default_rng(seed).normal(size=(2, *shape)).astype(np.float32)
         x.flat[:: 1000] = 1e-42
-        run = jax.jit(lambda x, grad: jax.vjp(lambda x: local_response_norm(x, LRNSpec(2, 2, 0.1, 0.6, 1.0), axis), x))
+        value_and_pullback = jax.jit(lambda x, axis=axis: jax.vjp(lambda x: local_response_norm(x, spec, axis), x))
         for _ in range(5):
-            y, transposed = jax.jit(lambda x: jax.vjp(
-                lambda x: local_response_norm(x, LRNSpec(2, 2, 0.1, 0.6, 1.0), axis), x))(x)
-            digest.update(np.asarray(y).tobytes() + np.asarray(jax.jit(transposed)(grad)[0]).tobytes())
+            y, pullback = value_and_pullback(x)
+            digest.update(np.asarray(y).tobytes() + np.asarray(pullback(grad)[0]).tobytes())
     print(digest.hexdigest())
 """
 
@@ -386,5 +396,46 @@ def test_declarations_fit_the_header_of_the_installed_jaxlib(tmp_path: Path):
         pytest.skip("no C++ compiler")
     assert done.returncode == 0, done.stderr
     # The assertions do compare: one that is wrong is noticed.
-    wrong = header_asserts(header.read_text()).replace("offsetof(ours::Buffer, dims)", "8 + offsetof(ours::Buffer, dims)")
+    wrong = header_asserts(header.read_text()).replace(
+        "offsetof(ours::Buffer, dims)", "8 + offsetof(ours::Buffer, dims)"
+    )
     assert compiled(wrong, jax.ffi.include_dir(), tmp_path).returncode != 0
+
+
+OLDEST = "0.5.0"
+
+
+@needs_library
+@pytest.mark.slow
+def test_the_oldest_jaxlib_takes_the_handler(tmp_path: Path):
+    venv = tmp_path / "venv"
+    subprocess.run([sys.executable, "-m", "venv", venv], check=True)
+    python = venv / "bin" / "python"
+    wanted = [f"jax=={OLDEST}", f"jaxlib=={OLDEST}"]
+    installed = subprocess.run([python, "-m", "pip", "install", "-q", *wanted], capture_output=True, check=False)
+    if installed.returncode:
+        pytest.skip(f"JAX {OLDEST} can't be installed here")
+    out = run(
+        """
+        import jax, numpy as np
+        from jax.experimental.shard_map import shard_map
+        from jax.sharding import Mesh, PartitionSpec as P
+        from localnorm import LRNSpec, reference
+        from localnorm.jax import local_response_norm
+        spec = LRNSpec(2, 1, 0.7, 0.75, 1.5)
+        x = np.random.default_rng(0).normal(size=(8, 3, 5, 11)).astype(np.float32)
+        want = reference.forward(x, spec, -1)
+        want_grad = reference.gradients(x, 2 * want, spec, -1).x
+        forward = lambda x: local_response_norm(x, spec)
+        gradient = jax.grad(lambda x: (forward(x) ** 2).sum())
+        split = shard_map(gradient, mesh=Mesh(np.array(jax.devices()), "b"), in_specs=P("b"), out_specs=P("b"))
+        for f, wanted in ((forward, want), (jax.vmap(forward), want), (gradient, want_grad), (split, want_grad)):
+            assert "custom_call @localnorm_xla_forward" in jax.jit(f).lower(x).as_text() or f is split
+            np.testing.assert_allclose(jax.jit(f)(x), wanted, rtol=1e-6, atol=1e-6)
+        jax.hessian(lambda x: forward(x).sum())(x[0, 0, 0])
+        print(jax.__version__)
+        """,
+        python=str(python),
+        XLA_FLAGS="--xla_force_host_platform_device_count=4",
+    )
+    assert out.strip() == OLDEST

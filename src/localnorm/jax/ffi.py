@@ -13,11 +13,9 @@ its platform. The array operations are used
 
 from __future__ import annotations
 
-import ctypes
 import importlib
 from collections.abc import Callable, Sequence
-from functools import lru_cache, partial
-from pathlib import Path
+from functools import cache, partial
 from typing import Any
 
 import jax
@@ -28,7 +26,7 @@ from jax import Array
 from jax.extend.core import Primitive
 from jax.interpreters import ad, batching, mlir
 
-import localnorm.kernels
+from localnorm.kernels.choice import cpu_kernel
 from localnorm.spec import LRNSpec
 
 Operations = Callable[..., Array]
@@ -56,23 +54,15 @@ def with_cpu_kernel(handler: str, operations: Operations) -> Operations:
     return call
 
 
-@lru_cache
+@cache
 def _registered(handler: str) -> bool:
-    """Return whether XLA knows the handler. The first call registers it."""
-    library = _library()
-    if library is None:
+    """Return whether XLA knows the handler. The first call loads the library and registers it."""
+    kernel = cpu_kernel()
+    if kernel is None:
         return False
-    capsule = jax.ffi.pycapsule(getattr(library, handler))  # type: ignore[no-untyped-call]
+    capsule = jax.ffi.pycapsule(getattr(kernel.library().loaded, handler))  # type: ignore[no-untyped-call]
     jax.ffi.register_ffi_target(handler, capsule, platform="cpu")
     return True
-
-
-@lru_cache
-def _library() -> ctypes.CDLL | None:
-    try:
-        return ctypes.CDLL(str(Path(localnorm.kernels.__file__).parent / "cpu" / "localnorm_cpu.so"))
-    except OSError:
-        return None
 
 
 def _primitive(handler: str, operations: Operations) -> Any:  # noqa: ANN401  its methods have no types
