@@ -208,8 +208,9 @@ class Worker {
     void stage(int array, int64_t j, T *row) const { move<false>(array == X ? memory_x : views[array], j, row); }
 
     Strided<T> row_of(int array, int64_t j, T *row) const {
-        if (in_memory[array]) return {views[array].at + j * views[array].ring, views[array].seg};
-        return {reinterpret_cast<char *>(row + pad), block * int64_t(sizeof(T))};
+        if (!in_memory[array]) return {reinterpret_cast<char *>(row + pad), block * int64_t(sizeof(T)), 0};
+        const View &view = views[array];
+        return {view.at + j * view.ring, view.seg, plan.ring.extent > 1 ? view.ring : plan.group * view.seg};
     }
     Strided<T> x_row(int64_t j) const { return row_of(X, j, staged[X] + j * stride); }
 

@@ -15,11 +15,19 @@
 namespace localnorm {
 namespace {
 
-// Rows in memory, or in a buffer: parts of one row, `step` bytes apart.
+// Rows in memory, or in a buffer: parts of one row, `step` bytes apart; the next row is `ahead` bytes away. A
+// processor follows one row by itself, but not from one to the next.
 template <class T>
 struct Strided {
     char *at;
-    int64_t step;
+    int64_t step, ahead;
+    void prefetch(const T *here) const {
+#if defined(_MSC_VER)
+        (void)here;
+#else
+        __builtin_prefetch(reinterpret_cast<const char *>(here) + ahead);
+#endif
+    }
     T *part(int64_t i) const { return reinterpret_cast<T *>(at + i * step); }
 };
 
@@ -246,6 +254,7 @@ void square(const Parts &parts, const Strided<T> x, typename V::Wide *q) {
     for (int64_t part = 0; part < parts.count; part++, q += parts.step) {
         const T *from = x.part(part);
         each_vector<V>(parts.length, [&](int64_t i) LOCALNORM_BODY {
+            x.prefetch(from + i);
             const V v = V::load(from + i);
             (v * v).store(q + i);
         });
@@ -292,6 +301,7 @@ void differentiate(const Parts &parts, const Strided<T> x, const Strided<T> grad
             each_vector<V>(parts.length, [&](int64_t i) LOCALNORM_BODY {
                 const V s = V::fma(c.alpha, tree<V, COUNT>(rows, i), c.k), g = V::load(from_grad + i);
                 seen.see(s);
+                grad.prefetch(from_grad + i);
                 largest = V::max(V::abs(g), largest);
                 const V direct = g * power<KIND>(s, c);
                 direct.store(r + start + i);
@@ -320,6 +330,7 @@ void subtract(const Parts &parts, const Strided<T> x, const Pieces<V> &sums, con
             each_vector<V>(parts.length, [&](int64_t i) LOCALNORM_BODY {
                 const V found = V::fnma(V::load(from + i), tree<V, COUNT>(rows, i), V::load(r + start + i));
                 poison = V::fma(found, zero, poison);
+                y.prefetch(to + i);
                 found.store(to + i);
             });
         }

