@@ -6,6 +6,7 @@
 // Attributes, all scalars: k, alpha, beta (float64); lo, hi, window_axes (int64). Bit b of window_axes is set where
 // the window spans the axis b before the last one, so that vmap may put axes in front.
 #include <atomic>
+#include <chrono>
 #include <cstring>
 #include <new>
 #include <thread>
@@ -122,6 +123,7 @@ int64_t threads_of(const CallFrame &frame) {
 
 int64_t run(const CallFrame &frame, const localnorm_call &call) {
     constexpr int64_t CHUNKS = 8;  // for each thread, so that one that starts late costs little
+    constexpr int PATIENCE = 100;
     const int64_t tiles = localnorm_tiles(&call);
     const int64_t threads = tiles > 1 ? threads_of(frame) : 1;
     if (tiles <= 0) return tiles;
@@ -144,7 +146,11 @@ int64_t run(const CallFrame &frame, const localnorm_call &call) {
         }
     }
     shared->work();
-    while (shared->done.load(std::memory_order_acquire) < tiles) std::this_thread::yield();
+    // What others have started ends within moments, unless the system has put them off the cores.
+    for (int looks = 0; shared->done.load(std::memory_order_acquire) < tiles; looks++) {
+        if (looks < PATIENCE) std::this_thread::yield();
+        else std::this_thread::sleep_for(std::chrono::microseconds(50));
+    }
     const int64_t status = shared->status.load(std::memory_order_relaxed);
     shared->release();
     return status;
