@@ -6,18 +6,18 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
-from numpy.lib.stride_tricks import as_strided
 from numpy.typing import ArrayLike, NDArray
 
 from localnorm.axes import window_axes
 from localnorm.errors import DTypeError, OutputError
 from localnorm.kernels.arithmetic import Arithmetic, Operations
 from localnorm.kernels.choice import cpu_kernel
-from localnorm.kernels.layout import Layout
 from localnorm.kernels.windows import window_sum
 from localnorm.spec import LRNSpec
 
 _DTYPES = ("float16", "bfloat16", "float32", "float64")
+_NAMES: dict[np.dtype[Any], str] = {}
+"""The names of dtypes met so far that are taken: asking NumPy for one takes longer than many a call."""
 
 # Elements of a block: 1 MiB in float64, so that the passes over it find it in cache.
 _ELEMENTS = 2**17
@@ -48,10 +48,10 @@ def local_response_norm(
     ``y_c = x_c / (k + alpha * sum_{j in W(c)} x_j^2)^beta``, where the window ``W(c)`` and alpha are those of
     the spec: across channels, or within each channel over the last ``spec.spatial`` axes other than `axis`.
 
-    A compiled kernel does it, in float32 (in float64 for float64), on as many threads as there are cores, or as
-    OMP_NUM_THREADS says. Where its arithmetic is not enough (a square that overflows or vanishes, a NaN, an
-    infinity, a window over two axes or more) plain operations in float64 take its place: slower, and right. The
-    result is rounded once and errs by less than 8 machine epsilons.
+    The native library does it, in float32 (in float64 for float64), on as many threads as there are cores, or as
+    OMP_NUM_THREADS says, also where a square overflows or vanishes or a NaN or an infinity is. Where the library
+    can't be loaded, and for arrays of another byte order, operations of NumPy in float64 take its place: slower, and
+    as right. The result is rounded once and errs by less than 8 machine epsilons.
 
     Args:
         x: float16, bfloat16 (that of ml_dtypes), float32 or float64, of rank 1 or more, with any strides; or
@@ -79,49 +79,31 @@ def local_response_norm(
     if isinstance(x, np.ma.MaskedArray):
         raise DTypeError("x must not be masked, since a window has no word for what is missing; pass x.filled(0).")
     array = np.asarray(x)
-    if array.dtype.name not in _DTYPES:
-        raise DTypeError(
-            f"x must be float16, bfloat16, float32 or float64, got {array.dtype}; "
-            "convert it, e.g. x.astype(np.float32)."
-        )
+    name = _NAMES.get(array.dtype) or _checked_name(array.dtype)
     axes = window_axes(spec, array.ndim, axis)
-    out = np.empty_like(array, subok=False) if out is None else _checked_out(out, array)
-    if out is not array and np.may_share_memory(out, array):
-        array = array.copy()
-    for x_part, out_part, part_axes in _left_by_kernel(array, out, spec, axes):
-        _plainly(x_part, out_part, spec, part_axes)
+    if out is None:
+        out = np.empty_like(array, subok=False)
+    else:
+        out = _checked_out(out, array)
+        if out is not array and np.may_share_memory(out, array):
+            array = array.copy()
+    kernel = cpu_kernel() if array.size and array.dtype.isnative else None
+    if kernel is None:
+        _plainly(array, out, spec, axes)
+        return out
+    in_place = out is array
+    found = kernel.of_spec(kernel.FORWARD, name, array.shape, axes, spec, in_place, array.strides, out.strides)
+    threads = kernel.own_threads() if found.threads > 1 else 1
+    found.run(array.ctypes.data, out.ctypes.data, threads=threads)
     return out
 
 
-def _left_by_kernel(
-    x: NDArray[Any], out: NDArray[Any], spec: LRNSpec, axes: tuple[int, ...]
-) -> Iterator[tuple[NDArray[Any], NDArray[Any], tuple[int, ...]]]:
-    """Run the compiled kernel where it can; yield the parts that are left, with the axes of their windows."""
-    cpu = cpu_kernel() if x.size and len(axes) == 1 and _in_elements(x) and _in_elements(out) else None
-    constants = cpu and cpu.of_spec(spec, min(spec.size, x.shape[axes[0]]), x.dtype.name)
-    if cpu is None or constants is None:
-        yield x, out, axes
-        return
-    arrays = tuple(
-        cpu.Memory(a.ctypes.data, tuple(stride // a.itemsize for stride in a.strides)) for a in (x, out)
-    )
-    window = (spec.lo, spec.hi)
-    done = cpu.run_pass("forward", x.shape, axes[0], x.dtype.name, window, arrays, constants, cpu.own_threads())
-    if done.left:
-        seen = [_as_laid_out(a, done.layout, i) for i, a in enumerate((x, out))]
-        for index in done.left:
-            yield seen[0][index], seen[1][index], (0,)
-
-
-def _in_elements(x: NDArray[Any]) -> bool:
-    """Whether the memory can be seen as whole numbers of this machine's own format."""
-    return x.dtype.isnative and x.flags.aligned and not any(stride % x.itemsize for stride in x.strides)
-
-
-def _as_laid_out(x: NDArray[Any], layout: Layout, array: int) -> NDArray[Any]:
-    """Return x in the shape ``(*outer, channels, positions)``."""
-    steps = (*layout.outer_steps[array], layout.channel_steps[array], layout.position_steps[array])
-    return as_strided(x, (*layout.outer, layout.channels, layout.positions), [s * x.itemsize for s in steps])
+def _checked_name(dtype: np.dtype[Any]) -> str:
+    if dtype.name not in _DTYPES:
+        raise DTypeError(
+            f"x must be float16, bfloat16, float32 or float64, got {dtype}; convert it, e.g. x.astype(np.float32)."
+        )
+    return _NAMES.setdefault(dtype, dtype.name)
 
 
 def _plainly(x: NDArray[Any], out: NDArray[Any], spec: LRNSpec, axes: tuple[int, ...]) -> None:

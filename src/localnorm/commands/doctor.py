@@ -98,23 +98,13 @@ def doctor() -> None:
 
 
 def _kernel() -> str:
-    return "NumPy or torch operations in float64" if cpu_kernel() is None else "compiled kernel"
+    return "array operations in float64" if cpu_kernel() is None else "native library"
 
 
 def _compiled() -> dict[str, str]:
-    """Say what the compiled kernel was built for, and where it is kept."""
-    if cpu_kernel() is None:
-        return {"compiled kernel": "not usable: Numba can't be imported"}
-    from localnorm.kernels.cpu.compiled import kept
-
-    folder, passes = kept()
-    if folder is None:
-        return {"compiled kernel": "kept nowhere, for no folder can be written to; each process compiles anew"}
-    named = ", ".join(f"{name} {dtype}" for name, dtype in passes)
-    return {
-        "compiled kernel": f"{named or 'nothing yet'}; the rest at its first use, in a few seconds",
-        "kept in": folder,
-    }
+    """Say whether the native library is there, and what it runs on."""
+    kernel = cpu_kernel()
+    return {"native library": "can't be loaded" if kernel is None else f"runs on {kernel.library().isa}"}
 
 
 def _cuda() -> str:

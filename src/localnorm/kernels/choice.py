@@ -9,17 +9,18 @@ from types import ModuleType
 
 @cache
 def cpu_kernel() -> ModuleType | None:
-    """Return `localnorm.kernels.cpu`, imported at the first call since Numba takes half a second, or None.
+    """Return `localnorm.kernels.cpu`, imported at the first call, or None.
 
     Warns:
-        RuntimeWarning: Numba can't be imported; the doors then compute in plain operations, slower and as exact.
+        RuntimeWarning: the native library is not there or can't be loaded; array operations then take its place,
+            slower and as exact.
     """
     try:
         from localnorm.kernels import cpu
     except ImportError as problem:
         warnings.warn(
-            f"localnorm's CPU kernel needs Numba, which can't be imported here ({problem}); slower operations "
-            "take its place. Install it with: pip install numba.",
+            f"localnorm's native library can't be loaded here ({problem}); slower array operations take its place. "
+            "Install a wheel of localnorm for this platform, or a C++ compiler and then localnorm anew.",
             RuntimeWarning,
             stacklevel=4,
         )

@@ -5,17 +5,14 @@ CUDA tensors are handed on to `localnorm.torch.cuda`.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from types import ModuleType
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from localnorm.kernels.choice import cpu_kernel
-from localnorm.kernels.layout import Layout
 from localnorm.learnable import NAMES
 from localnorm.spec import LRNSpec
 from localnorm.torch import cuda, portable
@@ -32,13 +29,6 @@ _DTYPES = {
 }
 
 
-class _Kernel(NamedTuple):
-    """The kernel's module and what it is given beside memory."""
-
-    cpu: ModuleType
-    constants: Any
-
-
 def forward(x: Tensor, spec: LRNSpec, axes: tuple[int, ...], values: Values, out: Tensor | None = None) -> Tensor:
     """Return ``x * s^-beta``, written into out if given, which may be x."""
     if x.device.type == "cuda":
@@ -50,11 +40,9 @@ def forward(x: Tensor, spec: LRNSpec, axes: tuple[int, ...], values: Values, out
         if watched(x) and not x.is_meta:
             return out.copy_(anywhere(x, spec, axes, values))
         return portable.forward(x, spec, axes, values, out)
-    done = _run("forward", (x, out), spec, axes, kernel)
+    _run(kernel, kernel.FORWARD, (x, out), spec, axes, values)
     # Autograd learns of what torch itself has not written.
     torch.autograd.graph.increment_version(out)
-    for x_part, out_part in _left(done, x, out):
-        portable.forward(x_part, spec, (0,), _of_channels(values), out_part)
     return out
 
 
@@ -69,38 +57,26 @@ def backward(x: Tensor, grad: Tensor, spec: LRNSpec, axes: tuple[int, ...], valu
     if kernel is None:
         return (differentiable if watched(x) and not x.is_meta else portable.backward)(x, grad, spec, axes, values)
     out = empty_like(x)
-    done = _run("backward", (x, out, grad), spec, axes, kernel, learned=bool(values))
+    sums = _run(kernel, kernel.BACKWARD, (x, out, grad), spec, axes, values)
     found = {}
     for name, value in values.items():
-        sums = torch.from_numpy(done.sums[:, NAMES.index(name)])
-        sums = (sums if value.numel() == len(sums) else sums.sum()).reshape(value.shape)
+        column = torch.from_numpy(sums[:, NAMES.index(name)])
+        column = (column if value.numel() == len(column) else column.sum()).reshape(value.shape)
         # The strides are those that the operator promises a compiled graph.
-        found[name] = torch.empty_like(value).copy_(sums)
-    for x_part, out_part, grad_part in _left(done, x, out, grad):
-        rest = portable.backward(x_part, grad_part, spec, (0,), _of_channels(values))
-        out_part.copy_(rest.x)
-        found = {name: found[name] + rest.values[name].reshape(found[name].shape) for name in found}
+        found[name] = torch.empty_like(value).copy_(column)
     return Gradients(out, found)
 
 
-def _kernel(x: Tensor, spec: LRNSpec, axes: tuple[int, ...], values: Values) -> _Kernel | None:
+def _kernel(x: Tensor, spec: LRNSpec, axes: tuple[int, ...], values: Values) -> ModuleType | None:
     """Return the compiled kernel, or None where it can't be used."""
-    if len(axes) != 1 or not _in_memory(x) or dispatch_mode():
+    if not _in_memory(x) or dispatch_mode():
         return None
-    channels = x.shape[axes[0]]
     if any(value.numel() not in (1, value.shape[axes[0]]) for value in values.values()):
         # One value a channel and a window within the channel, or values of its own for each of a batch.
         return None
-    cpu = cpu_kernel()
-    if cpu is None:
+    if any(bool((value < 0).any()) or not bool(value.isfinite().all()) for value in values.values()):
         return None
-    size = min(spec.size, channels)
-    dtype = _DTYPES[x.dtype]
-    if values:
-        constants = cpu.constants(size, dtype, *(_numbers(name, spec, values) for name in NAMES))
-    else:
-        constants = cpu.of_spec(spec, size, dtype)
-    return None if constants is None else _Kernel(cpu, constants)
+    return cpu_kernel()
 
 
 def _in_memory(x: Tensor) -> bool:
@@ -114,51 +90,35 @@ def _in_memory(x: Tensor) -> bool:
         return False
 
 
-def _numbers(name: str, spec: LRNSpec, values: Values) -> NDArray[np.float64]:
-    if name not in values:
-        return np.array([getattr(spec, name)])
-    return values[name].detach().double().reshape(-1).numpy()
-
-
 def _run(
-    name: str,
-    tensors: tuple[Tensor, ...],
-    spec: LRNSpec,
-    axes: tuple[int, ...],
-    kernel: _Kernel,
-    *,
-    learned: bool = False,
+    kernel: ModuleType, kind: int, tensors: tuple[Tensor, ...], spec: LRNSpec, axes: tuple[int, ...], values: Values
 ) -> Any:  # noqa: ANN401
-    cpu, x = kernel.cpu, tensors[0]
-    return cpu.run_pass(
-        name,
-        tuple(x.shape),
-        axes[0],
-        _DTYPES[x.dtype],
-        (spec.lo, spec.hi),
-        tuple(cpu.Memory(tensor.data_ptr(), tensor.stride()) for tensor in tensors),
-        kernel.constants,
-        torch.get_num_threads(),
-        learned=learned,
-        parallel=parallel(),
+    x, size = tensors[0], tensors[0].element_size()
+    strides = [tuple(step * size for step in tensor.stride()) for tensor in tensors]
+    shape, dtype, in_place = tuple(x.shape), _DTYPES[x.dtype], x.data_ptr() == tensors[1].data_ptr()
+    if values:
+        numbers = [
+            values[name].detach().double().reshape(-1).numpy() if name in values else np.array([getattr(spec, name)])
+            for name in NAMES
+        ]
+        count = max(map(len, numbers))
+        made = kernel.Pass(
+            kind,
+            dtype,
+            shape,
+            axes,
+            (spec.lo, spec.hi),
+            strides,
+            [np.ascontiguousarray(np.broadcast_to(one, count)) for one in numbers],
+            value_axis=axes[0] if count > 1 else -1,
+            in_place=in_place,
+        )
+    else:
+        made = kernel.of_spec(kind, dtype, shape, axes, spec, in_place, *strides)
+    enter = parallel()
+    return made.run(
+        *(tensor.data_ptr() for tensor in tensors),
+        threads=torch.get_num_threads(),
+        parallel=None if enter is None else lambda function, call, threads: enter(function, call, threads, 0),
+        learned=bool(values) and kind == kernel.BACKWARD,
     )
-
-
-def _left(done: Any, *tensors: Tensor) -> Iterator[tuple[Tensor, ...]]:  # noqa: ANN401
-    """Yield the parts of the tensors that the kernel has left, channels first."""
-    if not done.left:
-        return
-    seen = [_as_laid_out(tensor, done.layout, i) for i, tensor in enumerate(tensors)]
-    for index in done.left:
-        yield tuple(tensor[index] for tensor in seen)
-
-
-def _as_laid_out(x: Tensor, layout: Layout, array: int) -> Tensor:
-    """Return x in the shape ``(*outer, channels, positions)``."""
-    steps = (*layout.outer_steps[array], layout.channel_steps[array], layout.position_steps[array])
-    return x.detach().as_strided((*layout.outer, layout.channels, layout.positions), steps)
-
-
-def _of_channels(values: Values) -> dict[str, Tensor]:
-    """Return the values for a part of the shape ``(channels, positions)``."""
-    return {name: value.reshape(-1, 1) for name, value in values.items()}
