@@ -24,7 +24,10 @@ def local_response_norm(x: ArrayLike, spec: LRNSpec, axis: int = -1) -> Array:
     the spec: across channels, or within each channel over the last ``spec.spatial`` axes other than `axis`.
 
     The arithmetic is in float32, in float64 for float64, and the result is rounded once. Where squares overflow
-    or vanish the result is still right. Subnormal numbers are what XLA makes of them: 0 on a CPU.
+    or vanish the result is still right.
+
+    On a CPU, XLA calls the compiled kernel; `localnorm.jax.ffi` says when it runs array operations instead, which
+    compute the same. Subnormal numbers are kept by the kernel; array operations take them as XLA does: 0 on a CPU.
 
     Works under ``jax.jit``, ``jax.vmap``, ``jax.grad``, also of itself, and ``jax.shard_map`` over any axis that
     the window does not span. Forward mode (``jax.jvp``, ``jax.jacfwd``) of the function itself is not supported,
