@@ -14,11 +14,11 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from jax import export
-from localnorm.kernels.choice import cpu_kernel
 
 import localnorm
 from localnorm import LRNSpec, reference
 from localnorm.jax import ffi, local_response_norm
+from localnorm.kernels.available import cpu_kernel
 
 SPEC = LRNSpec(2, 1, 0.7, 0.75, 1.5)
 WITHIN = LRNSpec(2, 1, 0.7, 0.6, 1.5, spatial=2)

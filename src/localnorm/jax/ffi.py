@@ -26,7 +26,7 @@ from jax import Array
 from jax.extend.core import Primitive
 from jax.interpreters import ad, batching, mlir
 
-from localnorm.kernels.choice import cpu_kernel
+from localnorm.kernels.available import cpu_kernel
 from localnorm.spec import LRNSpec
 
 Operations = Callable[..., Array]
