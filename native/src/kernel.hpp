@@ -97,6 +97,13 @@ class Worker {
     int64_t values_here() const { return plan.values_in_ring ? plan.ring.extent : 1; }
     int64_t sums_size() const { return backward && call.sums ? whole(values_here() * 3) : 0; }
 
+    // That of one beta for all rows, if it is the same.
+    Kind kind(int64_t value) const {
+        bool same = true;
+        for (int64_t i = 0; plan.values_in_ring && i < call.values; i++) same = same && call.beta[i] == call.beta[0];
+        return same ? kind_of(call.beta[value]) : ANY;
+    }
+
     bool short_blocks() const {
         const int64_t last = plan.elem.extent - (plan.elem_tiles - 1) * plan.elem_cut;
         return !(plan.direct[X] || plan.direct[OUT] || plan.direct[GRAD]) || plan.length(last) < 16;
@@ -117,7 +124,7 @@ class Worker {
         if (sums) std::memset(sums, 0, values_here() * 3 * sizeof(double));
         seen = Seen<V>(limits);
         if (limits.plain) {
-            switch (plan.values_in_ring ? ANY : kind_of(call.beta[tile.value])) {
+            switch (kind(tile.value)) {
                 case HALF: sweep<HALF>(tile, sums); break;
                 case THREE_QUARTERS: sweep<THREE_QUARTERS>(tile, sums); break;
                 case ONE: sweep<ONE>(tile, sums); break;
