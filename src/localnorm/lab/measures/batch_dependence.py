@@ -20,8 +20,8 @@ def row(task: TaskStudy) -> Row | None:
         task,
         NAME,
         f"worst minus best test error on {short_name(task.name)} over the batch sizes trained with, "
-        "Adam's learning rate scaled with the square root of the batch size; at equal epochs up to the task's default size, at "
-        "equal steps above it",
+        "Adam's learning rate scaled with the square root of the batch size; at equal epochs up to the task's "
+        "default size, at equal steps above it",
         effects=2.0,
         apart=True,
     )
