@@ -229,6 +229,7 @@ def test_a_folder_is_called_by_its_name_and_only_networks_of_the_study_are_descr
     assert "Normalization layers on cats" in on_task(report, task.name).text
     assert "trained small networks on 1 task (cats)" in page.text
     assert "my_model:net: user-defined" in page.text
+    assert not any("/home/me" in text for text in (page.text, on_task(report, task.name).text))
     assert "textbook_cnn" not in page.text
     assert "recurrent:" not in page.text
 

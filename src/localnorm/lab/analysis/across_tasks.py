@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from localnorm.lab.measures import Row, Sample, Samples
+from localnorm.lab.measures.row import short_name
 
 UNIT = "smallest effects"
 
@@ -49,7 +50,7 @@ def overall_row(rows: Sequence[Row], tasks: Sequence[str]) -> Row:
         'smallest effects'
     """
     effects = ", ".join(
-        f"{row.smallest_effect:g} {row.unit} on {task}" for row, task in zip(rows, tasks, strict=True)
+        f"{row.smallest_effect:g} {row.unit} on {short_name(task)}" for row, task in zip(rows, tasks, strict=True)
     )
     return replace(
         rows[0],

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from localnorm.lab.measures.row import Row, Samples, error_row
+from localnorm.lab.measures.row import Row, Samples, error_row, short_name
 from localnorm.lab.measures.select import by_seed, mean_of_known, of_norm
 from localnorm.lab.records.record import Record
 from localnorm.lab.study.study import Study, TaskStudy
@@ -15,8 +15,8 @@ NAME = "feature learning"
 def row(task: TaskStudy) -> Row | None:
     """Return the row of an image classification task."""
     about = (
-        f"test error on {task.name} of a linear probe, ridge regression fitted to the frozen features behind the "
-        "network's last norm, at the setting chosen on validation data"
+        f"test error on {short_name(task.name)} of a linear probe, ridge regression fitted to the frozen features "
+        "behind the network's last norm, at the setting chosen on validation data"
     )
     return error_row(task, NAME, about) if task.features else None
 

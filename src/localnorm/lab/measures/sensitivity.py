@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from statistics import fmean
 
 from localnorm.lab.measures.budget import expected_best
-from localnorm.lab.measures.row import Row, Sample, Samples, error_row
+from localnorm.lab.measures.row import Row, Sample, Samples, error_row, short_name
 from localnorm.lab.measures.select import drawn, keys, of_trials, validation_error, why_missing
 from localnorm.lab.records.record import Record, Trial
 from localnorm.lab.study.study import Study, TaskStudy
@@ -23,8 +23,8 @@ _Run = tuple[Trial, Record]
 def row(task: TaskStudy) -> Row | None:
     """Return the row of an image task."""
     about = (
-        f"tunability: test error on {task.name} at the default learning rate and the norm's defaults, minus that "
-        "of the setting best on validation data among the random-search samples and those of the grid"
+        f"tunability: test error on {short_name(task.name)} at the default learning rate and the norm's defaults, "
+        "minus that of the setting best on validation data among the random-search samples and those of the grid"
     )
     return error_row(task, NAME, about, apart=True) if task.kind == "images" else None
 

@@ -8,7 +8,7 @@ from statistics import fmean
 from types import MappingProxyType
 from typing import Any
 
-from localnorm.lab.measures.row import Row, Samples, TaskMeasure, error_row
+from localnorm.lab.measures.row import Row, Samples, TaskMeasure, error_row, short_name
 from localnorm.lab.measures.select import Runs, by_seed, chosen_runs, mean_of_known, of_norm, of_trials
 from localnorm.lab.records.record import Record
 from localnorm.lab.study.study import Kind, Study, TaskStudy
@@ -29,8 +29,8 @@ _NORM_PLACE: Mapping[Kind, str] = MappingProxyType(
 def _row_of(kind: Kind) -> Callable[[TaskStudy], Row | None]:
     def row(task: TaskStudy) -> Row | None:
         about = (
-            f"test error on {task.name}, {task.measured_as}, the norm {_NORM_PLACE[kind]}, at equal steps and at "
-            "the setting chosen on validation data"
+            f"test error on {short_name(task.name)}, {task.measured_as}, the norm {_NORM_PLACE[kind]}, "
+            "at equal steps and at the setting chosen on validation data"
         )
         return error_row(task, ROWS[kind], about) if task.kind == kind else None
 

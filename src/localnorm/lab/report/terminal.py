@@ -17,11 +17,12 @@ from localnorm.lab.analysis.statistics import LEVEL
 from localnorm.lab.analysis.table import Cell, Table, TableRow
 from localnorm.lab.analysis.verdicts import Comparison
 from localnorm.lab.measures.generalization import coarse_test
+from localnorm.lab.measures.row import short_name
 from localnorm.lab.report.advice import Advice, advise
 from localnorm.lab.report.contents import Report
 from localnorm.lab.report.findings import user_defined, verdict_counts, without_result
 from localnorm.lab.report.html import environment
-from localnorm.lab.report.wording import counted, listed, seeds, smallest_effect
+from localnorm.lab.report.wording import counted, listed, seeds, smallest_effect, titles
 
 _WORDS = environment(autoescape=False).get_template("advice.jinja")
 _VERDICT_STYLES: Mapping[Verdict, str] = MappingProxyType(
@@ -48,10 +49,11 @@ def render(report: Report) -> RenderableType:
         _Matrix(table.study.norms, table.rows, "Every norm by every criterion"),
         Text(),
     ]
+    names = titles([task.name for task in table.study.tasks])
     for section in table.sections:
         rows = tuple(row for row in section.rows if row in table.repeated_rows)
         if rows:
-            answers += [_Matrix(table.study.norms, rows, f"On {section.task}"), Text()]
+            answers += [_Matrix(table.study.norms, rows, f"On {names[section.task]}"), Text()]
     answers += [_bullets("Which should I use?", map(_advice, advise(table))), Text()]
     opinions: list[RenderableType] = [_Opinions(table), Text()]
     parts = [*answers, *opinions] if user_defined(table.study) else [*opinions, *answers]
@@ -184,7 +186,7 @@ def _notes(report: Report) -> Iterator[str]:
     if len(study.seeds) < FEWEST_PAIRS:
         few = counted(len(study.seeds), "seed")
         yield f"too few seeds: with {few} nothing that depends on a seed can be decided, {FEWEST_PAIRS} can"
-    yield from (f"{task.name}: {text}" for task in study.tasks if (text := coarse_test(task)))
+    yield from (f"{short_name(task.name)}: {text}" for task in study.tasks if (text := coarse_test(task)))
     yield "computational cost comes from a single timing run; background load can change it and its verdicts"
     if report.damaged:
         names = [damaged.path.name for damaged in report.damaged]
