@@ -27,10 +27,10 @@ from localnorm.kernels.cpu.library import NAME, library
 from localnorm.kernels.cpu.parameters import Call
 
 SPEC = LRNSpec(2, 2, 0.7, 0.75, 1.5)
-# Several tiles of rows; several of positions; rows too short for a vector; one axis.
+# Several tiles of rows; several of positions, the last one of another length; rows too short for a vector; one axis.
 SHAPES = {
     "rows": ((1, 12, 61, 47), 1),
-    "side by side": ((3, 20, 24, 24), 3),
+    "side by side": ((1, 40, 47, 20), 3),
     "short": ((30, 9, 7), 1),
     "one axis": ((500,), 0),
 }
@@ -206,6 +206,13 @@ def test_learned_values(shape: tuple[int, ...], axis: int, per_channel: bool, sp
     _check_learned(shape, axis, SPEC, per_channel, spike)
 
 
+def test_within_a_channel_of_many(isa: str):  # noqa: ARG001
+    """Channels side by side, cut where the last part is another than the first."""
+    x, grad = _random(1, 4, 30, 403), _random(1, 4, 30, 403, seed=1)
+    check_forward(KERNEL, x, "float32", replace(SPEC, spatial=2), 3)
+    check_gradient(KERNEL, x, grad, "float32", replace(SPEC, spatial=2), 3)
+
+
 @pytest.mark.parametrize("axis", [1, 3])
 @pytest.mark.parametrize("per_channel", [False, True])
 @every_isa
@@ -268,7 +275,7 @@ def _of(values: list[np.ndarray], per_channel: bool) -> list[np.ndarray] | None:
 
 @every_shape
 def test_the_number_of_threads_shows_in_no_digit(shape: tuple[int, ...], axis: int):
-    x = _random(*(4 * shape[:1]), *shape[1:]).astype(np.float32) if len(shape) == 1 else _random(*shape)
+    x = _random(*shape).astype(np.float32)
     found = []
     for threads in (1, 2, 3, 7):
         y = np.empty_like(x)

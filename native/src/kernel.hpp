@@ -31,6 +31,8 @@ class Worker {
     W *sum, *other, *spare[3], *direct;
     T *staged[ARRAYS];
     double *group_sums;  // what k, alpha and beta get from a group
+    char *buffers;
+    int64_t buffers_size;  // 0 where rows have no gaps
 
     // Of the group at hand:
     int64_t block, pad, blocks, flat;  // see Plan; flat is the length of a row from its first to its last element
@@ -57,11 +59,10 @@ class Worker {
         const int64_t halves = (plan.ring.extent + 2) * stride;
         char *memory = scratch.get(sums_size() * sizeof(double) + numbers * sizeof(W) + halves * sizeof(T));
         if (!memory) return LOCALNORM_NO_MEMORY;
-        // What lies between the blocks of a row stays 0, and so does what vectors reach behind it.
-        const bool gaps = plan.inners || short_blocks();
         group_sums = reinterpret_cast<double *>(memory);
         memory += sums_size() * sizeof(double);
-        if (gaps) std::memset(memory, 0, numbers * sizeof(W) + halves * sizeof(T));
+        buffers = memory;
+        buffers_size = plan.inners || short_blocks() ? numbers * sizeof(W) + halves * sizeof(T) : 0;
         W *at = reinterpret_cast<W *>(memory);
         auto take = [&](int64_t size) { return at += size, at - size; };
         squares.place(take(squares.rows() * stride), stride);
@@ -139,6 +140,9 @@ class Worker {
     }
 
     void set_group(const Tile &tile, int64_t seg, int64_t segs) {
+        // What lies between the blocks of a row stays 0, and so does what vectors reach behind it, until the blocks are
+        // others.
+        if (segs != segs_here || tile.elems != elems_here) std::memset(buffers, 0, buffers_size);
         block = plan.block(tile.elems);
         pad = plan.pad(tile.elems);
         blocks = plan.blocks(segs);
@@ -164,7 +168,7 @@ class Worker {
         if (!in_memory[X]) views[X] = staged_view();
     }
 
-    int64_t segs_here, elems_here;
+    int64_t segs_here = 0, elems_here = 0;
     View memory_x;  // views[X] is of the staged rows where there are such
 
     View staged_view() const {
