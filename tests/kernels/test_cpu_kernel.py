@@ -11,7 +11,6 @@ import torch
 import localnorm
 from array_apis import NUMBERS
 from conformance import DTYPES, check_forward, check_gradient
-from kernel_runs import run_kernel
 from localnorm import LRNSpec, reference
 from localnorm.torch import LocalResponseNorm, local_response_norm
 from localnorm.torch.array_ops import backward

@@ -1,4 +1,4 @@
-"""The native library: the exam in every instruction set, any memory, learned values, threads, what it refuses."""
+"""The native library: the conformance suite in every instruction set, any memory, learned values, threads, what it refuses."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from array_doors import NUMBERS
-from contract import CASES, DTYPES, HALVES, check_forward, check_gradient, largest_term, ulp
-from hazards import HAZARDS
 
 import localnorm
+from conformance import CASES, DTYPES, HALVES, check_forward, check_gradient, largest_term, ulp
+from edge_cases import EDGE_CASES
 from kernel_runs import ISAS, KERNEL, instruction_set, run_kernel
 from localnorm import LRNSpec, reference
 from localnorm.kernels import cpu
 from localnorm.kernels.cpu.library import NAME, library
 from localnorm.kernels.cpu.parameters import Call
+from numpy_api import NUMBERS
 
 SPEC = LRNSpec(2, 2, 0.7, 0.75, 1.5)
 # Several tiles of rows; several of positions, the last one of another length; rows too short for a vector; one axis.
@@ -60,11 +60,13 @@ def test_random_cases(dtype: str):
 
 @every_dtype
 @every_isa
-def test_hazards(dtype: str):
-    for hazard in HAZARDS:
-        if dtype in hazard.dtypes:
-            check_forward(KERNEL, hazard.x(), dtype, hazard.spec, hazard.axis, hazard.layout)
-            check_gradient(KERNEL, hazard.x(), hazard.grad(), dtype, hazard.spec, hazard.axis, hazard.layout)
+def test_edge_cases(dtype: str):
+    for edge_case in EDGE_CASES:
+        if dtype in edge_case.dtypes:
+            check_forward(KERNEL, edge_case.x(), dtype, edge_case.spec, edge_case.axis, edge_case.layout)
+            check_gradient(
+                KERNEL, edge_case.x(), edge_case.grad(), dtype, edge_case.spec, edge_case.axis, edge_case.layout
+            )
 
 
 @pytest.mark.parametrize("size", [*range(1, 10), 16, 17, 64, 65])
