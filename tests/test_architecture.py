@@ -47,8 +47,6 @@ TORCHLESS = " ".join(_block("Without torch")).split()
 TORCH = re.compile(r"(torch|torchmetrics|lightning\w*)(\.|$)")
 
 HEAVY = {
-    "numba",
-    "llvmlite",
     "torch",
     "tensorflow",
     "jax",

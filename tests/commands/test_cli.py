@@ -285,9 +285,9 @@ def test_doctor_gives_the_reason_why_a_kernel_is_not_used():
     module = sys.modules[doctor.__module__]
 
     def absent() -> None:
-        warnings.warn("the kernel needs Numba", RuntimeWarning, stacklevel=2)
+        warnings.warn("the library is missing", RuntimeWarning, stacklevel=2)
 
-    assert module._kernel(absent) == "not used; the kernel needs Numba"
+    assert module._kernel(absent) == "not used; the library is missing"
 
 
 def test_doctor_exits_with_1_if_an_api_is_not_exact(monkeypatch: pytest.MonkeyPatch):

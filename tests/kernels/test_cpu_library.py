@@ -1,4 +1,4 @@
-"""The native library: the conformance suite in every instruction set, any memory, learned values, threads, what it refuses."""
+"""The native library: conformance in every instruction set, any memory, learned values, threads, refusals."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from localnorm.kernels.cpu.parameters import Call
 from numpy_api import NUMBERS
 
 SPEC = LRNSpec(2, 2, 0.7, 0.75, 1.5)
-# Several tiles of rows; several of positions, the last one of another length; rows too short for a vector; one axis.
+# Several tiles of rows; several of positions, the last one of another length; rows shorter than a vector; one axis.
 SHAPES = {
     "rows": ((1, 12, 61, 47), 1),
     "side by side": ((1, 40, 47, 20), 3),

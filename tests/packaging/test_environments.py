@@ -141,7 +141,7 @@ print(middle - start, time.perf_counter() - middle)
 
 @needs_library
 def test_the_first_call_compiles_nothing():
-    """The target is 0.15 s on an idle machine; Numba took 18 s in a fresh installation."""
+    """The target is 0.15 s on an idle machine."""
     pytest.importorskip("torch")
     forward, backward = map(float, _run(COLD_START, source=PACKAGE.parent).split())
     sys.stdout.write(f"beyond importing, first forward: {forward:.3f} s; first backward: {backward:.3f} s\n")

@@ -1,4 +1,4 @@
-"""The CPU kernel by itself: its passes over NumPy arrays, as an API for the conformance suite, and in every instruction set."""
+"""The CPU kernel by itself: passes over NumPy arrays, as a conformance API, and in every instruction set."""
 
 from __future__ import annotations
 
