@@ -46,7 +46,7 @@ def _bytes(folder: Path) -> dict[Path, bytes]:
 REFUSED = {
     "--norms none,lokal": "one of none, local, local-learned, batch, layer, instance, group, rms, got 'lokal'",
     "--norms none,user_norms:absent": "module 'user_norms' has no attribute 'absent'; check the spelling",
-    "--norms none,local,local": "norms must be at least one and no two the same, got none, local, local; drop the repeats",
+    "--norms none,local,local": "no two the same, got none, local, local; drop the repeats",
     "--seeds 0": "or a list of seeds from 0 on, got '0'; five or more can decide something",
     "--seeds -2": "from 0 on, got '-2'",
     "--engine slurm": "an engine must be one of pool, ray, got 'slurm'; check the spelling. Leave it out",
