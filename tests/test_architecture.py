@@ -47,8 +47,6 @@ TORCHLESS = " ".join(_block("Without torch")).split()
 TORCH = re.compile(r"(torch|torchmetrics|lightning\w*)(\.|$)")
 
 HEAVY = {
-    "numba",
-    "llvmlite",
     "torch",
     "tensorflow",
     "jax",
@@ -310,7 +308,16 @@ def test_the_jax_function_needs_no_flax():
         ("localnorm.keras", ["LocalResponseNormalization"]),
         (
             "localnorm.torch",
-            ["GDN", "IGDN", "LocalResponseNorm", "local_response_norm", "replace_lrn", "restore_lrn"],
+            [
+                "GDN",
+                "IGDN",
+                "LocalResponseNorm",
+                "SwapReport",
+                "SwappedLayer",
+                "local_response_norm",
+                "replace_lrn",
+                "restore_lrn",
+            ],
         ),
     ],
 )

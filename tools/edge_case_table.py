@@ -84,7 +84,8 @@ def main() -> None:
 
         print(json.dumps(row(KERAS)))
         return
-    from array_apis import JAX, NUMPY
+    from array_apis import JAX
+    from numpy_api import NUMPY
     from torch_apis import APIS
 
     rows = {api.name: row(api) for api in (NUMPY, *APIS, JAX)}

@@ -19,9 +19,9 @@ from rich.progress import track
 from torch import nn
 
 from localnorm.lab.analysis.table import make_table
-from localnorm.lab.analysis.verdicts import Standing
+from localnorm.lab.analysis.verdicts import Comparison
+from localnorm.lab.engines.choice import EngineSetup
 from localnorm.lab.measures import generalization
-from localnorm.lab.monitoring.watcher import Start
 from localnorm.lab.norms import Norm
 from localnorm.lab.records.record import Record, Trial
 from localnorm.lab.records.store import Store
@@ -65,7 +65,7 @@ def harmed(record: Record, by: float) -> Record:
     return replace(record, results={**record.results, "test_error": record.results["test_error"] + by})
 
 
-def standings(records: Collection[Record], comparisons: int, seeds: int, by: float) -> Counter[Standing]:
+def standings(records: Collection[Record], comparisons: int, seeds: int, by: float) -> Counter[Comparison]:
     """Judge the comparisons, each on separate seeds, and count the results.
 
     Args:
@@ -74,7 +74,7 @@ def standings(records: Collection[Record], comparisons: int, seeds: int, by: flo
         seeds: seeds per comparison.
         by: added to the placebo's test errors.
     """
-    found: Counter[Standing] = Counter()
+    found: Counter[Comparison] = Counter()
     changed = [harmed(record, by) for record in records]
     for first in range(0, comparisons * seeds, seeds):
         study = study_of(range(first, first + seeds))
@@ -84,19 +84,13 @@ def standings(records: Collection[Record], comparisons: int, seeds: int, by: flo
         judged = make_table(study, selected).row(generalization.NAME).cell(PLACEBO).judgement
         if judged is None:
             raise SystemExit(f"nothing was judged of the placebo on the seeds {study.seeds}: nothing is shown")
-        found[judged.standing] += 1
+        found[judged.comparison] += 1
     return found
 
 
 def run(study: Study, folder: Path, workers: int) -> Mapping[str, Record]:
-    """Run the missing trials of the study and return all its records by key."""
-    left = 0
-
-    def on_start(start: Start) -> None:
-        nonlocal left
-        left = start.total - start.kept
-
-    records = compare(study, folder, workers, on_start)
+    """Train what is missing of the study and return all its records by key."""
+    records = compare(study, folder, EngineSetup(workers=workers))
     for _ in track(records, "training", total=None, transient=True):
         pass
     sound, _ = Store(folder).read()

@@ -16,8 +16,8 @@ from importlib.metadata import version
 from statistics import median
 from typing import Any
 
-from localnorm.lab.engines.choice import ENGINES, EngineChoice, opened
-from localnorm.lab.engines.interface import Engine
+from localnorm.lab.engines.base import Engine
+from localnorm.lab.engines.choice import ENGINES, EngineOptions, started
 from localnorm.lab.records.record import Trial
 from localnorm.lab.run.runner import run_job
 from localnorm.lab.study.study import Study
@@ -33,8 +33,8 @@ def trials(seeds: int) -> list[Trial]:
     return list(study.grid_trials(study.tasks[0]))
 
 
-def _seconds(engine: Engine[Any], calls: Sequence[Callable[[], Any]]) -> float:
-    """Return the seconds from the first submission to the last result."""
+def _seconds(engine: Engine[Any, Any], calls: Sequence[Callable[[], Any]]) -> float:
+    """Return the seconds from the first call's submission to the last one's end."""
     start = time.perf_counter()
     for number, call in enumerate(calls):
         engine.submit(str(number), call)
@@ -48,11 +48,11 @@ def measure(name: str, rounds: int, seeds: int) -> None:
     """Print an engine's row of the table."""
     calls = [partial(run_job, trial) for trial in trials(seeds)]
     with ExitStack() as open_ones:
-        # Room for both sets of workers at once; idle workers cost nothing.
-        chosen = open_ones.enter_context(opened(EngineChoice(name, sum(WORKERS))))
-        engines: dict[int, Engine[Any]] = {}
+        # Room for all at once; those that are idle take no time from the others.
+        chosen = open_ones.enter_context(started(EngineOptions(name, sum(WORKERS))))
+        engines: dict[int, Engine[Any, Any]] = {}
         for workers in WORKERS:
-            engines[workers] = open_ones.enter_context(chosen.open_engine(workers, lambda _: None))
+            engines[workers] = open_ones.enter_context(chosen.make(workers, lambda _: None))
             _seconds(engines[workers], calls[: 2 * workers])
         empty = [_seconds(engines[1], [dict] * _CALLS) / _CALLS for _ in range(rounds)]
         paces = [

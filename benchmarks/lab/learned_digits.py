@@ -16,12 +16,13 @@ from typing import NamedTuple
 
 import torch
 
-from localnorm.lab.analysis.statistics import LEVEL, estimate, evidence
+from localnorm.lab.analysis.statistics import LEVEL, estimate, p_values
+from localnorm.lab.engines.choice import EngineSetup
 from localnorm.lab.measures.select import chosen_runs, chosen_setting, of_trials
 from localnorm.lab.records.provenance import provenance
 from localnorm.lab.records.record import Record, Trial
 from localnorm.lab.records.store import Store
-from localnorm.lab.run.runner import run
+from localnorm.lab.run.runner import run_jobs
 from localnorm.lab.study.study import Study
 from localnorm.lab.tasks import find_task, task_studies
 from localnorm.lab.training.trial import learn, set_up, test
@@ -67,7 +68,7 @@ def learned_values(record: Record) -> list[Values]:
 
 def verdict(differences: list[float]) -> str:
     """Return the verdict on fixed minus learned by the lab's rules for a single claim."""
-    found = evidence(differences, EFFECT)
+    found = p_values(differences, EFFECT)
     said = "supported" if found.at_least < found.less else "not supported"
     p_value = min(found.at_least, found.less)
     return f"{said if p_value <= 1 - LEVEL else 'undecided'} (p = {p_value:.4f})"
@@ -78,7 +79,7 @@ def main() -> None:
     torch.set_num_threads(1)
     wanted = trials()
     with tempfile.TemporaryDirectory() as folder:
-        records = list(run(wanted, Store(Path(folder)), workers=2))
+        records = list(run_jobs(wanted, Store(Path(folder)), EngineSetup(workers=2)))
     found = of_trials(records, wanted)
     runs = chosen_runs(found, NORMS)
     first = wanted[0]

@@ -16,13 +16,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from localnorm.lab.probes.flexibility import ITEMS
+from localnorm.lab.engines.choice import EngineSetup
+from localnorm.lab.probes.flexibility import CHECKS
 from localnorm.lab.records.provenance import provenance
 from localnorm.lab.records.record import Job, Probe, Record, key
 from localnorm.lab.records.store import Store
 from localnorm.lab.report import read_report, write_report
 from localnorm.lab.run.compare import compare
-from localnorm.lab.run.jobs import jobs
+from localnorm.lab.study.jobs import jobs
 from localnorm.lab.study.study import DEFAULT_NORMS, Study
 from localnorm.lab.study.study_file import write_study
 from localnorm.lab.tasks import task_studies
@@ -92,7 +93,7 @@ def _probed(probe: Probe, drawn: random.Random) -> dict[str, Any]:
         results[norm] = {
             "scope": reach,
             "cost": {**cost, "copies": [2 + drawn.random() for _ in range(9)]},
-            "flexibility": dict.fromkeys(ITEMS),
+            "flexibility": dict.fromkeys(CHECKS),
         }[probe.name]
     return results
 
@@ -152,7 +153,7 @@ def measure_driver(sizes: list[int], workers: int) -> None:
             for job in jobs(asked):
                 if isinstance(job, Probe):
                     Store(folder).write(nothing(job))
-            records = compare(asked, folder, workers, lambda _: None, runner=nothing)
+            records = compare(asked, folder, EngineSetup(workers=workers), function=nothing)
             next(records)
             count, wall, processor = _timed(lambda records=records: sum(1 for _ in records))  # type: ignore[misc]
             _print(count + 1, workers, f"{1e3 * wall / count:.2f}", f"{1e3 * processor / count:.2f}")

@@ -16,7 +16,7 @@ from rich.table import Table
 
 from benchmarks.speed.rounds import Action, Times
 from localnorm import LRNSpec, reference
-from localnorm.jax.array_ops import OPERATIONS, reduced
+from localnorm.jax.array_ops import OPERATIONS, reduce_window_sum
 from localnorm.kernels.arithmetic import Arithmetic, Operations
 from localnorm.kernels.window_sums import window_sum
 
@@ -45,12 +45,12 @@ def blocked(q: Array, lo: int, hi: int, axes: Sequence[int]) -> Array:
 
 
 def _every(sums: Sum) -> Operations:
-    return replace(OPERATIONS, cheap_sum=sums, costly_sum=sums)
+    return replace(OPERATIONS, window_sum=sums, window_sum_once=sums)
 
 
 METHODS = {
     "slices": _every(lambda q, lo, hi, axes: window_sum(q, lo, hi, axes, jnp.pad, direct=10**6)),
-    "reduce_window": _every(reduced),
+    "reduce_window": _every(reduce_window_sum),
     "doubling": _every(lambda q, lo, hi, axes: window_sum(q, lo, hi, axes, jnp.pad, direct=0)),
     "blocks": _every(blocked),
     "localnorm": OPERATIONS,

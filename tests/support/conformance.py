@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import cached_property
 from itertools import product
 from typing import NamedTuple
 
@@ -105,6 +106,15 @@ class Case:
 
     def __str__(self) -> str:
         return f"{self.seed}-rank{self.rank}-axis{self.axis}-{self.layout}"
+
+    @cached_property
+    def window(self) -> str:
+        """The kind of window: one channel, odd, even or a box, and whether it is wider than the channels."""
+        x, _, spec = self.draw()
+        if spec.spatial:
+            return f"within a channel, {spec.spatial} axes"
+        kind = "one" if spec.size == 1 else "even" if spec.size % 2 == 0 else "odd"
+        return f"{kind}, wider" if spec.size > x.shape[self.axis] else kind
 
     def draw(self) -> tuple[Array, Array, LRNSpec]:
         """Return the input, the gradient of the output and the spec."""

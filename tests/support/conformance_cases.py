@@ -9,6 +9,9 @@ from edge_cases import EDGE_CASES, EdgeCase
 
 every_dtype = pytest.mark.parametrize("dtype", DTYPES)
 
+sampled_cases = pytest.mark.sampled(1 / 12, "api dtype case.layout", "api case.rank", "api case.window")
+sampled_edge_cases = pytest.mark.sampled(1 / 4, "api edge_case.name", "api dtype")
+
 
 def cases(*apis: Api) -> pytest.MarkDecorator:
     """Every API by every random case; an API that compiles for each shape runs every sixteenth."""

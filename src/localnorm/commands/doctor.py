@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import inspect
+import os
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -112,7 +113,8 @@ def _kernel(find: Callable[[], object]) -> str:
         # Unwrapped, because a cached answer comes without its warning.
         kernel = inspect.unwrap(find)()
     if kernel is not None:
-        return "used"
+        library = getattr(kernel, "library", None)
+        return f"used, compiled for {library().isa}" if library else "used"
     return "; ".join(["not used", *(str(warning.message) for warning in caught)])
 
 
@@ -122,12 +124,18 @@ def _cuda() -> str:
 
     if not torch.cuda.is_available():
         return "no GPU that torch can use"
-    return f"{torch.cuda.get_device_name()}; Triton kernel {_kernel(gpu_kernel)}; float64 uses torch operations"
+    name = torch.cuda.get_device_name()
+    if os.environ.get("LOCALNORM_GPU") != "1":
+        return f"{name}; torch operations in float64 (LOCALNORM_GPU=1 enables an experimental Triton kernel)"
+    return f"{name}; experimental Triton kernel {_kernel(gpu_kernel)}; float64 uses torch operations"
 
 
 def _threads() -> str:
     """Return how many threads there are and whose the CPU kernel uses."""
     import torch
+
+    if cpu_kernel() is None:
+        return str(torch.get_num_threads())
 
     from localnorm.torch.system import parallel
 

@@ -1,27 +1,18 @@
-"""The compiled CPU kernel behind the torch door, and the portable arithmetic for all that it leaves.
-
-CUDA tensors are handed on to `localnorm.torch.cuda`.
-"""
+"""Launch the native CPU kernel on torch tensors."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from types import ModuleType
-from typing import Any, NamedTuple
+from functools import cache
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import Tensor
 
 from localnorm.kernels.available import cpu_kernel
-from localnorm.kernels.layout import Layout
 from localnorm.learnable import NAMES
-from localnorm.spec import LRNSpec
-from localnorm.torch import cuda, fallback
-from localnorm.torch.functorch import dispatch_mode, watched
+from localnorm.torch.call import Call, Gradients, in_memory_alike
 from localnorm.torch.system import empty_like, parallel
-from localnorm.torch.traced import Gradients, Values, anywhere, differentiable
 
 _DTYPES = {
     torch.float16: "float16",
@@ -31,133 +22,84 @@ _DTYPES = {
 }
 
 
-class _Kernel(NamedTuple):
-    """The kernel's module and what it is given beside memory."""
+def takes(call: Call) -> bool:
+    """Return whether the kernel can read the tensors, and the learned values are in its range."""
+    if not call.x.is_cpu or not in_memory_alike(call) or cpu_kernel() is None:
+        return False
+    if not call.values:
+        return True
+    # One axis along which values differ: not values of their own for each sample of a batch.
+    if len({axis for value in call.values.values() for axis, extent in enumerate(value.shape) if extent > 1}) > 1:
+        return False
+    return all(bool(((value >= 0) & value.isfinite()).all()) for value in call.values.values())
 
-    cpu: ModuleType
-    constants: Any
 
-
-def forward(x: Tensor, spec: LRNSpec, axes: tuple[int, ...], values: Values, out: Tensor | None = None) -> Tensor:
-    """Return ``x * s^-beta``, written into out if given, which may be x."""
-    if x.device.type == "cuda":
-        y = cuda.forward(x, spec, axes, values)
-        return y if out is None else out.copy_(y)
-    out = empty_like(x) if out is None else out
-    kernel = _kernel(x, spec, axes, values)
-    if kernel is None:
-        if watched(x) and not x.is_meta:
-            return out.copy_(anywhere(x, spec, axes, values))
-        return fallback.forward(x, spec, axes, values, out)
-    done = _run("forward", (x, out), spec, axes, kernel)
-    # Autograd learns of what torch itself has not written.
-    torch.autograd.graph.increment_version(out)
-    for x_part, out_part in _left(done, x, out):
-        fallback.forward(x_part, spec, (0,), _of_channels(values), out_part)
+def forward(call: Call) -> Tensor:
+    """Return ``x * s^-beta``, written into ``call.out`` if given."""
+    out = empty_like(call.x) if call.out is None else call.out
+    _run(call, call.x, out)
+    if call.out is not None:
+        # The kernel wrote to the caller's tensor behind torch's back: bump its version counter.
+        torch.autograd.graph.increment_version(out)
     return out
 
 
-def backward(x: Tensor, grad: Tensor, spec: LRNSpec, axes: tuple[int, ...], values: Values) -> Gradients:
+def backward(call: Call) -> Gradients:
     """Return the gradients for x and for the learned values."""
-    if x.device.type == "cuda":
-        return cuda.backward(x, grad, spec, axes, values)
-    grad = grad.resolve_neg()
-    kernel = None
-    if _in_memory(grad) and (grad.dtype, grad.shape) == (x.dtype, x.shape):
-        kernel = _kernel(x, spec, axes, values)
-    if kernel is None:
-        return (differentiable if watched(x) and not x.is_meta else fallback.backward)(x, grad, spec, axes, values)
-    out = empty_like(x)
-    done = _run("backward", (x, out, grad), spec, axes, kernel, learned=bool(values))
-    found = {}
-    for name, value in values.items():
-        sums = torch.from_numpy(done.sums[:, NAMES.index(name)])
-        sums = (sums if value.numel() == len(sums) else sums.sum()).reshape(value.shape)
+    out = empty_like(call.x)
+    sums = _run(call, call.x, out, call.grad)
+    gradients = {}
+    for name, value in call.values.items():
+        column = torch.from_numpy(sums[:, NAMES.index(name)])  # type: ignore[index]
+        column = (column if value.numel() == len(column) else column.sum()).reshape(value.shape)
         # The strides are those that the operator promises a compiled graph.
-        found[name] = torch.empty_like(value).copy_(sums)
-    for x_part, out_part, grad_part in _left(done, x, out, grad):
-        rest = fallback.backward(x_part, grad_part, spec, (0,), _of_channels(values))
-        out_part.copy_(rest.x)
-        found = {name: found[name] + rest.values[name].reshape(found[name].shape) for name in found}
-    return Gradients(out, found)
+        gradients[name] = torch.empty_like(value).copy_(column)
+    return Gradients(out, gradients)
 
 
-def _kernel(x: Tensor, spec: LRNSpec, axes: tuple[int, ...], values: Values) -> _Kernel | None:
-    """Return the compiled kernel, or None where it can't be used."""
-    if len(axes) != 1 or not _in_memory(x) or dispatch_mode():
-        return None
-    channels = x.shape[axes[0]]
-    if any(value.numel() not in (1, value.shape[axes[0]]) for value in values.values()):
-        # One value a channel and a window within the channel, or values of its own for each of a batch.
-        return None
-    cpu = cpu_kernel()
-    if cpu is None:
-        return None
-    size = min(spec.size, channels)
-    dtype = _DTYPES[x.dtype]
-    if values:
-        constants = cpu.constants(size, dtype, *(_numbers(name, spec, values) for name in NAMES))
+def _run(call: Call, *tensors: Tensor | None) -> NDArray[np.float64] | None:
+    """Run a pass over x, the output and the gradient; return the sums for learned k, alpha and beta."""
+    kernel = cpu_kernel()
+    x, out, grad = tensors if len(tensors) == 3 else (*tensors, None)
+    arrays = [tensor for tensor in (x, out, grad) if tensor is not None]
+    kind = kernel.FORWARD if grad is None else kernel.BACKWARD  # type: ignore[union-attr]
+    size = x.element_size()  # type: ignore[union-attr]
+    strides = [tuple(step * size for step in array.stride()) for array in arrays]
+    shape, addresses = tuple(call.x.shape), [array.data_ptr() for array in arrays]
+    dtype, in_place = _DTYPES[call.x.dtype], addresses[0] == addresses[1]
+    if call.values:
+        values, axis = _values(call)
+        window = (call.spec.lo, call.spec.hi)
+        run = kernel.Pass(  # type: ignore[union-attr]
+            kind, dtype, shape, call.axes, window, strides, values, value_axis=axis, in_place=in_place
+        )
     else:
-        constants = cpu.of_spec(spec, size, dtype)
-    return None if constants is None else _Kernel(cpu, constants)
-
-
-def _in_memory(x: Tensor) -> bool:
-    """Whether there are elements, and at the addresses that the strides say."""
-    if x.device.type != "cpu" or x.layout != torch.strided or type(x) not in (Tensor, nn.Parameter) or x.is_neg():
-        return False
-    try:
-        # Null are those of zeros that autograd makes without memory, and of what torch.func wraps.
-        return x.data_ptr() != 0
-    except RuntimeError:
-        return False
-
-
-def _numbers(name: str, spec: LRNSpec, values: Values) -> NDArray[np.float64]:
-    if name not in values:
-        return np.array([getattr(spec, name)])
-    return values[name].detach().double().reshape(-1).numpy()
-
-
-def _run(
-    name: str,
-    tensors: tuple[Tensor, ...],
-    spec: LRNSpec,
-    axes: tuple[int, ...],
-    kernel: _Kernel,
-    *,
-    learned: bool = False,
-) -> Any:  # noqa: ANN401
-    cpu, x = kernel.cpu, tensors[0]
-    return cpu.run_pass(
-        name,
-        tuple(x.shape),
-        axes[0],
-        _DTYPES[x.dtype],
-        (spec.lo, spec.hi),
-        tuple(cpu.Memory(tensor.data_ptr(), tensor.stride()) for tensor in tensors),
-        kernel.constants,
-        torch.get_num_threads(),
-        learned=learned,
-        parallel=parallel(),
+        run = kernel.of_spec(kind, dtype, shape, call.axes, call.spec, in_place, *strides)  # type: ignore[union-attr]
+    sums: NDArray[np.float64] | None = run.run(
+        *addresses,
+        threads=torch.get_num_threads() if run.threads > 1 else 1,
+        parallel=_team() if run.threads > 1 else None,
+        learned=bool(call.values) and grad is not None,
     )
+    return sums
 
 
-def _left(done: Any, *tensors: Tensor) -> Iterator[tuple[Tensor, ...]]:  # noqa: ANN401
-    """Yield the parts of the tensors that the kernel has left, channels first."""
-    if not done.left:
-        return
-    seen = [_as_laid_out(tensor, done.layout, i) for i, tensor in enumerate(tensors)]
-    for index in done.left:
-        yield tuple(tensor[index] for tensor in seen)
+def _values(call: Call) -> tuple[list[NDArray[np.float64]], int]:
+    """Return k, alpha and beta, all of one length, and the axis along which they differ, or -1."""
+    numbers = [
+        call.values[name].detach().double().reshape(-1).numpy()
+        if name in call.values
+        else np.array([getattr(call.spec, name)])
+        for name in NAMES
+    ]
+    count = max(map(len, numbers))
+    shapes = (value.shape for value in call.values.values())
+    axis = next((axis for shape in shapes for axis, extent in enumerate(shape) if extent > 1), -1)
+    return [np.ascontiguousarray(np.broadcast_to(each, count)) for each in numbers], axis
 
 
-def _as_laid_out(x: Tensor, layout: Layout, array: int) -> Tensor:
-    """Return x in the shape ``(*outer, channels, positions)``."""
-    steps = (*layout.outer_steps[array], layout.channel_steps[array], layout.position_steps[array])
-    return x.detach().as_strided((*layout.outer, layout.channels, layout.positions), steps)
-
-
-def _of_channels(values: Values) -> dict[str, Tensor]:
-    """Return the values for a part of the shape ``(channels, positions)``."""
-    return {name: value.reshape(-1, 1) for name, value in values.items()}
+@cache
+def _team() -> object:
+    """Return a way to enter torch's OpenMP team, or None to use a pool of our own."""
+    enter = parallel()
+    return None if enter is None else lambda function, argument, threads: enter(function, argument, threads, 0)

@@ -1,78 +1,55 @@
-"""Scenes of handwritten digits on real textures, to be found and read: object detection.
+"""Object detection task: handwritten digits on photographs of textures.
 
-Sources: the digits of `localnorm.lab.tasks.digits`; the photographs of brick, grass and gravel that scikit-image's
-wheel carries, 512x512 pixels, released under CC0.
+Sources: the digits of `localnorm.lab.tasks.digits`; the photographs of brick, grass and gravel in scikit-image's
+wheel, 512x512 pixels, released under CC0.
 """
 
 from __future__ import annotations
 
-from functools import cache, lru_cache
-from importlib.resources import as_file, files
+from functools import lru_cache
 
 import numpy as np
 import torch
-from skimage.io import imread
 from torch import Tensor
 
-from localnorm.errors import DataError
 from localnorm.lab.models.detector import Detector
 from localnorm.lab.study.training_config import TrainingConfig
 from localnorm.lab.tasks import digits
 from localnorm.lab.tasks.corruptions import CORRUPTIONS
 from localnorm.lab.tasks.detection.compose import LARGEST, MOST, SMALLEST, SQUARE, compose
 from localnorm.lab.tasks.detection.objective import detection
+from localnorm.lab.tasks.style.photographs import photograph
 from localnorm.lab.tasks.task import Split, Task
 
 TRAIN, VALIDATION, TEST = 600, 150, 300
 EPOCHS, LEARNING_RATE, BATCH_SIZE = 15, 1e-2, 16
-"""Enough for Adam to learn without a norm, and with each norm that docs/lab.md shows."""
+"""Enough for Adam to learn with and without a norm."""
 
 TEXTURES = ("brick", "grass", "gravel")
 _SQUARES = (9, 3, 4)  # Of the 16 of each texture: to train, validation and test.
 
 
-@cache
-def texture(name: str) -> Tensor:
-    """Return one of ``TEXTURES`` as an image of shape (512, 512) in [0, 1].
-
-    It is read from scikit-image's own folder: ``skimage.data`` downloads what it does not find there.
-
-    Raises:
-        DataError: this scikit-image does not carry it.
-
-    Example:
-        >>> texture("brick").shape
-        torch.Size([512, 512])
-    """
-    source = files("skimage") / "data" / f"{name}.png"
-    if not source.is_file():
-        raise DataError(
-            f"the scenes need {name}.png in the folder of scikit-image, got none at {source}; install a wheel of "
-            "scikit-image 0.24 or later."
-        )
-    with as_file(source) as path:
-        return torch.from_numpy(imread(path).astype(np.float32) / 255)
-
-
 def _squares(rng: np.random.Generator) -> list[list[Tensor]]:
-    """Cut the textures into squares and deal them out: those of train, of validation and of test."""
-    dealt: list[list[Tensor]] = [[] for _ in _SQUARES]
+    """Cut the textures into squares and split them: training, validation and test."""
+    split: list[list[Tensor]] = [[] for _ in _SQUARES]
     for name in TEXTURES:
         squares = [
-            square for row in torch.split(texture(name), SQUARE) for square in torch.split(row, SQUARE, dim=1)
+            square
+            for row in torch.split(photograph(f"{name}.png"), SQUARE)
+            for square in torch.split(row, SQUARE, dim=1)
         ]
         order = iter(rng.permutation(len(squares)))
-        for part, count in zip(dealt, _SQUARES, strict=True):
-            part += [squares[next(order)] for _ in range(count)]
-    return dealt
+        for squares_of_subset, count in zip(split, _SQUARES, strict=True):
+            squares_of_subset += [squares[next(order)] for _ in range(count)]
+    return split
 
 
-@lru_cache(maxsize=4)  # 17 MB a seed; a worker's trials come seed by seed.
+@lru_cache(maxsize=4)  # 17 MB per seed; a worker's trials are ordered by seed.
 def load(seed: int) -> Split:
-    """Return scenes whose digits and squares of texture are dealt out to the parts anew by each seed.
+    """Return scenes whose digits and texture squares are split by the seed.
 
-    No image of a digit and no pixel of a texture is in two parts. The digits are split as those of
-    `localnorm.lab.tasks.digits` are.
+    No image of a digit and no pixel of a texture is in two subsets. The digits are split as in
+    `localnorm.lab.tasks.digits`.
 
     Example:
         >>> split = load(0)
@@ -92,7 +69,7 @@ DIGIT_SCENES = Task(
     name="digit-scenes",
     about=f"scenes of 1 to {MOST} of scikit-learn's handwritten digits, {SMALLEST} to {LARGEST} pixels high, on "
     f"photographs of {', '.join(TEXTURES)}: {TRAIN} to train, {VALIDATION} to choose, {TEST} to test, composed "
-    "anew by each seed of digits and textures of their own",
+    "by the seed from separate digits and textures",
     model="detector",
     dims=2,
     objective=detection(),
