@@ -140,8 +140,9 @@ def _networks(results: Results) -> str:
 
 
 def _summary(results: Results) -> str:
-    """Return the README's table."""
+    """Return the README's table, with its caption."""
     tensors = Tensors(results, MAIN[0], _BETA)
+    threads = counted(results.first["threads"], "CPU thread")
     both = {"part": "backward", "measure": "forward and backward"}
     last = {"layout": "NHWC"}
     rows = [
@@ -154,7 +155,8 @@ def _summary(results: Results) -> str:
         ["OpenCV", tensors.faster("OpenCV"), None],
     ]
     cells = [[str(row[0]), *(_number(n) if isinstance(n, float) else "" for n in row[1:])] for row in rows]
-    return table([f"times as fast, {MAIN[0]}", "forward", "and backward"], cells)
+    caption = f"Speedup of localnorm over other implementations ({MAIN[0]}, {threads}):"
+    return f"{caption}\n\n{table(['', 'forward', 'forward + backward'], cells)}"
 
 
 def _number(number: float | None) -> str:
