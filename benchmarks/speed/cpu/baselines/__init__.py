@@ -65,12 +65,12 @@ OURS_NUMPY = Implementation(
     "localnorm NumPy, out=", "ours.numpy_out", OURS, THERE, dtypes=_DTYPES, measures=(FORWARD,)
 )
 EAGER = Implementation("torch eager", "torch.eager")
-COMPILED_EAGER = Implementation("torch.compile, its own", "torch.compiled_eager")
-COMPILED_SLICES = Implementation("torch.compile, slices", "torch.compiled_slices", dtypes=_DTYPES)
+COMPILED_EAGER = Implementation("torch.compile of torch.nn.functional.local_response_norm", "torch.compiled_eager")
+COMPILED_SLICES = Implementation("torch.compile of the formula with slices", "torch.compiled_slices", dtypes=_DTYPES)
 COMPILED_NO_POW = Implementation(
-    "torch.compile, slices without pow", "torch.compiled_slices_without_pow", dtypes=_DTYPES
+    "torch.compile of the formula with slices, without pow", "torch.compiled_slices_without_pow", dtypes=_DTYPES
 )
-JAX = Implementation("JAX, slices", "jax.slices", module="jax", dtypes=_DTYPES)
+JAX = Implementation("JAX, the formula with slices", "jax.slices", module="jax", dtypes=_DTYPES)
 TENSORFLOW = tuple(
     Implementation(
         f"TensorFlow {call}", f"tensorflow.{call.lower()}", module="tensorflow", layouts=("NHWC",), dtypes=dtypes
