@@ -86,7 +86,7 @@ class _Opinions:
     table: Table
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[RenderableType]:
-        yield Text("The article's opinions, judged", "bold underline")
+        yield Text("The article's claims, judged", "bold underline")
         wide = options.max_width >= _WIDE
         for row in self.table.rows:
             cells = [cell for cell in row.cells if cell.claim]
@@ -99,7 +99,7 @@ class _Opinions:
         if total := sum(counts.values()):
             yield Text()
             yield _text(
-                f"Of {counted(total, 'opinion')}: {', '.join(f'{count} {v}' for v, count in counts.items())}."
+                f"Of {counted(total, 'claim')}: {', '.join(f'{count} {v}' for v, count in counts.items())}."
             )
         yield _text(
             f"[low, high] is a {100 * LEVEL:.0f} % interval. Undecided is not the same as no effect.", "dim"
@@ -136,7 +136,7 @@ class _Matrix:
             yield self._block(self.norms[start : start + fitting])
         marks = ", ".join(f"{mark} {comparison}" for comparison, (mark, _) in _MARKS.items())
         yield _text(
-            f"Against none, by at least the smallest effect: {marks}. The article's opinions are narrower "
+            f"Against none, by at least the smallest effect: {marks}. The article's claims are narrower "
             "questions, so one may be decided where this table shows ?.",
             "dim",
         )
@@ -182,7 +182,7 @@ def _notes(report: Report) -> Iterator[str]:
         if cell.claim and cell.judgement and cell.judgement.seeds
     )
     if undecided:
-        yield f"seeds that would decide the undecided opinions, if the numbers stay as they are: {undecided}"
+        yield f"seeds that would decide the undecided claims, if the numbers stay as they are: {undecided}"
     if len(study.seeds) < FEWEST_PAIRS:
         few = counted(len(study.seeds), "seed")
         yield f"too few seeds: with {few} nothing that depends on a seed can be decided, {FEWEST_PAIRS} can"
