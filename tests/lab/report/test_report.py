@@ -219,7 +219,7 @@ def test_user_defined_norms_models_and_data_get_the_answer_first(tmp_path: Path,
         assert (
             shown.index("Every norm by every")
             < shown.index("Which should I use?")
-            < shown.index("opinions, judged")
+            < shown.index("claims, judged")
         )
 
 

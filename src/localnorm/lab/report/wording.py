@@ -17,7 +17,7 @@ NO_NUMBER = "\N{EN DASH}"
 
 VERDICTS: Mapping[Verdict, str] = MappingProxyType(
     {
-        "supported": "the measurement clearly shows what the opinion says, by at least the smallest effect",
+        "supported": "the measurement clearly shows what the claim says, by at least the smallest effect",
         "not supported": "the measurement clearly shows that it is not so, or by less than the smallest effect",
         "undecided": "the measurement allows both; this is not the same as “no effect”",
     }
