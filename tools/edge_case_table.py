@@ -31,8 +31,8 @@ all {count} edge cases, of the output / of the gradient, as a fraction of the bo
 rounding alone takes half (`tests/support/conformance.py` derives both). The NumPy API has no gradient.
 
 `torch` is the PyTorch API with the compiled kernel. `torch-traced` is the torch operations that `torch.export` and
-`torch.jit.trace` record. `torch-fallback` is the torch operations that compute if the kernel cannot. `torch-learned`
-is the layer with k, alpha and beta learned.
+`torch.jit.trace` record. `torch-fallback` is the torch operations that compute if the kernel cannot.
+`torch-learned` is the layer with k, alpha and beta learned.
 
 Written by `make edge-cases` with {versions}.
 

@@ -162,7 +162,7 @@ _ROWS = (
         source="cudnnSetLRNDescriptor in cudnn.h",
         call="cudnnSetLRNDescriptor(normDesc, {lrnN}, {lrnAlpha}, {lrnBeta}, {lrnK});",
         bounds={"lrnN": (1, 16), "lrnK": (1e-5, math.inf), "lrnBeta": (0.01, math.inf)},
-        note="it divides lrnAlpha; the source is TensorFlow's cuda_dnn.cc, which multiplies alpha beforehand to undo that"),
+        note="it divides lrnAlpha, as TensorFlow's cuda_dnn.cc shows, which multiplies it beforehand"),
     Convention(
         "cuda_convnet2", ("size", "scale", "pow", "minDiv"),
         {"size": REQUIRED, "scale": REQUIRED, "pow": REQUIRED, "minDiv": 1.0, "type": "cmrnorm"}, LOW,

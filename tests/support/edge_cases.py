@@ -122,7 +122,9 @@ _NO_HALF = f"{_TORCH} has no half precision on a CPU for this rank."
 _SHAPES = (
     EdgeCase("half-rank-4", _NO_HALF, _NCHW, dtypes=HALVES),
     EdgeCase("half-rank-5", _NO_HALF, _NCDHW, dtypes=HALVES),
-    EdgeCase("rank-5-transposed", f"{_TORCH} calls view, which fails for this memory.", _NCDHW, layout="transposed"),
+    EdgeCase(
+        "rank-5-transposed", f"{_TORCH} calls view, which fails for this memory.", _NCDHW, layout="transposed"
+    ),
     EdgeCase("rank-1", f"{_TORCH} has no unbatched form.", _normal(7), axis=0),
     EdgeCase("rank-2", f"{_TORCH} raises an error.", _normal(3, 7)),
     EdgeCase("empty-batch", "There is nothing to compute, but the shape must be kept.", _full(0.0, 0, 7, 3)),

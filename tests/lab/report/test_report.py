@@ -217,9 +217,7 @@ def test_user_defined_norms_models_and_data_get_the_answer_first(tmp_path: Path,
         assert re.search(r"<summary>\d known results not measured in this study</summary>", page.source)
         shown = printed(report, 80)
         assert (
-            shown.index("Every norm by every")
-            < shown.index("Which should I use?")
-            < shown.index("claims, judged")
+            shown.index("Every norm by every") < shown.index("Which should I use?") < shown.index("claims, judged")
         )
 
 

@@ -66,7 +66,9 @@ OURS_NUMPY = Implementation(
 )
 EAGER = Implementation("torch eager", "torch.eager")
 COMPILED_EAGER = Implementation("torch.compile of torch.nn.functional.local_response_norm", "torch.compiled_eager")
-COMPILED_SLICES = Implementation("torch.compile of the formula with slices", "torch.compiled_slices", dtypes=_DTYPES)
+COMPILED_SLICES = Implementation(
+    "torch.compile of the formula with slices", "torch.compiled_slices", dtypes=_DTYPES
+)
 COMPILED_NO_POW = Implementation(
     "torch.compile of the formula with slices, without pow", "torch.compiled_slices_without_pow", dtypes=_DTYPES
 )
