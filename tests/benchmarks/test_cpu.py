@@ -155,7 +155,7 @@ def test_a_line_that_was_cut_off_does_not_count(tmp_path: Path):
     assert read(path).records == made.records()[:-1]
 
 
-def test_a_contest_that_is_run_again_counts_alone():
+def test_a_comparison_that_is_run_again_counts_alone():
     old = [made.record("part", "comparison", implementation, 1.0, started="before") for implementation in "ab"]
     again = made.record("part", "comparison", "a", 2.0)
     other = made.record("part", "another", "a", 3.0, started="before")

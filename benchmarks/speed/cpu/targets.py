@@ -14,7 +14,7 @@ BETAS = (0.75, 0.6)
 SMALLEST = "8x32x16x16"
 FRESH, IN_PLACE, THERE = "localnorm", "localnorm in place", "localnorm NumPy, out="
 OURS_JAX, BACKWARD_THERE = "localnorm JAX", "localnorm kernel, backward"
-JAX = "JAX, slices"
+JAX = "JAX, the formula with slices"
 EAGER, COMPILED, TENSORFLOW = "torch eager", "torch.compile", "TensorFlow"
 
 

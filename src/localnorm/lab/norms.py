@@ -1,7 +1,7 @@
 """Builders of the norms that the lab compares: ``builder(num_channels) -> Module``.
 
-To add a norm, add its builder to ``_MAKERS`` and its `NormInfo` to ``NORM_INFO`` in `localnorm.lab.study.registry`.
-To compare a user-defined norm, name it ``package.module:attribute``.
+To add a norm, add its builder to ``_MAKERS``, and its `NormInfo` to ``NORM_INFO`` of
+`localnorm.lab.study.registry`. To compare a user-defined norm, name it ``package.module:attribute``.
 """
 
 from __future__ import annotations
