@@ -9,6 +9,8 @@ from typing import Any
 
 from localnorm.lab.records.record import Job, Probe, Record, Trial, key
 from localnorm.lab.records.store import Store
+from localnorm.lab.study.jobs import random_trials
+from localnorm.lab.study.registry import NORM_INFO
 from localnorm.lab.study.study import DEFAULT_NORMS, Study
 from localnorm.lab.study.study_file import write_study
 from localnorm.lab.study.training_config import TrainingConfig
@@ -45,10 +47,7 @@ def error(trial: Trial) -> float:
 def trials(study: Study) -> Iterator[Trial]:
     for task in study.tasks:
         yield from (*study.grid_trials(task), *study.batch_trials(task))
-        for norm in study.norms if task.schedule.draws else ():
-            for seed in study.seeds:
-                size, epochs = task.schedule.batch_size, task.schedule.epochs
-                yield Trial(task.name, task.model, norm, seed, 5e-3, size, epochs, (("eps", 0.1),))
+        yield from random_trials(study, task, lambda norm: NORM_INFO[norm].space if norm in NORM_INFO else {})
 
 
 def trained(trial: Trial) -> Record:

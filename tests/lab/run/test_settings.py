@@ -208,7 +208,7 @@ def test_a_task_that_feeds_no_row(changes: dict, text: str):
         ("digit", "a task must be one of digits, digit-rows.*, got 'digit'; did you mean digits"),
         ("user_tasks:absent", "module 'user_tasks' has no attribute 'absent'"),
         ("absent:tiny", "No module named 'absent'"),
-        ("user_tasks:not_a_task", "a task of your own must be a Task, got 3"),
+        ("user_tasks:not_a_task", "a user-defined task must be a Task, got 3"),
     ],
 )
 def test_a_task_that_does_not_exist(name: str, text: str):

@@ -156,7 +156,7 @@ def test_a_folder_without_a_study(tmp_path: Path):
     ("given", "text"),
     [
         ({"norms": ()}, "norms must be at least one and no two the same"),
-        ({"norms": ("none", "none")}, r"no two the same, got \('none', 'none'\); drop the repeats"),
+        ({"norms": ("none", "none")}, r"no two the same, got none, none; drop the repeats"),
         ({"seeds": (1, 1)}, "seeds must be at least one and no two the same"),
         ({"norms": ("local",)}, "norms must contain none, .* got local; add none"),
     ],
