@@ -27,7 +27,7 @@ from localnorm.kernels.cpu.library import NAME, library
 from localnorm.kernels.cpu.parameters import Call
 
 SPEC = LRNSpec(2, 2, 0.7, 0.75, 1.5)
-# Several tiles of rows; several of positions, the last one of another length; rows too short for a vector; one axis.
+# Several tiles of rows; several of positions, the last one shorter; rows too short for a vector; one axis.
 SHAPES = {
     "rows": ((1, 12, 61, 47), 1),
     "side by side": ((1, 40, 47, 20), 3),
