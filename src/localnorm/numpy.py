@@ -1,8 +1,8 @@
-"""The NumPy door."""
+"""Local response normalization of NumPy arrays."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -11,15 +11,16 @@ from numpy.typing import ArrayLike, NDArray
 from localnorm.axes import window_axes
 from localnorm.errors import DTypeError, OutputError
 from localnorm.kernels.arithmetic import Arithmetic, Operations
-from localnorm.kernels.choice import cpu_kernel
-from localnorm.kernels.windows import window_sum
+from localnorm.kernels.available import cpu_kernel
+from localnorm.kernels.blocks import blocks
+from localnorm.kernels.window_sums import window_sum
 from localnorm.spec import LRNSpec
 
 _DTYPES = ("float16", "bfloat16", "float32", "float64")
 _NAMES: dict[np.dtype[Any], str] = {}
 """The names of dtypes met so far that are taken: asking NumPy for one takes longer than many a call."""
 
-# Elements of a block: 1 MiB in float64, so that the passes over it find it in cache.
+# Elements of a block: 1 MiB in float64, so that it stays in cache between passes.
 _ELEMENTS = 2**17
 
 
@@ -31,31 +32,31 @@ def _window_sum(q: NDArray[Any], lo: int, hi: int, axes: Sequence[int]) -> NDArr
 _OPERATIONS = Operations(
     where=np.where,
     total=np.sum,
-    either=lambda condition, then, otherwise: then() if condition else otherwise(),
+    cond=lambda condition, then, otherwise: then() if condition else otherwise(),
     sqrt=np.sqrt,
     log=np.log,
-    power=lambda s, exponent, ordinary: np.power(s, exponent),  # noqa: ARG005
-    cheap_sum=_window_sum,
-    costly_sum=_window_sum,
+    power=lambda s, exponent, positive_finite: np.power(s, exponent),  # noqa: ARG005
+    window_sum=_window_sum,
+    window_sum_once=_window_sum,
 )
 
 
 def local_response_norm(
     x: ArrayLike, spec: LRNSpec, axis: int = 1, out: NDArray[Any] | None = None
 ) -> NDArray[Any]:
-    """Divide each activation by its neighbours.
+    """Normalize each activation by the sum of squares of its neighbours.
 
     ``y_c = x_c / (k + alpha * sum_{j in W(c)} x_j^2)^beta``, where the window ``W(c)`` and alpha are those of
     the spec: across channels, or within each channel over the last ``spec.spatial`` axes other than `axis`.
 
-    The native library does it, in float32 (in float64 for float64), on as many threads as there are cores, or as
-    OMP_NUM_THREADS says, also where a square overflows or vanishes or a NaN or an infinity is. Where the library
-    can't be loaded, and for arrays of another byte order, operations of NumPy in float64 take its place: slower,
-    and as right. The result is rounded once and errs by less than 8 machine epsilons.
+    The native library computes in float32 (float64 for float64 input) on as many threads as OMP_NUM_THREADS says,
+    by default one per core. NumPy operations in float64, which are slower, replace it if the library can't be
+    loaded and for arrays of another byte order. The result is rounded once; its relative error is below 8 machine
+    epsilons, also if squares overflow or underflow, or with NaN and infinity in other windows.
 
     Args:
-        x: float16, bfloat16 (that of ml_dtypes), float32 or float64, of rank 1 or more, with any strides; or
-            what NumPy makes such an array of.
+        x: float16, bfloat16 (that of ml_dtypes), float32 or float64, of rank 1 or more, with any strides, or
+            anything that `numpy.asarray` converts to such an array.
         spec: the normalization.
         axis: the channel axis; default 1, as in `localnorm.reference`.
         out: where to write the result: an array of the shape and dtype of `x`, which may be `x` itself. By
@@ -77,7 +78,7 @@ def local_response_norm(
         array([[0.6, 0.8, 0. ]], dtype=float32)
     """
     if isinstance(x, np.ma.MaskedArray):
-        raise DTypeError("x must not be masked, since a window has no word for what is missing; pass x.filled(0).")
+        raise DTypeError("x must not be a masked array: LRN is undefined for missing values; pass x.filled(0).")
     array = np.asarray(x)
     name = _NAMES.get(array.dtype) or _checked_name(array.dtype)
     axes = window_axes(spec, array.ndim, axis)
@@ -89,12 +90,12 @@ def local_response_norm(
             array = array.copy()
     kernel = cpu_kernel() if array.size and array.dtype.isnative else None
     if kernel is None:
-        _plainly(array, out, spec, axes)
+        _fallback(array, out, spec, axes)
         return out
     in_place = out is array
-    found = kernel.of_spec(kernel.FORWARD, name, array.shape, axes, spec, in_place, array.strides, out.strides)
-    threads = kernel.own_threads() if found.threads > 1 else 1
-    found.run(array.ctypes.data, out.ctypes.data, threads=threads)
+    prepared = kernel.of_spec(kernel.FORWARD, name, array.shape, axes, spec, in_place, array.strides, out.strides)
+    threads = kernel.default_threads() if prepared.threads > 1 else 1
+    prepared.run(array.ctypes.data, out.ctypes.data, threads=threads)
     return out
 
 
@@ -106,12 +107,12 @@ def _checked_name(dtype: np.dtype[Any]) -> str:
     return _NAMES.setdefault(dtype, dtype.name)
 
 
-def _plainly(x: NDArray[Any], out: NDArray[Any], spec: LRNSpec, axes: tuple[int, ...]) -> None:
-    """Write the result of plain operations in float64, which are right for every x."""
+def _fallback(x: NDArray[Any], out: NDArray[Any], spec: LRNSpec, axes: tuple[int, ...]) -> None:
+    """Write the result of NumPy operations in float64, which are accurate for every x."""
     arithmetic = Arithmetic(_OPERATIONS, spec, axes, "float64", x.dtype.name)
-    # Infinities and NaNs are answers here, and half precision may have none better.
+    # Infinities and NaNs are valid results here.
     with np.errstate(all="ignore"):
-        for index in _blocks(x, axes):
+        for index in blocks(x.shape, x.strides, axes, _ELEMENTS):
             out[index] = arithmetic.forward(x[index].astype(np.float64), {})
 
 
@@ -126,22 +127,3 @@ def _checked_out(out: object, x: NDArray[Any]) -> NDArray[Any]:
     if not out.flags.writeable:
         raise OutputError("out must be writeable, got a read-only array; pass np.empty_like(x).")
     return out
-
-
-def _blocks(x: NDArray[Any], axes: tuple[int, ...]) -> Iterator[tuple[slice, ...]]:
-    """Yield the index of each block: everything along the window's axes, a part of the others."""
-    index = [slice(None)] * x.ndim
-    others = (a for a in range(x.ndim) if a not in axes and x.shape[a] > 1)
-    axis = max(others, key=lambda a: abs(x.strides[a]), default=None)
-    if axis is None or x.size <= _ELEMENTS:
-        yield tuple(index)
-        return
-    steps = max(1, _ELEMENTS * x.shape[axis] // x.size)
-    for start in range(0, x.shape[axis], steps):
-        index[axis] = slice(start, start + steps)
-        yield from (_inside(index, inner) for inner in _blocks(x[tuple(index)], axes))
-
-
-def _inside(outer: list[slice], inner: tuple[slice, ...]) -> tuple[slice, ...]:
-    """Return the index of a block within a block; the inner one leaves the axis that the outer one cut whole."""
-    return tuple(o if i == slice(None) else i for o, i in zip(outer, inner, strict=True))

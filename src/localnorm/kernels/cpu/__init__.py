@@ -18,7 +18,7 @@ from __future__ import annotations
 
 from localnorm.kernels.cpu.launch import BACKWARD, FORWARD, Pass, Values, numbers, of_spec
 from localnorm.kernels.cpu.library import LibraryError, library
-from localnorm.kernels.cpu.threads import Parallel, own_threads
+from localnorm.kernels.cpu.threads import Parallel, default_threads
 
 __all__ = [
     "BACKWARD",
@@ -27,10 +27,10 @@ __all__ = [
     "Parallel",
     "Pass",
     "Values",
+    "default_threads",
     "library",
     "numbers",
     "of_spec",
-    "own_threads",
 ]
 
 library()

@@ -15,7 +15,7 @@ from functools import cache
 _IMPORTED_BY = os.getpid()
 
 
-def own_threads() -> int:
+def default_threads() -> int:
     """Return how many threads to use where no framework says it: OMP_NUM_THREADS, or one for each core."""
     asked = os.environ.get("OMP_NUM_THREADS", "").partition(",")[0]
     if asked.isdecimal() and int(asked):
@@ -59,4 +59,4 @@ def _function(address: int) -> Callable[[int], object]:
 
 @cache
 def _pool() -> ThreadPoolExecutor:
-    return ThreadPoolExecutor(max_workers=max(own_threads(), 2), thread_name_prefix="localnorm")
+    return ThreadPoolExecutor(max_workers=max(default_threads(), 2), thread_name_prefix="localnorm")

@@ -1,7 +1,7 @@
-"""The adding problem: two numbers of a sequence are marked, and their sum is asked for at its end.
+"""The adding problem: predict the sum of two marked numbers of a sequence.
 
 Source: Hochreiter and Schmidhuber, "Long Short-Term Memory", Neural Computation 9, 1997, experiment 4; the numbers
-are in [0, 1] and the places drawn from the two halves, as in most work since.
+are in [0, 1] and one mark is in each half, as in most work since.
 """
 
 from __future__ import annotations
@@ -15,18 +15,17 @@ from torch import Tensor, nn
 from torch.nn.functional import mse_loss
 
 from localnorm.lab.models.recurrent import Recurrent
-from localnorm.lab.schedule import Schedule
-from localnorm.lab.tasks.objective import Objective
-from localnorm.lab.tasks.task import Part, Split, Task
+from localnorm.lab.study.training_config import TrainingConfig
+from localnorm.lab.tasks.task import Objective, Split, Subset, Task
 
 STEPS = 20
 LONGER = (30, 40)
 TRAIN, VALIDATION, TEST = 2000, 500, 1000
 EPOCHS, LEARNING_RATE, BATCH_SIZE = 40, 3e-3, 32
-"""What Adam needs for the slowest norm to learn the task."""
+"""Enough for Adam to learn the task with the slowest norm."""
 
 
-def sequences(count: int, steps: int, rng: torch.Generator) -> Part:
+def sequences(count: int, steps: int, rng: torch.Generator) -> Subset:
     """Return sequences of numbers with two of them marked, and the sums of those two.
 
     Args:
@@ -39,8 +38,8 @@ def sequences(count: int, steps: int, rng: torch.Generator) -> Part:
         mark in either half. Labels of shape (count,): the sum of the marked numbers, of mean 1 and variance 1/6.
 
     Example:
-        >>> part = sequences(3, 20, torch.Generator().manual_seed(0))
-        >>> part.inputs.shape, part.inputs[..., 1].sum(1)
+        >>> subset = sequences(3, 20, torch.Generator().manual_seed(0))
+        >>> subset.inputs.shape, subset.inputs[..., 1].sum(1)
         (torch.Size([3, 20, 2]), tensor([2., 2., 2.]))
     """
     half = steps // 2
@@ -49,11 +48,11 @@ def sequences(count: int, steps: int, rng: torch.Generator) -> Part:
     second = torch.randint(half, steps, (count, 1), generator=rng)
     marked = torch.cat((first, second), dim=1)
     marks = torch.zeros(count, steps).scatter_(1, marked, 1.0)
-    return Part(torch.stack((numbers, marks), dim=2), numbers.gather(1, marked).sum(1))
+    return Subset(torch.stack((numbers, marks), dim=2), numbers.gather(1, marked).sum(1))
 
 
 def load(seed: int) -> Split:
-    """Return sequences of ``STEPS`` steps, drawn anew for each seed.
+    """Return sequences of ``STEPS`` steps, different for each seed.
 
     Example:
         >>> split = load(0)
@@ -65,7 +64,7 @@ def load(seed: int) -> Split:
 
 
 @cache
-def _longer(steps: int) -> Part:
+def _longer(steps: int) -> Subset:
     # The same for every trial: no trial learns from sequences of this length.
     return sequences(TEST, steps, torch.Generator().manual_seed(steps))
 
@@ -74,20 +73,20 @@ def _loss(model: nn.Module, inputs: Tensor, labels: Tensor) -> Tensor:
     return mse_loss(model(inputs).squeeze(1), labels)
 
 
-def _error(model: nn.Module, part: Part) -> float:
+def _error(model: nn.Module, subset: Subset) -> float:
     """Return the mean squared error in percent of the labels' variance."""
-    squared = _loss(model, part.inputs, part.labels)
-    return round(100 * (squared / part.labels.var(correction=0)).item(), 4)
+    squared = _loss(model, subset.inputs, subset.labels)
+    return round(100 * (squared / subset.labels.var(correction=0)).item(), 4)
 
 
-def _details(model: nn.Module, part: Part) -> Mapping[str, Any]:  # noqa: ARG001  longer sequences than the part's
+def _details(model: nn.Module, subset: Subset) -> Mapping[str, Any]:  # noqa: ARG001  longer sequences instead
     return {"longer_error": {str(steps): _error(model, _longer(steps)) for steps in LONGER}}
 
 
 ADDING = Task(
     name="adding",
-    about=f"the adding problem: {STEPS} numbers, two of them marked, whose sum is asked for: {TRAIN:,} "
-    f"to train, {VALIDATION} to choose, {TEST:,} to test, drawn anew by each seed; the norm inside the cell",
+    about=f"the adding problem, the sum of two marked numbers among {STEPS}: {TRAIN:,} to train, "
+    f"{VALIDATION} to choose, {TEST:,} to test, drawn by the seed; the norm inside the cell",
     model="recurrent",
     dims=0,
     objective=Objective(
@@ -101,5 +100,5 @@ ADDING = Task(
     load=load,
     build=partial(Recurrent, inputs=2, outputs=1),
     kind="recurrent",
-    schedule=Schedule(default_learning_rate=LEARNING_RATE, batch_size=BATCH_SIZE, epochs=EPOCHS),
+    schedule=TrainingConfig(default_learning_rate=LEARNING_RATE, batch_size=BATCH_SIZE, epochs=EPOCHS),
 )

@@ -1,0 +1,1 @@
+"""From paired samples to verdicts, the table of a study and the diff of two tables; no torch."""

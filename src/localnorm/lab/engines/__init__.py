@@ -1,0 +1,1 @@
+"""Engines that run calls in workers: a local process pool, or Ray."""

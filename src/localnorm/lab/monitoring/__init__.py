@@ -1,0 +1,1 @@
+"""Progress of a study: callbacks, the event log, status, and loggers."""

@@ -1,0 +1,1 @@
+"""Jobs, records and the folder that holds them; no torch."""

@@ -1,0 +1,1 @@
+"""Report of a hyperparameter search: page, plots and text."""

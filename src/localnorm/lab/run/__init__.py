@@ -1,0 +1,1 @@
+"""Run a study or a search: settings to jobs to records."""

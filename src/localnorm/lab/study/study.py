@@ -1,0 +1,143 @@
+"""Settings of a study as plain frozen values, and the trials that follow from them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from typing import Literal, get_args
+
+from localnorm.errors import LabError, UnknownNameError
+from localnorm.lab.records.record import Probe, Trial
+from localnorm.lab.study.training_config import TrainingConfig, cut_down
+from localnorm.spelling import nearest
+
+DEFAULT_NORMS = ("none", "local", "batch", "layer", "instance", "group", "rms")
+DEFAULT_TASKS = ("digits", "digit-rows")
+
+Kind = Literal["images", "recurrent", "transformer", "style"]
+"""Type of a task, which decides the rows of the table that it contributes to."""
+KINDS: tuple[Kind, ...] = get_args(Kind)
+
+
+@dataclass(frozen=True)
+class TaskStudy:
+    """A task in plain values, so that table and report need neither its code nor torch.
+
+    Attributes:
+        name: the name of the task, as in records.
+        kind: type of the task, which decides the rows of the table.
+        model: the name of its model, as in records.
+        about: description of the data and their split.
+        measured_as: description of the error.
+        unit: of the error; lower is better.
+        smallest_effect: smallest effect size of interest, in that unit.
+        corruptions: the corruptions that the test is repeated under.
+        schedule: training settings of its models.
+        classes: number of classes of the labels; 0 if they are not classes.
+    """
+
+    name: str
+    kind: Kind
+    model: str
+    about: str
+    measured_as: str
+    unit: str
+    smallest_effect: float
+    corruptions: tuple[str, ...] = ()
+    schedule: TrainingConfig = field(default_factory=TrainingConfig)
+    classes: int = 0
+
+    def __post_init__(self) -> None:
+        if self.kind not in KINDS:
+            raise LabError(
+                f"a task's kind must be one of {', '.join(KINDS)}, got {self.kind!r} for {self.name}; "
+                "choose one of them."
+            )
+        if not 0 < self.smallest_effect < math.inf:
+            raise LabError(
+                f"a task's smallest effect must be above 0 and finite, got {self.smallest_effect} for "
+                f"{self.name}; set the smallest difference of its error that matters."
+            )
+
+    @property
+    def corrupted(self) -> bool:
+        """Whether the test is repeated under corruptions."""
+        return bool(self.corruptions) and self.schedule.corrupted
+
+    @property
+    def features(self) -> bool:
+        """Whether a linear probe is fitted to the features of its models."""
+        return self.kind == "images" and self.classes > 0
+
+
+@dataclass(frozen=True)
+class Study:
+    """All settings that decide what is trained. Every norm gets the same trials.
+
+    Attributes:
+        tasks: the tasks, in the order of the report.
+        norms: the norms, including `none`.
+        seeds: each gives every norm the same data split, initial weights, batch order and noise, so that results
+            are paired.
+    """
+
+    tasks: tuple[TaskStudy, ...]
+    norms: tuple[str, ...] = DEFAULT_NORMS
+    seeds: tuple[int, ...] = (0, 1, 2, 3, 4)
+
+    def __post_init__(self) -> None:
+        names = tuple(task.name for task in self.tasks)
+        for name, values in (("tasks", names), ("norms", self.norms), ("seeds", self.seeds)):
+            if not values or len(set(values)) != len(values):
+                shown = ", ".join(map(str, values)) or "none"
+                raise LabError(f"{name} must be at least one and no two the same, got {shown}; drop the repeats.")
+        if "none" not in self.norms:
+            raise LabError(
+                f"norms must contain none, which every other norm is compared with, got {', '.join(self.norms)}; "
+                "add none."
+            )
+
+    def task(self, name: str) -> TaskStudy:
+        """Return a task of the study by name.
+
+        Raises:
+            UnknownNameError: the study has no such task.
+        """
+        for task in self.tasks:
+            if task.name == name:
+                return task
+        names = [task.name for task in self.tasks]
+        raise UnknownNameError(
+            f"a task of this study must be one of {', '.join(names)}, got {name!r}; {nearest(name, names)}"
+        )
+
+    def grid_trials(self, task: TaskStudy) -> Iterator[Trial]:
+        """Yield each norm, seed and setting of a task's grid at the norm's defaults, with all measurements."""
+        for norm in self.norms:
+            for seed in self.seeds:
+                for rate, size, epochs in task.schedule.grid:
+                    trial = Trial(task.name, task.model, norm, seed, rate, size, epochs)
+                    yield replace(trial, corrupted=task.corrupted, features=task.features)
+
+    def batch_trials(self, task: TaskStudy) -> Iterator[Trial]:
+        """Yield each norm, seed and batch size of a task's batch-size row, at the norm's defaults."""
+        schedule = task.schedule
+        for norm in self.norms:
+            for seed in self.seeds:
+                for size in schedule.batch_sizes:
+                    rate = schedule.default_learning_rate * math.sqrt(size / schedule.batch_size)
+                    yield Trial(task.name, task.model, norm, seed, rate, size, schedule.epochs_at(size))
+
+    def probes(self) -> Iterator[Probe]:
+        """Yield the cost probe of all norms together, and the scope and flexibility probes of each."""
+        yield Probe("cost", self.norms)
+        for norm in self.norms:
+            yield Probe("scope", (norm,))
+            yield Probe("flexibility", (norm,))
+
+
+def smoke(study: Study) -> Study:
+    """Return the study reduced to run in seconds: the same parts, too small to conclude from."""
+    tasks = tuple(replace(task, schedule=cut_down(task.schedule)) for task in study.tasks)
+    return replace(study, seeds=study.seeds[:2], tasks=tasks)

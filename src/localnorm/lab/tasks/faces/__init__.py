@@ -1,0 +1,1 @@
+"""Face verification task: LFW crops or folders of people, augmentation and loss."""

@@ -1,0 +1,1 @@
+"""Style transfer task: photographs, Gram losses."""

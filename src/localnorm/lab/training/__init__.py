@@ -1,0 +1,1 @@
+"""Training of one trial: loop, learning-rate schedule, pruning, linear probe."""

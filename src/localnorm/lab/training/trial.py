@@ -1,0 +1,213 @@
+"""Train one trial with Lightning Fabric, then measure it once on the test data."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import torch
+from lightning_fabric import Fabric
+from torch import Tensor, nn
+
+from localnorm.lab.norms import find_norm
+from localnorm.lab.records.provenance import provenance
+from localnorm.lab.records.record import Record, Status, Trial
+from localnorm.lab.tasks import Objective, Split, Subset, Task, error, find_task
+from localnorm.lab.tasks.corruptions import SEVERITIES, corrupt
+from localnorm.lab.tasks.task import at_most
+from localnorm.lab.training.linear_probe import read_features
+from localnorm.lab.training.lr_schedule import one_cycle
+from localnorm.lab.training.pruning import why_stopped
+
+
+class _DivergedError(Exception):
+    """The training loss is no longer a finite number."""
+
+
+class _PrunedError(Exception):
+    """The validation error is too high to go on."""
+
+
+def run_trial(trial: Trial, limits: Sequence[float] = ()) -> Record:
+    """Train one model and return its record, also of a failure.
+
+    A loss that is no longer finite gives the status "diverged", exhausted memory "out of memory", any other
+    error "failed" with its text.
+
+    Args:
+        trial: what to train.
+        limits: highest best validation error after each epoch, see `localnorm.lab.training.pruning`; above it
+            the trial ends with the status "pruned". No pruning by default.
+
+    Example:
+        >>> record = run_trial(Trial("digits", "textbook_cnn", "none", 0, 3e-3, 128, 1))
+        >>> record.status, sorted(record.results)[:3]
+        ('ok', ['parameters', 'test_error', 'train_error'])
+    """
+    status: Status = "ok"
+    message = ""
+    results: dict[str, Any] = {}
+    wall, processor = time.perf_counter(), time.process_time()
+    epoch_seconds: list[float] = []
+    try:
+        _train(trial, results, epoch_seconds, limits)
+    except _PrunedError as problem:
+        status, message = "pruned", str(problem)
+    except _DivergedError as problem:
+        status, message = "diverged", str(problem)
+    except MemoryError as problem:
+        status, message = "out of memory", str(problem)
+    except Exception as problem:  # noqa: BLE001  the study continues; the record holds the reason
+        status = "out of memory" if out_of_memory(problem) else "failed"
+        message = f"{type(problem).__name__}: {problem}"
+    timing = {
+        "wall_seconds": time.perf_counter() - wall,
+        "processor_seconds": time.process_time() - processor,
+        "epoch_seconds": epoch_seconds,
+    }
+    origin = {**provenance(), "threads": torch.get_num_threads()}
+    return Record(trial, status, message, results, timing, origin)
+
+
+def out_of_memory(problem: Exception) -> bool:
+    """Whether an error means exhausted memory, of the CPU or of an accelerator.
+
+    Example:
+        >>> out_of_memory(MemoryError()), out_of_memory(ValueError())
+        (True, False)
+    """
+    return isinstance(problem, (MemoryError, torch.OutOfMemoryError)) or "can't allocate memory" in str(problem)
+
+
+def _train(trial: Trial, results: dict[str, Any], epoch_seconds: list[float], limits: Sequence[float]) -> None:
+    """Add results as they come, so that a trial that ends early keeps its curve."""
+    task = find_task(trial.task, trial.model)
+    split = task.load(trial.seed)
+    fabric, model, optimizer, norms = set_up(task, trial)
+    results["parameters"] = sum(p.numel() for p in model.parameters())
+    results["train_loss"], results["validation_error"] = losses, errors = [], []
+    learning = learn(fabric, model, optimizer, task, split.train, trial)
+    for _ in range(trial.epochs):
+        start = time.perf_counter()
+        losses.append(next(learning))
+        epoch_seconds.append(time.perf_counter() - start)
+        if not math.isfinite(losses[-1]):
+            del losses[-1]
+            raise _DivergedError(f"the training loss was not finite in epoch {len(losses) + 1}")
+        errors.append(error(task.objective, model, split.validation))
+        if why := why_stopped(errors, limits):
+            raise _PrunedError(why)
+    results.update(examine(model, norms, split, task, trial))
+
+
+def set_up(task: Task, trial: Trial) -> tuple[Fabric, nn.Module, torch.optim.Optimizer, list[nn.Module]]:
+    """Return the Fabric, the trial's model and optimizer, and the model's norms."""
+    torch.manual_seed(trial.seed)
+    build_norm = find_norm(trial.norm).builder(task.dims, trial.settings)
+    norms: list[nn.Module] = []
+
+    def norm_layer(num_channels: int) -> nn.Module:
+        norms.append(build_norm(num_channels))
+        return norms[-1]
+
+    # One CPU device and one thread: the same trial gives the same digits on every run.
+    fabric = Fabric(accelerator="cpu", devices=1)
+    model = task.build(norm_layer)
+    optimizer = torch.optim.Adam(model.parameters(), trial.learning_rate, fused=True)
+    model, optimizer = fabric.setup(model, optimizer)
+    return fabric, model, optimizer, norms
+
+
+def learn(
+    fabric: Fabric, model: nn.Module, optimizer: torch.optim.Optimizer, task: Task, subset: Subset, trial: Trial
+) -> Iterator[float]:
+    """Train for the trial's epochs and yield the mean loss of each."""
+    if task.annealed:
+        one_cycle(optimizer, trial.epochs * math.ceil(len(subset.labels) / trial.batch_size))
+    order = torch.Generator().manual_seed(trial.seed)
+    for _ in range(trial.epochs):
+        yield train_epoch(fabric, model, optimizer, task, subset, trial.batch_size, order)
+
+
+def batches(subset: Subset, size: int, order: torch.Generator) -> Iterator[tuple[Tensor, Tensor]]:
+    """Yield the subset in random order, in batches of at most `size`."""
+    for batch in torch.split(torch.randperm(len(subset.labels), generator=order), size):
+        yield subset.inputs[batch], subset.labels[batch]
+
+
+def train_epoch(
+    fabric: Fabric,
+    model: nn.Module,
+    optimizer: torch.optim.Optimizer,
+    task: Task,
+    subset: Subset,
+    batch_size: int,
+    order: torch.Generator,
+) -> float:
+    """Train on every example once and return the mean loss; stop early if it is not finite."""
+    model.train()
+    total = 0.0
+    for inputs, labels in batches(subset, batch_size, order):
+        optimizer.zero_grad()
+        loss = task.objective.loss(model, inputs, labels)
+        fabric.backward(loss)
+        optimizer.step()
+        total += loss.item() * len(labels)
+        if not math.isfinite(total):
+            break
+    return total / len(subset.labels)
+
+
+def examine(
+    model: nn.Module, norms: Sequence[nn.Module], split: Split, task: Task, trial: Trial
+) -> dict[str, Any]:
+    """Return all measurements after training; the model must not be used afterwards."""
+    return {
+        "train_error": error(task.objective, model, split.train),
+        **test(model, norms, split, task, trial),
+        # Last: in training mode a norm may update its statistics.
+        "train_mode_error": train_mode_error(task.objective, model, split.train, trial),
+    }
+
+
+@torch.no_grad()
+def test(model: nn.Module, norms: Sequence[nn.Module], split: Split, task: Task, trial: Trial) -> dict[str, Any]:
+    """Return the results on test data, which nothing else uses."""
+    results: dict[str, Any] = {"test_error": error(task.objective, model, split.test)}
+    results.update(task.objective.details(model, split.test))
+    if trial.corrupted:
+        some = at_most(task.most_corrupted, split.test, torch.Generator().manual_seed(trial.seed))
+        results["corrupted_error"] = {
+            name: [
+                error(task.objective, model, Subset(corrupt(some.inputs, name, severity, trial.seed), some.labels))
+                for severity in SEVERITIES
+            ]
+            for name in task.corruptions
+        }
+    if trial.features:
+        results.update(read_features(model, norms, split, trial.seed))
+    return results
+
+
+class _InBatches(nn.Module):
+    """Runs a model in batches of the size that it was trained with."""
+
+    def __init__(self, model: nn.Module, size: int) -> None:
+        super().__init__()
+        self.model, self.size = model, size
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        return torch.cat([self.model(some) for some in torch.split(inputs, self.size)])
+
+
+@torch.no_grad()
+def train_mode_error(objective: Objective, model: nn.Module, subset: Subset, trial: Trial) -> float:
+    """Return the error in training mode, in batches of the size trained with; the model is left in that mode.
+
+    At the same weights as in evaluation mode: a norm with batch statistics gives other outputs.
+    """
+    order = torch.randperm(len(subset.labels), generator=torch.Generator().manual_seed(trial.seed))
+    model.train()
+    return objective.error(_InBatches(model, trial.batch_size), Subset(subset.inputs[order], subset.labels[order]))

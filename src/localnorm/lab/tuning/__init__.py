@@ -1,0 +1,1 @@
+"""Hyperparameter search without its driver: settings, sampler, selection, results; no torch."""

@@ -1,0 +1,1 @@
+"""Swap LRN layers inside a torch model, and restore them."""

@@ -1,0 +1,123 @@
+"""A report of a study that is unfinished, too small, failed in part or damaged; and the terminal's view of it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+import image_records
+from localnorm.lab.records.record import Record, Trial
+from localnorm.lab.records.store import Store
+from localnorm.lab.report import write_report
+from localnorm.lab.study.study import TaskStudy
+from report_readers import figures, on_task, opinions, printed, written
+from report_records import DIGITS, ROWS, STUDY, ended, write_records
+
+
+@pytest.mark.parametrize("width", [80, 120])
+def test_terminal_holds_every_verdict_in_its_width(tmp_path: Path, width: int) -> None:
+    report = write_report(
+        write_records(tmp_path, change=ended("instance", "failed", "no positions", "digit-rows"))
+    )
+    lines = printed(report, width).splitlines()
+    assert max(map(len, lines)) <= width
+    told = [line for line in lines if re.match(r'  \w+ +"', line)]
+    assert len(told) == len(opinions(report))
+    for line, (_, norm, claim, verdict) in zip(told, opinions(report), strict=True):
+        assert re.match(rf'  {norm} +"{claim}" +.*  {verdict}( |$)', line)
+    assert ("judged as: higher than batch" in "\n".join(lines)) == (width == 120)
+    assert "suitability for RNNs (instance)" in " ".join(lines)
+
+
+def test_terminal_is_not_steered_by_records(tmp_path: Path) -> None:
+    study = replace(STUDY, norms=("none", "[red]x[/nope]", "\x1b[31mred", "my_package.norms:placebo"))
+    shown = printed(write_report(write_records(tmp_path, study)), 80)
+    assert "\x1b" not in shown
+    assert max(map(len, shown.splitlines())) <= 80
+    assert "[red]x[/" in shown
+    assert "?[31mred" in shown
+
+
+def _no(_: Record) -> None:
+    return None
+
+
+def _half(record: Record) -> Record | None:
+    return record if isinstance(record.job, Trial) and record.job.norm in ("none", "local") else None
+
+
+@pytest.mark.parametrize(("change", "done"), [(_no, 0), (_half, 2 * 3 * 6)])
+def test_unfinished_study_says_so(tmp_path: Path, change: Callable[[Record], Record | None], done: int) -> None:
+    report, page = written(write_records(tmp_path, change=change))
+    assert (report.done, report.wanted) == (done, 7 * 3 * 6 + 1 + 2 * 7)
+    assert f"Unfinished. {done} jobs of 141 are done" in page.text
+    assert f"unfinished: {done} of 141 jobs done" in printed(report, 80)
+    assert ": not run yet" in page.text
+    assert ("Nothing has been run yet" in page.text) == (done == 0)
+    # Figures, and what draws them.
+    assert [len(on_task(report, task.name).scripts) for task in report.table.study.tasks] == [2 if done else 0] * 2
+    assert {verdict for _, norm, _, verdict in opinions(report) if norm != "local"} == {"undecided"}
+
+
+def test_two_seeds_decide_nothing_that_is_trained(tmp_path: Path) -> None:
+    report, page = written(write_records(tmp_path, replace(STUDY, seeds=(0, 1))))
+    trained = [row for row in report.table.rows if row.row.unit in ("% error", "points of error")]
+    assert len(trained) == 6
+    assert {cell.verdict for row in trained for cell in row.cells if cell.norm != "none"} == {"undecided"}
+    assert "Too few seeds. With 2 seeds" in page.text
+    assert "fewer than 3 pairs" in page.text
+
+
+def test_diverged_norm_has_no_number_and_no_line(tmp_path: Path) -> None:
+    report, page = written(write_records(tmp_path, change=ended("layer", "diverged", "not finite in epoch 1")))
+    assert report.counts == {
+        "ok": 6 * 18 + 15,
+        "pruned": 0,
+        "diverged": 18,
+        "out of memory": 0,
+        "timed out": 0,
+        "failed": 0,
+    }
+    drawn = {**figures(on_task(report, "digits")), **figures(on_task(report, "digit-rows"))}
+    assert {trace["name"] for trace in drawn["learning-0"]["data"]} == {*STUDY.norms} - {"layer"}
+    notes = [note["text"] for figure in drawn.values() for note in figure["layout"].get("annotations", [])]
+    tried = len(DIGITS.schedule.learning_rates) + len(ROWS.schedule.learning_rates)
+    assert notes == ["diverged in 3 of 3"] * tried
+    assert "diverged: not finite in epoch 1" in page.text
+    assert "18 diverged" in printed(report, 80)
+
+
+def test_damaged_records_are_named_and_left_out(tmp_path: Path) -> None:
+    folder = write_records(tmp_path)
+    first, second = sorted(Store(folder).records.iterdir())[:2]
+    first.write_text(first.read_text(encoding="utf-8")[:50], encoding="utf-8")
+    second.rename(second.with_name("b" * 24 + ".json"))
+    report, page = written(folder)
+    assert report.done == report.wanted - 2
+    for name in (first.name, "b" * 24 + ".json"):
+        assert name in page.text
+        assert name in printed(report, 80)
+
+
+def test_half_a_character_in_a_message_can_be_written(tmp_path: Path) -> None:
+    _, page = written(write_records(tmp_path, change=ended("rms", "failed", "no file \udcff")))
+    assert r"no file \udcff" in page.text
+
+
+@pytest.mark.parametrize("task", image_records.STUDY.tasks, ids=lambda task: task.name)
+@pytest.mark.parametrize("norms", [("none",), ("none", "instance")], ids=len)
+def test_any_task_alone_with_one_norm_or_two_has_a_report(
+    tmp_path: Path, task: TaskStudy, norms: tuple[str, ...]
+) -> None:
+    study = replace(image_records.STUDY, tasks=(task,), norms=norms)
+    report, page = written(write_records(tmp_path, study, image_records.with_images))
+    assert report.done == report.wanted
+    assert len(on_task(report, task.name).scripts) == 2
+    assert "Which should I use?" in page.text
+    assert page.text.count("not measured") >= 3
+    shown = printed(report, 80)
+    assert shown.index("Every norm by every criterion") < shown.index("Which should I use?") < shown.index("Notes")

@@ -1,0 +1,233 @@
+"""Settings from the command line, a file and Python, and the studies made from them."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+
+import pytest
+
+from data_files import random_pixels, write_pictures
+from localnorm.errors import LabError, UnknownNameError
+from localnorm.lab.records.record import Trial, key
+from localnorm.lab.run.settings import StudySettings, make_study, read_settings
+from localnorm.lab.study.jobs import jobs
+from localnorm.lab.study.study import KINDS, Study, TaskStudy, smoke
+from localnorm.lab.study.training_config import TrainingConfig, at_rates
+from localnorm.lab.tasks import TASKS, find_task, task_studies
+
+DEFAULT = Study(task_studies(["digits", "digit-rows"]))
+
+
+def _sum(study: Study) -> tuple[int, str]:
+    keys = sorted(map(key, jobs(study)))
+    return len(keys), hashlib.sha256(",".join(keys).encode()).hexdigest()[:16]
+
+
+def test_the_trials_of_the_two_tasks_are_those_that_records_exist_of():
+    # Written out: a change of any key makes records worthless, and has to raise the record version.
+    assert _sum(DEFAULT) == (505, "42e1088dfc6a417b")
+    assert _sum(smoke(DEFAULT)) == (99, "c1b2b9b7e3dfb617")
+
+
+def test_all_tasks_can_be_studied_at_once():
+    study = make_study(StudySettings(task=("all",)))
+    assert [task.name for task in study.tasks] == list(TASKS)
+    assert all(task.kind in KINDS and task.about and task.unit for task in study.tasks)
+
+
+def test_a_grid_of_rates_batch_sizes_and_epochs():
+    settings = StudySettings(
+        task="digits", norms="none", seeds=[0], epochs=(3, 6), batch_size=(32, 64), lr=(1e-3, 1e-2)
+    )
+    (task,) = make_study(settings).tasks
+    grid = list(make_study(settings).grid_trials(task))
+    assert {(t.learning_rate, t.batch_size, t.epochs) for t in grid} == {
+        (rate, size, epochs) for rate in (1e-3, 1e-2) for size in (32, 64) for epochs in (3, 6)
+    }
+    assert len(grid) == 8
+    # What stands first is the task's own; the row of batch sizes and the draws are as they were.
+    assert (task.schedule.batch_size, task.schedule.epochs) == (32, 3)
+    assert task.schedule.default_learning_rate == 1e-2
+    assert (task.schedule.draws, task.schedule.batch_sizes) == (3, (1, 2, 32, 128))
+
+
+def test_one_rate_leaves_nothing_to_draw_between():
+    (task,) = make_study(StudySettings(task="digits", lr=(5e-3,))).tasks
+    assert (task.schedule.learning_rates, task.schedule.default_learning_rate) == ((5e-3,), 5e-3)
+    assert task.schedule.draws == 0
+
+
+def test_smoke_comes_before_what_is_asked_for():
+    (task,) = make_study(StudySettings(task="digits", smoke=True, epochs=(2,))).tasks
+    assert task.schedule.epochs == 2
+    assert task.schedule.learning_rates == (1e-2, 3e-2)
+
+
+FILE = """
+task = ["digits", "digit-rows"]
+norms = "none, rms"
+seeds = [3, 5]
+epochs = 2
+lr = [1e-3, 1e-2]
+batch-size = [16, 64]
+out = "mine"
+workers = 1
+
+[schedule.digit-rows]
+epochs = 9
+more_batch_sizes = []
+"""
+
+
+def test_a_file_says_what_the_command_line_can_and_more(tmp_path: Path):
+    path = tmp_path / "mine.toml"
+    path.write_text(FILE)
+    study = make_study(StudySettings(**read_settings(path)))
+    assert (study.norms, study.seeds) == (("none", "rms"), (3, 5))
+    digits, rows = (task.schedule for task in study.tasks)
+    assert (digits.epochs, digits.batch_size, digits.more_batch_sizes) == (2, 16, (64,))
+    # What is said of one task comes after what is said of all.
+    assert (rows.epochs, rows.batch_size, rows.more_batch_sizes) == (9, 16, ())
+    assert rows.learning_rates == (1e-3, 1e-2)
+
+
+BAD_FILES = {
+    "norm = 'none'": "one of task, .*norms, seeds, .* got 'norm'; did you mean norms\\?",
+    "banana = 1": "got 'banana'; check the spelling",
+    "epochs = 2.5": r"epochs must be whole numbers above 0, got 2.5",
+    "epochs = [1, -2]": "epochs must be whole numbers above 0",
+    "lr = 'fast'": "lr must be numbers above 0, got 'fast'; separate several by commas",
+    "lr = inf": "lr must be numbers above 0",
+    "lr = true": "lr must be numbers above 0, got True",
+    "seeds = 0": "seeds must be a number of seeds, .*, got 0; five or more can decide something",
+    "seeds = [-1]": "a list of seeds from 0 on, got",
+    "seeds = 'five'": "seeds must be a number of seeds, .*, got 'five'",
+    "smoke = 'yes'": "smoke must be true or false, got 'yes'; drop the quotes",
+    "out = 3": "out must be the path of a folder, got 3",
+    "norms = [1]": "norms must be names",
+    "schedule = 3": r"schedule must be a table per task, \[schedule.digits\]",
+    "model = ['a:b', 'a:c']": "model must be one name, in quotes, got .* give one",
+    "data = 3": "data must be one name, in quotes, got 3; give one",
+    "data = ' '": "data must be one name, in quotes, got ' '",
+    "side = 'x'": "side must be a whole number, at least 1, got 'x'; leave it out for the default",
+    "examples = 0": "examples must be a whole number, at least 1, got 0; leave it out for the default",
+    "[schedule.data]\nepochs = 1": "a task of this study must be one of digits, digit-rows, got 'data'",
+    "epochs = ": "a study file must be readable TOML",
+    "[schedule.digits]\nepoch = 1": r"a setting of \[schedule.digits\] must be .*; did you mean epochs\?",
+    "[schedule.faces]\nepochs = 1": "a task of this study must be one of digits, digit-rows, got 'faces'",
+    "[schedule.digits]\nepochs = 'x'": "epochs must be one whole number, got 'x'",
+    "[schedule.digits]\nepochs = [1, 2]": r"epochs must be one whole number, got \[1, 2\]",
+    "[schedule.digits]\ncorrupted = 1": "corrupted must be true or false",
+    "[schedule.digits]\nbatch_sizes = [8, 8]": "batch sizes must be above 0 and no two the same, got 8, 8",
+    "[schedule.digits]\nlearning_rates = 0": "learning_rates must be numbers above 0, got 0",
+}
+
+
+@pytest.mark.parametrize("text", BAD_FILES)
+def test_a_file_that_says_nothing_sensible(text: str, tmp_path: Path):
+    path = tmp_path / "mine.toml"
+    path.write_text(text)
+    with pytest.raises(LabError, match=BAD_FILES[text]):
+        make_study(StudySettings(**read_settings(path)))
+
+
+@pytest.mark.parametrize(
+    ("task", "prefix", "model", "more"),
+    [
+        ("", "data", "small_cnn", "side = 8\nexamples = 20\nmodel = 'textbook_cnn'"),
+        ("task = 'faces'", "lfw", "small_cnn", ""),
+        ("task = 'digit-scenes'", "coco", "detector", "side = 32"),
+    ],
+)
+def test_data_of_ones_own_in_a_file(task: str, prefix: str, model: str, more: str, tmp_path: Path):
+    pixels = {f"{name}/{n}.png": random_pixels(8, 8, seed=n) for name in "abcdefghij" for n in range(4)}
+    write_pictures(tmp_path / "mine" / "images", pixels)
+    write_pictures(tmp_path / "mine" / "others", {"1.png": random_pixels(8, 8)})
+    images = [{"id": n, "file_name": f"{name}", "width": 8, "height": 8} for n, name in enumerate(pixels)]
+    notes = [{"id": n, "image_id": n, "category_id": 1, "bbox": [1, 1, 6, 6]} for n in range(len(images))]
+    content = {"images": images, "annotations": notes, "categories": [{"id": 1, "name": "square"}]}
+    (tmp_path / "mine" / "annotations.json").write_text(json.dumps(content))
+    place = tmp_path / "mine" / ("images" if prefix != "coco" else "")
+    path = tmp_path / "mine.toml"
+    path.write_text(f"{task}\ndata = '{place}'\n{more}\n[schedule.{prefix}]\nepochs = 3\ndraws = 0\n")
+    (found,) = make_study(StudySettings(**read_settings(path))).tasks
+    name, _, options = found.name.partition("?")
+    assert name == f"{prefix}:{place}"
+    assert options == {"data": "examples=20&side=8", "lfw": "", "coco": "side=32&channels=3"}[prefix]
+    assert found.model == ("textbook_cnn" if "textbook_cnn" in more else model)
+    assert (found.schedule.epochs, found.schedule.draws) == (3, 0)
+
+
+def test_a_file_that_is_not_there(tmp_path: Path):
+    with pytest.raises(LabError, match=r"a study file must be readable TOML, got .*absent"):
+        read_settings(tmp_path / "absent")
+
+
+def test_text_is_read_as_the_values_that_it_lists():
+    settings = StudySettings(epochs="2, 4", lr="0.001", task="all", seeds="3", workers="2", trial_seconds="1.5")
+    assert (settings.epochs, settings.lr, settings.task) == ((2, 4), (0.001,), ("all",))
+    assert (settings.seeds, settings.workers, settings.trial_seconds) == ((0, 1, 2), 2, 1.5)
+
+
+SCHEDULES = {
+    "learning rates must be above 0 and no two the same, got 0.001, 0.001": {"learning_rates": (1e-3, 1e-3)},
+    "learning rates must be": {"learning_rates": (0.0, 3e-3)},
+    "the default learning rate must be one of those tried, 0.001, got 0.003": {"learning_rates": (1e-3,)},
+    "must differ, got 0.003 alone": {"learning_rates": (3e-3,), "draws": 1},
+    "epochs tried must be above 0 and no two the same, got 8, 8": {"more_epochs": (8,)},
+    "batch sizes must be": {"batch_sizes": (8, 8)},
+}
+
+
+@pytest.mark.parametrize("text", SCHEDULES)
+def test_a_schedule_that_trains_nothing(text: str):
+    with pytest.raises(LabError, match=text):
+        TrainingConfig(**SCHEDULES[text])
+
+
+def test_at_rates_takes_the_nearest_by_factors():
+    assert at_rates(TrainingConfig(), (1e-4, 1e-3, 5e-3, 1e-1)).default_learning_rate == 5e-3
+
+
+@pytest.mark.parametrize(
+    ("changes", "text"),
+    [({"kind": "sounds"}, "one of images, recurrent, transformer, style, got 'sounds' for x"),
+     ({"smallest_effect": 0.0}, "smallest effect must be above 0 and finite, got 0.0 for x")],
+)  # fmt: skip
+def test_a_task_that_feeds_no_row(changes: dict, text: str):
+    with pytest.raises(LabError, match=text):
+        TaskStudy(**{"name": "x", "kind": "images", "model": "", "about": "", "measured_as": "", "unit": "",
+                     "smallest_effect": 1.0} | changes)  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("digit", "a task must be one of digits, digit-rows.*, got 'digit'; did you mean digits"),
+        ("user_tasks:absent", "module 'user_tasks' has no attribute 'absent'"),
+        ("absent:tiny", "No module named 'absent'"),
+        ("user_tasks:not_a_task", "a task of your own must be a Task, got 3"),
+    ],
+)
+def test_a_task_that_does_not_exist(name: str, text: str):
+    with pytest.raises(UnknownNameError, match=text):
+        find_task(name)
+
+
+def test_an_own_task_is_described_by_itself():
+    (task,) = task_studies(["user_tasks:tiny"])
+    assert (task.name, task.kind, task.unit, task.corrupted) == (
+        "user_tasks:tiny",
+        "images",
+        "squared error",
+        True,
+    )
+    trials = [job for job in jobs(Study((task,), ("none",), (0,))) if isinstance(job, Trial)]
+    assert [(t.learning_rate, t.batch_size, t.epochs, t.corrupted) for t in trials] == [
+        (1e-3 * (4 / 32) ** 0.5, 4, 2, False),
+        (1e-3 * (8 / 32) ** 0.5, 8, 2, False),
+        (1e-3, 32, 2, True),
+        (1e-2, 32, 2, True),
+    ]
