@@ -345,7 +345,7 @@ void total(const Parts &parts, const Strided<T> x, const Pieces<V> &sums, const 
     using W = typename V::Wide;
     with_count(sums, [&](auto known) LOCALNORM_BODY {
         constexpr int COUNT = known();
-        double found[3][8] = {};
+        double found[3][V::N] = {};
         const V none(W(0));
         for (int64_t part = 0; part < parts.count; part++) {
             const W *rows[COUNT], *from_r = r + part * parts.step;
