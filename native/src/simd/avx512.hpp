@@ -56,6 +56,12 @@ struct FloatX16 {
     static Bits up(Bits a) { return _mm512_slli_epi32(a, COUNT); }
     template <int COUNT>
     static Bits down(Bits a) { return _mm512_srai_epi32(a, COUNT); }
+    // Entries of a table of eight, by the last three bits.
+    static constexpr bool TABLES = true;
+    template <class Table>
+    static FloatX16 lookup(const Table &table, Bits at) {
+        return number(_mm512_permutexvar_epi32(at, _mm512_broadcast_i32x8(_mm256_loadu_si256((const __m256i *)table))));
+    }
     static FloatX16 real(Bits a) { return _mm512_cvtepi32_ps(a); }
 
     void add_to(double *sums) const {
