@@ -20,7 +20,7 @@ from localnorm.kernels.cpu.library import NAME, Library
 from localnorm.kernels.layout import Layout
 from numpy_api import NUMBERS, as_array
 
-ISAS = ("baseline", "neon" if platform.machine() in ("aarch64", "arm64") else "avx2")
+ISAS = ("baseline", *(("neon",) if platform.machine() in ("aarch64", "arm64") else ("avx2", "avx512")))
 
 
 def strides(a: np.ndarray) -> tuple[int, ...]:

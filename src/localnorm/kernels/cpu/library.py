@@ -41,7 +41,7 @@ class Library:
         sums: of a call, how many float64 numbers its sums take.
         totals: adds these sums up; returns a status.
         work: the address of the C function that takes a call and runs tiles until none is left.
-        isa: the instruction set in use: baseline, avx2 or neon.
+        isa: the instruction set in use: baseline, avx2, avx512 or neon.
         loaded: the library as ctypes loads it, for functions that are called from elsewhere.
     """
 
