@@ -220,3 +220,15 @@ def test_what_no_gdn_can_be():
         IGDN.from_spec(LRNSpec(1, 1, 1.0, 0.5, 1.0), 4)
     with pytest.raises(SpecError, match=r"can't be an LRN within a channel, got spatial=2; use LocalResponseNorm"):
         GDN.from_spec(LRNSpec(1, 1, 1.0, 0.5, 1.0, spatial=2), 4)
+
+
+@pytest.mark.parametrize("layer", [GDN, IGDN])
+@pytest.mark.parametrize("dtype", [torch.float16, torch.float32, torch.float64])
+def test_only_the_input_and_the_parameters_are_kept_for_backward(layer: type[GDN], dtype: torch.dtype):
+    x = torch.randn(2, 6, 9, 5, dtype=dtype, requires_grad=True)
+    kept = {}
+    with torch.autograd.graph.saved_tensors_hooks(lambda t: kept.setdefault(t.data_ptr(), t), lambda t: t):
+        module = layer(6)
+        module(x).sum().backward()
+    activations = [t for t in kept.values() if t.numel() >= x.numel()]
+    assert [(t.data_ptr(), t.dtype) for t in activations] == [(x.data_ptr(), dtype)]

@@ -6,6 +6,7 @@ from typing import Any, Self
 
 import torch
 from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
 
 from localnorm.axes import whole_axis
 from localnorm.errors import AxisError, SpecError
@@ -13,7 +14,7 @@ from localnorm.learnable import checked_count
 from localnorm.spec import LRNSpec
 from localnorm.torch.array_ops import wide_dtype
 from localnorm.torch.functional import checked_channel
-from localnorm.torch.functorch import native_only, transformed
+from localnorm.torch.functorch import native_only, tracing, transformed
 
 
 class GDN(nn.Module):
@@ -107,9 +108,14 @@ class GDN(nn.Module):
                 f"pass num_channels={input.shape[channel]}, or another dim."
             )
         wide = wide_dtype(input)
-        x = input.to(wide).movedim(channel, -1)
         beta, gamma = _bounded(self.beta, self.beta_min).to(wide), _bounded(self.gamma, 0.0).to(wide)
-        y = _scaled(x, beta, gamma, self._exponent).movedim(-1, channel)
+        if torch.is_grad_enabled() and not (torch.compiler.is_compiling() or tracing() or transformed()):
+            # Keeps the input alone for the backward pass, which repeats the matrix product.
+            y: Tensor = checkpoint(
+                _along, input, channel, beta, gamma, self._exponent, use_reentrant=False, preserve_rng_state=False
+            )
+        else:
+            y = _along(input, channel, beta, gamma, self._exponent)
         # vmap can't copy into a tensor that is not batched.
         return y.to(input.dtype) if transformed() else torch.empty_like(input).copy_(y)
 
@@ -132,6 +138,11 @@ class IGDN(GDN):
     """
 
     _exponent = 0.5
+
+
+def _along(x: Tensor, channel: int, beta: Tensor, gamma: Tensor, exponent: float) -> Tensor:
+    """Return x normalized along a channel axis, in the dtype of the parameters."""
+    return _scaled(x.to(beta.dtype).movedim(channel, -1), beta, gamma, exponent).movedim(-1, channel)
 
 
 def _scaled(x: Tensor, beta: Tensor, gamma: Tensor, exponent: float) -> Tensor:
