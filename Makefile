@@ -1,24 +1,24 @@
-# Two commands do everything on a fresh machine: make compare and make test.
+# On a fresh machine, make compare and make test install everything they need.
 
 PYTHON ?= python3
 BIN := .venv/bin
 LAB := .venv/installed-lab
 INSTALLED := .venv/installed-dev
 JOBS ?= 2
-# A file's tests stay together: they share what is costly to make.
+# Tests of one file share expensive fixtures, so they run in one process.
 PYTEST := $(BIN)/python -m pytest -n $(JOBS) --dist loadfile
 KERAS_TESTS := tests/keras tests/test_examples.py
 
-.PHONY: compare calibrate test test-all lint docs bench bench-gpu released hazards faults scale clean
+.PHONY: compare calibrate test test-all lint docs bench bench-gpu released edge-cases faults scale clean
 
 compare: $(LAB)
 	$(BIN)/localnorm compare
 
-# How often the lab calls a placebo different, and how often it finds a planted harm.
+# False-positive rate of the lab on a placebo, and its power on a planted harm.
 calibrate: $(LAB)
-	$(BIN)/python -m benchmarks.calibration
+	$(BIN)/python -m benchmarks.lab.calibration
 
-# Keras takes its backend once a process, so its tests run once for each.
+# Keras sets its backend once per process, so its tests run once per backend.
 test: $(INSTALLED)
 	KERAS_BACKEND=tensorflow $(PYTEST)
 	KERAS_BACKEND=jax $(PYTEST) $(KERAS_TESTS)
@@ -37,33 +37,33 @@ lint: $(INSTALLED)
 docs: $(INSTALLED)
 	$(BIN)/sphinx-build -W --keep-going -b html docs docs/_build/html
 
-# Every rival on an otherwise idle machine; writes what docs/speed.md and the README say of the CPU.
+# Times every baseline on an otherwise idle machine; writes the CPU tables of docs/speed.md and the README.
 bench: $(INSTALLED)
-	$(BIN)/python -m benchmarks.cpu
-	$(BIN)/python -m benchmarks.cpu.tables
-	$(BIN)/python -m benchmarks.jax_door
-	$(BIN)/python -m benchmarks.keras_door
+	$(BIN)/python -m benchmarks.speed.cpu
+	$(BIN)/python -m benchmarks.speed.cpu.tables
+	$(BIN)/python -m benchmarks.speed.jax_api
+	$(BIN)/python -m benchmarks.speed.keras_api
 
-# The same on a CUDA GPU; without one it says so and stops.
+# The same on a CUDA GPU; stops with a message if there is none.
 bench-gpu: $(INSTALLED)
-	$(BIN)/python -m benchmarks.gpu
+	$(BIN)/python -m benchmarks.speed.gpu
 
-# Measures the frameworks that are installed, however they came there.
+# Surveys the installed frameworks; writes docs/released.md.
 released: $(INSTALLED)
 	$(BIN)/python -m benchmarks.released
 
-# Every door by every hazard, on every backend of Keras.
-hazards: $(INSTALLED)
-	$(BIN)/python tools/edge_case_table.py
+# Every API on every edge case, on every backend of Keras; writes docs/edge-cases.md.
+edge-cases: $(INSTALLED)
+	PYTHONPATH=tests/support $(BIN)/python tools/edge_case_table.py
 
-# Every fault at every trial of a small study; make test runs one of each sort.
+# Every fault at every trial of a small study; make test runs one of each kind.
 faults: $(INSTALLED)
-	$(BIN)/python tools/fault_table.py
+	PYTHONPATH=tests/support $(BIN)/python tools/fault_table.py
 
-# What a study costs as it grows, with trials that do nothing, and what each engine costs and gains.
+# Scaling of a study with empty trials, and overhead and speedup of each engine.
 scale: $(INSTALLED)
-	$(BIN)/python -m benchmarks.scale
-	$(BIN)/python -m benchmarks.engines
+	$(BIN)/python -m benchmarks.lab.scale
+	$(BIN)/python -m benchmarks.lab.engine_costs
 
 $(LAB): pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv

@@ -1,1 +1,1 @@
-"""Speed measures: programs that time localnorm beside its rivals in one run."""
+"""Benchmarks: speed on CPU and GPU, errors of released implementations, and the lab itself; see README.md."""

@@ -1,11 +1,11 @@
-"""The textbook's network in Keras, with one import line changed, on real images.
+"""Train the article's Keras network, with one import line changed, on handwritten digits; save and load it.
 
     KERAS_BACKEND=jax python examples/keras_cnn.py
 
-The textbook imports LocalResponseNormalization from tensorflow.keras.layers, where there is no such class. The
-rest is as printed there: two convolutions with the normalization between them, on 64 x 64 images of 10 classes.
-The images are scikit-learn's handwritten digits, enlarged. Works on the TensorFlow, JAX and torch backends of
-Keras.
+The article (docs/article.md) imports LocalResponseNormalization from tensorflow.keras.layers, where there is no
+such class. The rest is as printed there: two convolutions with the normalization between them, on 64 x 64 images
+of 10 classes. The images are scikit-learn's handwritten digits, enlarged. Works on the TensorFlow, JAX and torch
+backends of Keras.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Fixtures of the lab's tests."""
+"""Fixtures of the lab's tests, and sampling of large cross products."""
 
 from __future__ import annotations
 
@@ -6,6 +6,14 @@ from collections.abc import Iterator
 
 import pytest
 import torch
+
+from sampling import mark_unsampled_as_slow
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    # First: deselection by `-m "not slow"` comes after.
+    mark_unsampled_as_slow(items)
 
 
 @pytest.fixture(scope="module")

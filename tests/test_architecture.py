@@ -1,4 +1,4 @@
-"""The frame of the package: public names, what an import loads, which file may import which, and sizes."""
+"""Package layout: the layers of docs/design.md, import direction and cost, public names, and file sizes."""
 
 from __future__ import annotations
 
@@ -7,51 +7,43 @@ import re
 import statistics
 import subprocess
 import sys
+from collections import defaultdict
 from collections.abc import Iterator
+from graphlib import CycleError, TopologicalSorter
 from importlib import import_module
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
 
 from localnorm import errors
 
-# One floor a line, from the top of the house down: a file imports from its own room or from floors above it.
-# Rooms on one floor are divided by | and do not know each other. A name stands for the module and all that is in
-# it; one that has rooms of its own (localnorm, lab) stands for its __init__ alone.
-HOUSE = """
-    errors spelling
-    conventions
-    frameworks
-    conversion
-    spec
-    axes learnable
-    reference
-    kernels
-    numpy | torch | jax
-    keras
-    localnorm
-    lab
-    lab.plugins | lab.records | lab.engines
-    lab.study
-    lab.monitoring
-    lab.norms | lab.data
-    lab.models
-    lab.tasks
-    lab.training | lab.probes
-    lab.measures
-    lab.analysis
-    lab.tuning
-    lab.run | lab.report
-    commands
-    cli __main__
-"""
-FLOORS = [[room.split() for room in line.split("|")] for line in HOUSE.strip().splitlines()]
+TESTS = Path(__file__).parent
+SOURCE = TESTS.parent / "src"
+PACKAGE = SOURCE / "localnorm"
+PAGE = TESTS.parent / "docs" / "design.md"
 
-# A report can be made anywhere from a folder of records, and a spec converted: none of these needs torch.
-TORCHLESS = """
-    errors spelling conventions frameworks conversion spec axes learnable reference kernels numpy
-    lab.records lab.study lab.data lab.monitoring.watcher lab.monitoring.events lab.monitoring.status lab.measures lab.analysis lab.tuning lab.report
-"""
+
+def _section(title: str) -> str:
+    """Return the text of the page below a heading, up to the next heading of the same level or above."""
+    text = PAGE.read_text(encoding="utf-8")
+    found = re.search(rf"^(#+) {re.escape(title)}\n(.*?)(?=^#{{1,2}} |\Z)", text, re.MULTILINE | re.DOTALL)
+    assert found, f"docs/design.md must have a section '{title}'; the tests read it."
+    return found[2]
+
+
+def _block(title: str) -> list[str]:
+    """Return the lines of the first fenced block of a section."""
+    found = re.search(r"```text\n(.*?)```", _section(title), re.DOTALL)
+    assert found, f"docs/design.md, '{title}', must have a block fenced by ```text; the tests read it."
+    return found[1].strip().splitlines()
+
+
+# A module imports from its group or from lines above. Groups on one line are separated by | and do not import one
+# another. A name stands for the module or the package with all that is in it; one whose submodules are
+# listed too (localnorm, lab) stands for its __init__.py alone.
+LAYERS = [[group.split() for group in line.split("|")] for line in _block("Layers")]
+TORCHLESS = " ".join(_block("Without torch")).split()
 TORCH = re.compile(r"(torch|torchmetrics|lightning\w*)(\.|$)")
 
 HEAVY = {
@@ -75,12 +67,13 @@ HEAVY = {
     "ray",
 }
 
-TESTS = Path(__file__).parent
-SOURCE = TESTS.parent / "src"
-
 
 def _full(name: str) -> str:
     return name if name == "localnorm" else f"localnorm.{name}"
+
+
+def _short(module: str) -> str:
+    return module.removeprefix("localnorm.")
 
 
 def _parents(module: str) -> list[str]:
@@ -93,33 +86,37 @@ def _module(path: Path) -> str:
     return ".".join(part for part in path.relative_to(SOURCE).with_suffix("").parts if part != "__init__")
 
 
-PLACES = {_full(n): (i, j) for i, floor in enumerate(FLOORS) for j, room in enumerate(floor) for n in room}
-FILES = {_module(path): path for path in sorted((SOURCE / "localnorm").rglob("*.py"))}
+PLACES = {_full(name): (i, j) for i, line in enumerate(LAYERS) for j, group in enumerate(line) for name in group}
+FILES = {_module(path): path for path in sorted(PACKAGE.rglob("*.py"))}
 every_module = pytest.mark.parametrize("module", FILES)
 every_file = pytest.mark.parametrize(
     "path", [*FILES.values(), *sorted(TESTS.rglob("*.py"))], ids=lambda path: str(path.relative_to(TESTS.parent))
 )
 torchless = {
     name: [module for module in FILES if name in (module, *_parents(module))]
-    for name in map(_full, TORCHLESS.split())
+    for name in map(_full, TORCHLESS)
     if name in FILES
 }
 
 
-def _imports(module: str) -> Iterator[str]:
-    """Yield every module that the file imports, wherever in the file, by its full name."""
+def _import_lines(module: str) -> Iterator[tuple[str, int]]:
+    """Yield every module that the file imports, wherever in the file, by its full name, with the line."""
     for node in ast.walk(ast.parse(FILES[module].read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names)
+            yield from ((alias.name, node.lineno) for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
             assert node.level == 0, f"{module} line {node.lineno}: imports are absolute here"
             for alias in node.names:  # a module, or a name in one
                 name = f"{node.module}.{alias.name}"
-                yield name if name in FILES else node.module
+                yield (name if name in FILES else node.module), node.lineno
+
+
+def _imports(module: str) -> set[str]:
+    return {name for name, _ in _import_lines(module)}
 
 
 def _place(module: str) -> tuple[int, int] | None:
-    """Return the floor and the room of a module of ours, None where it has none."""
+    """Return line and group of a module in the list of layers, None if it has none."""
     for name in (module, *_parents(module)):
         alone = any(name in _parents(other) for other in PLACES)
         if name in PLACES and (name == module or not alone):
@@ -127,24 +124,111 @@ def _place(module: str) -> tuple[int, int] | None:
     return None
 
 
+def _where_to_add(module: str) -> str:
+    """Return between which lines of the list of layers a module fits."""
+    above = {_place(name): name for name in _imports(module) if name in FILES and _place(name)}
+    below = {_place(other): other for other in FILES if module in _imports(other) and _place(other)}
+    lines = []
+    if above:
+        lines.append(f"not above the line of {_short(above[max(above)])}, which it imports")
+    if below:
+        lines.append(f"not below the line of {_short(below[min(below)])}, which imports it")
+    return "; ".join(lines) or "on any line"
+
+
 @every_module
-def test_every_file_has_a_room(module: str):
-    assert _place(module), f"{module} is in no room: add it to HOUSE"
+def test_every_module_has_a_layer(module: str):
+    assert _place(module), (
+        f"{_short(module)} is in no layer: add it, or its package, to the list in docs/design.md, 'Layers': "
+        f"{_where_to_add(module)}"
+    )
+
+
+@pytest.mark.parametrize("title", ["Layers", "Without torch"])
+def test_every_name_of_a_list_is_a_module(title: str):
+    names = " ".join(_block(title)).replace("|", " ").split()
+    gone = [name for name in names if _full(name) not in FILES]
+    assert not gone, f"docs/design.md, '{title}': remove {' '.join(gone)}, which src/localnorm does not have"
 
 
 @every_module
 def test_imports_go_one_way(module: str):
-    floor, room = _place(module)
-    for imported in filter(FILES.get, _imports(module)):
-        other_floor, other_room = _place(imported)
-        assert (other_floor, other_room) == (floor, room) or other_floor < floor, (
-            f"{module} imports {imported}, which is {'next API' if other_floor == floor else 'below it'}"
+    place = _place(module)
+    if place is None:
+        pytest.skip("has no layer, which another test reports")
+    wrong = []
+    for name, line in _import_lines(module):
+        other = _place(name) if name in FILES else None
+        if other and other != place and other[0] >= place[0]:
+            why = "beside it" if other[0] == place[0] else "below it"
+            wrong.append(f"line {line} imports {_short(name)}, which docs/design.md, 'Layers', puts {why}")
+    assert not wrong, f"{_short(module)}: {'; '.join(wrong)}"
+
+
+def _lab_package(module: str) -> str | None:
+    """Return the package of the lab that holds a module, or the module itself if it lies in the lab directly."""
+    parts = module.split(".")
+    return ".".join(parts[:3]) if parts[:2] == ["localnorm", "lab"] and len(parts) > 2 else None
+
+
+def test_packages_of_the_lab_import_in_no_circle():
+    imports: dict[str, dict[str, str]] = defaultdict(dict)
+    for module, path in FILES.items():
+        for name, line in _import_lines(module):
+            ours, theirs = _lab_package(module), _lab_package(name)
+            if ours and theirs and ours != theirs:
+                imports[ours][theirs] = f"{path.relative_to(SOURCE)}:{line} imports {name}"
+    try:
+        TopologicalSorter(imports).prepare()
+    except CycleError as error:
+        circle = error.args[1][::-1]  # graphlib lists it against the imports
+        steps = [imports[a][b] for a, b in pairwise(circle)]
+        pytest.fail(
+            "these imports form a circle; move what is shared into an earlier package:\n" + "\n".join(steps)
         )
+
+
+def _rows() -> Iterator[tuple[str, str]]:
+    """Yield folder and path of every row of 'Where is what'; paths are relative to the folder of the heading."""
+    folder = ""
+    for line in _section("Where is what").splitlines():
+        if heading := re.match(r"#{3,} `src/localnorm/(.*)`", line):
+            folder = heading[1]
+            yield folder, ""
+        elif row := re.match(r"\| `([^`]+)` \|([^|]*)", line):
+            assert row[2].strip(), f"docs/design.md: describe `{row[1]}` in a few words"
+            yield folder, row[1]
+
+
+def _row(path: str, file: Path, folders: set[str]) -> str:
+    """Return the row to add for a path, with the first line of the module as its text."""
+    folder = max((folder for folder in folders if path.startswith(folder) and path != folder), key=len)
+    text = (ast.get_docstring(ast.parse(file.read_text(encoding="utf-8"))) or "?").splitlines()[0]
+    return f"below `src/localnorm/{folder}` add    | `{path.removeprefix(folder)}` | {text} |"
+
+
+def test_the_page_names_every_module_and_nothing_else():
+    files = {}
+    for file in FILES.values():
+        path = file.parent if file.name == "__init__.py" else file
+        files[f"{path.relative_to(PACKAGE)}{'/' if path.is_dir() else ''}"] = file
+    del files["./"]  # localnorm itself, which the section as a whole is about
+    rows = list(_rows())
+    names = [f"{folder}{name}" for folder, name in rows if name]
+    wrong = [_row(path, file, {folder for folder, _ in rows}) for path, file in files.items() if path not in names]
+    wrong += [
+        f"below `src/localnorm/{folder}` remove {f'the row `{name}`' if name else 'the heading, or rename it'}"
+        for folder, name in rows
+        if (path := f"{folder}{name}") not in files and path
+    ]
+    wrong += [f"remove all rows of {path} but one" for path in files if names.count(path) > 1]
+    listed = "\n".join(wrong)
+    assert not wrong, f"docs/design.md, 'Where is what' (shorten the suggested texts):\n{listed}"
 
 
 @pytest.mark.parametrize("name", torchless)
 def test_needs_no_torch_by_its_text(name: str):
-    """Follow every import of ours; each module is kept with the chain of imports that leads to it."""
+    """Follow every import within the package; report the chain that leads to torch."""
     waiting = list(torchless[name])
     chains = {module: module for module in waiting}
     while waiting:
@@ -163,7 +247,7 @@ def _python(code: str) -> str:
     return done.stdout.strip()
 
 
-# As where it is not installed; a None in sys.modules is there for SciPy, which asks for what is loaded.
+# Hide torch as if not installed. A None in sys.modules would not do: SciPy looks up loaded modules by name.
 NO_TORCH = """
 import sys
 class Absent:
@@ -194,18 +278,18 @@ def test_import_localnorm_is_light():
         ("keras", "import localnorm.keras", "localnorm.keras needs Keras 3", "keras"),
     ],
 )
-def test_a_api_without_its_framework(absent: str, code: str, needs: str, extra: str):
-    said = _python(
+def test_an_api_without_its_framework(absent: str, code: str, needs: str, extra: str):
+    message = _python(
         f"import sys; sys.modules[{absent!r}] = None\n"
         "from localnorm.errors import MissingExtraError\n"
         f"try:\n    {code}\nexcept MissingExtraError as error:\n    print(error)"
     )
-    assert needs in said
-    assert f"pip install 'localnorm[{extra}]'" in said
+    assert needs in message
+    assert f"pip install 'localnorm[{extra}]'" in message
 
 
-def test_the_torch_api_waits_for_no_compiler():
-    """Importing one takes longer than importing all the rest."""
+def test_the_torch_api_imports_no_compiler():
+    """Importing torch's compiler takes longer than all the rest."""
     loaded = _python(
         "import sys, torch, localnorm.torch\n"
         "localnorm.torch.LocalResponseNorm(5)(torch.ones(2, 9))\n"
@@ -226,7 +310,16 @@ def test_the_jax_function_needs_no_flax():
         ("localnorm.keras", ["LocalResponseNormalization"]),
         (
             "localnorm.torch",
-            ["GDN", "IGDN", "LocalResponseNorm", "local_response_norm", "replace_lrn", "restore_lrn"],
+            [
+                "GDN",
+                "IGDN",
+                "LocalResponseNorm",
+                "SwapReport",
+                "SwappedLayer",
+                "local_response_norm",
+                "replace_lrn",
+                "restore_lrn",
+            ],
         ),
     ],
 )
@@ -238,7 +331,7 @@ def test_public_names(module: str, names: list[str]):
 
 @every_module
 def test_no_assert(module: str):
-    """Python -O removes it, and its error is not one of ours."""
+    """Python -O removes asserts, and AssertionError is none of our error classes."""
     tree = ast.walk(ast.parse(FILES[module].read_text(encoding="utf-8")))
     assert [node.lineno for node in tree if isinstance(node, ast.Assert)] == []
 
@@ -264,5 +357,5 @@ def test_errors_are_built_in_errors_too(kind: type[Exception]):
     assert issubclass(kind, errors.LocalnormError)
     assert issubclass(kind, (ValueError, TypeError, ImportError))
     built_in = ", ".join(base.__name__ for base in kind.__bases__ if base.__module__ == "builtins")
-    drawn = rf"── {kind.__name__}{re.escape(f' ({built_in})') if built_in else ''} {{2,}}\S"
-    assert re.search(drawn, errors.__doc__), f"the tree in the docstring must draw {kind.__name__} and its bases"
+    line = rf"── {kind.__name__}{re.escape(f' ({built_in})') if built_in else ''} {{2,}}\S"
+    assert re.search(line, errors.__doc__), f"the tree in the docstring must draw {kind.__name__} and its bases"

@@ -1,8 +1,9 @@
-"""The examples run on every backend, and what one backend trained another predicts with."""
+"""The example programs run, and networks trained on one Keras backend predict the same on the others."""
 
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -10,8 +11,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
-EXAMPLE = Path(__file__).parents[1] / "examples" / "keras_cnn.py"
+from localnorm.lab.norms import find_norm
+
+EXAMPLES = Path(__file__).parents[1] / "examples"
+KERAS_EXAMPLE = EXAMPLES / "keras_cnn.py"
 BACKENDS = ("tensorflow", "jax", "torch")
 
 PREDICT = """
@@ -25,10 +30,11 @@ PREDICT = """
 """
 
 
-def _python(backend: str, *arguments: str) -> str:
+def _python(backend: str, *arguments: str, folder: Path | None = None) -> str:
     done = subprocess.run(
         [sys.executable, *arguments],
         env={**os.environ, "KERAS_BACKEND": backend},
+        cwd=folder,
         capture_output=True,
         text=True,
         check=False,
@@ -38,14 +44,52 @@ def _python(backend: str, *arguments: str) -> str:
 
 
 def _train(backend: str, saved: Path) -> None:
-    """Let the example train a network for four steps, and save it."""
-    said = _python(backend, str(EXAMPLE), "--images", "128", "--save", str(saved))
-    assert f"on {backend}: " in said
-    assert "local_response_normalization" in said.replace("\\n", "")
-    assert "predictions differ by at most 0" in said
+    """Run the example for four steps, and save the network."""
+    output = _python(backend, str(KERAS_EXAMPLE), "--images", "128", "--save", str(saved))
+    assert f"on {backend}: " in output
+    assert "local_response_normalization" in output.replace("\\n", "")
+    assert "predictions differ by at most 0" in output
 
 
-def test_the_example_trains_and_saves(tmp_path: Path):
+def test_every_example_is_run_here():
+    names = {path.name for path in EXAMPLES.glob("*.py")}
+    assert names == {"custom_norm.py", "gdn.py", "keras_cnn.py", "swap_lrn.py", "tune_norm.py"}
+
+
+def test_swap_lrn():
+    output = _python("torch", str(EXAMPLES / "swap_lrn.py"))
+    assert "2 layers are now localnorm.torch.LocalResponseNorm" in output
+    assert "restored exactly: True" in output
+
+
+def test_gdn():
+    output = _python("torch", str(EXAMPLES / "gdn.py"))
+    relu, gdn = (int(percent) for percent in re.findall(r"(\d+) % of the variance", output))
+    # Both predict better than the mean, which has 100 %; which of them is better is not tested.
+    assert max(relu, gdn) < 60
+
+
+def test_the_custom_norm_can_be_imported_by_name(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.syspath_prepend(EXAMPLES)
+    norm = find_norm("custom_norm:ChannelScale").builder(2)(8)
+    assert norm(torch.ones(2, 8, 3, 3)).shape == (2, 8, 3, 3)
+
+
+@pytest.mark.slow
+def test_custom_norm(tmp_path: Path):
+    output = _python("torch", str(EXAMPLES / "custom_norm.py"), folder=tmp_path)
+    assert "custom_norm:ChannelScale" in output
+    assert (tmp_path / "custom-norm" / "report.html").exists()
+
+
+@pytest.mark.slow
+def test_tune_norm(tmp_path: Path):
+    output = _python("torch", str(EXAMPLES / "tune_norm.py"), folder=tmp_path)
+    assert "localnorm.torch.LocalResponseNorm(" in output
+    assert (tmp_path / "tune-norm" / "tuned.json").exists()
+
+
+def test_the_keras_example_trains_and_saves(tmp_path: Path):
     _train(os.environ.get("KERAS_BACKEND", "tensorflow"), tmp_path / "network.keras")
 
 
@@ -59,7 +103,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         _train(backend, where / f"{backend}.keras")
 
     def predict(backend: str) -> None:
-        _python(backend, "-c", code, str(EXAMPLE), str(where))
+        _python(backend, "-c", code, str(KERAS_EXAMPLE), str(where))
 
     for step in (train, predict):
         with ThreadPoolExecutor(2) as pool:
@@ -71,7 +115,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.mark.parametrize("trained_on", BACKENDS)
 @pytest.mark.parametrize("loaded_on", BACKENDS)
 def test_weights_move_between_backends(folder: Path, trained_on: str, loaded_on: str):
-    home, away = (np.load(folder / f"{trained_on}-on-{where}.npy") for where in (trained_on, loaded_on))
-    assert home.shape == (8, 10)
+    same, other = (np.load(folder / f"{trained_on}-on-{where}.npy") for where in (trained_on, loaded_on))
+    assert same.shape == (8, 10)
     # Probabilities: the convolutions round in another order on each backend.
-    np.testing.assert_allclose(away, home, rtol=0, atol=1e-6)
+    np.testing.assert_allclose(other, same, rtol=0, atol=1e-6)

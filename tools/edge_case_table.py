@@ -1,11 +1,12 @@
-"""Run every API on every edge case and write docs/edge cases.md: ``python tools/edge_case_table.py``.
+"""Run every API on every edge case and write docs/edge-cases.md: ``python tools/edge_case_table.py``.
 
-Keras takes its backend once a process, so this calls itself once for each: ``--keras`` prints that API's part.
+Keras sets its backend once per process, so the program runs itself once per backend: ``--keras`` prints that row.
 """
 
 from __future__ import annotations
 
 import json
+import math
 import os
 import subprocess
 import sys
@@ -13,48 +14,49 @@ from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
 
-from conformance import Api, Array, check_forward, check_gradient
+from conformance import DTYPES, Api, check_forward, check_gradient
 from edge_cases import EDGE_CASES, EdgeCase
 
-PAGE = Path(__file__).parents[1] / "docs" / "edge cases.md"
+PAGE = Path(__file__).parents[1] / "docs" / "edge-cases.md"
 BACKENDS = ("tensorflow", "jax", "torch")
-Column = dict[str, str]
+Row = dict[str, str]
 
 HEAD = """\
-# APIs by edge cases
+# Edge cases
 
-Each row is an input that breaks a released implementation of LRN, or an obvious way to write one; each column is an
-API. A cell holds the worst error of the output and of the gradient, over all dtypes that the edge case can be stored
-in, as a part of the bound: at most 1 passes. The bound is 8 epsilons for float32 and float64, and one unit in the last
-place for float16 and bfloat16, of which rounding alone takes half (`tests/support/conformance.py` argues both). The NumPy API has no gradient.
+Inputs that break a released implementation of LRN, or an obvious way to write one. Every API is compared with the
+float64 reference on each of them, in every dtype that can hold it. The table shows each API's largest error over
+all {count} edge cases, of the output / of the gradient, as a fraction of the bound: at most 1 passes. The bound is
+8 machine epsilons in float32 and float64, and one unit in the last place in float16 and bfloat16, of which
+rounding alone takes half (`tests/support/conformance.py` derives both). The NumPy API has no gradient.
 
-Written by `make edge cases` with {versions}.
+Written by `make edge-cases` with {versions}.
 
 """
 
 
-def _error(check: Callable[..., float], api: Api, edge_case: EdgeCase, dtype: str, *grad: Array) -> float:
+def _error(check: Callable[..., float], api: Api, edge_case: EdgeCase, dtype: str) -> float:
+    grad = [edge_case.grad()] if check is check_gradient else []
     try:
         return check(api, edge_case.x(), *grad, dtype, edge_case.spec, edge_case.axis, edge_case.layout)
     except AssertionError:
-        return float("inf")
+        return math.inf
 
 
-def column(api: Api) -> Column:
-    """Return the API's cell for every edge case."""
+def row(api: Api) -> Row:
+    """Return the API's largest errors by dtype, or the names of the edge cases that fail."""
     cells = {}
-    for edge_case in EDGE_CASES:
-        errors = [max(_error(check_forward, api, edge_case, dtype) for dtype in edge_case.dtypes)]
-        if api.gradient:
-            gradients = (
-                _error(check_gradient, api, edge_case, dtype, edge_case.grad()) for dtype in edge_case.dtypes
-            )
-            errors.append(max(gradients))
-        cells[edge_case.name] = " / ".join("**fails**" if error > 1 else f"{error:.2f}" for error in errors)
+    for dtype in DTYPES:
+        texts = []
+        for check in (check_forward, check_gradient) if api.gradient else (check_forward,):
+            errors = {case.name: _error(check, api, case, dtype) for case in EDGE_CASES if dtype in case.dtypes}
+            failed = [name for name, error in errors.items() if error > 1]
+            texts.append(f"**fails**: {', '.join(failed)}" if failed else f"{max(errors.values()):.2f}")
+        cells[dtype] = " / ".join(texts)
     return cells
 
 
-def _keras_column(backend: str) -> Column:
+def _keras_row(backend: str) -> Row:
     done = subprocess.run(
         [sys.executable, __file__, "--keras"],
         env={**os.environ, "KERAS_BACKEND": backend},
@@ -62,36 +64,33 @@ def _keras_column(backend: str) -> Column:
         text=True,
         check=True,
     )
-    cells: Column = json.loads(done.stdout.splitlines()[-1])
+    cells: Row = json.loads(done.stdout.splitlines()[-1])
     return cells
 
 
-def render(columns: dict[str, Column], versions: str) -> str:
+def render(rows: dict[str, Row], versions: str) -> str:
     """Return the page."""
-    lines = [f"| edge case | {' | '.join(columns)} |", f"|---|{'---|' * len(columns)}"]
-    lines += [
-        f"| {edge_case.name} | {' | '.join(cells[edge_case.name] for cells in columns.values())} |"
-        for edge_case in EDGE_CASES
-    ]
-    lines += ["", "## What each edge case is", ""]
+    lines = [f"| API | {' | '.join(DTYPES)} |", f"|---|{'---|' * len(DTYPES)}"]
+    lines += [f"| {name} | {' | '.join(cells[dtype] for dtype in DTYPES)} |" for name, cells in rows.items()]
+    lines += ["", "## List of edge cases", ""]
     lines += [f"- **{edge_case.name}**: {edge_case.why}" for edge_case in EDGE_CASES]
-    return HEAD.format(versions=versions) + "\n".join(lines) + "\n"
+    return HEAD.format(count=len(EDGE_CASES), versions=versions) + "\n".join(lines) + "\n"
 
 
 def main() -> None:
-    """Write the page, or print the part of the backend that Keras runs on."""
+    """Write the page, or print the row of the backend that Keras runs on."""
     if "--keras" in sys.argv:
         from keras_apis import KERAS
 
-        print(json.dumps(column(KERAS)))
+        print(json.dumps(row(KERAS)))
         return
     from array_apis import JAX, NUMPY
     from torch_apis import APIS
 
-    columns = {api.name: column(api) for api in (NUMPY, *APIS, JAX)}
-    columns |= {f"keras-{backend}": _keras_column(backend) for backend in BACKENDS}
+    rows = {api.name: row(api) for api in (NUMPY, *APIS, JAX)}
+    rows |= {f"keras-{backend}": _keras_row(backend) for backend in BACKENDS}
     names = ("torch", "jax", "tensorflow-cpu", "keras", "numpy")
-    PAGE.write_text(render(columns, ", ".join(f"{name} {version(name)}" for name in names)), encoding="utf-8")
+    PAGE.write_text(render(rows, ", ".join(f"{name} {version(name)}" for name in names)), encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""What becomes of a study that a fault is injected into: `python tools/fault_table.py` prints a line for each.
+"""Print the outcome of each injected fault as a table: `python tools/fault_table.py`.
 
 Each study is run with the fault, and then again without it. None of its records may be lost, written twice or
 torn, and each must hold what that of an undisturbed run holds.
@@ -18,6 +18,7 @@ import torch
 
 import faults
 from faults import FAULTS, Fault
+from localnorm.lab.engines.choice import EngineSetup
 from localnorm.lab.records.record import key
 from localnorm.lab.records.store import Store
 from localnorm.lab.run.compare import compare
@@ -28,10 +29,10 @@ HEAD = "| fault | injected how | driver ends | trials | before | after | lost | 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a fault did to a study.
+    """Outcome of a study with a fault.
 
     Attributes:
-        fault: what befell it.
+        fault: the fault.
         ends: exit code of the driver.
         said: its stderr.
         trials: of the study.
@@ -40,7 +41,8 @@ class Outcome:
         lost: trials without a record then.
         twice: trials that were run again though their record was there.
         torn: files there that are no sound record.
-        changed: records that differ from those of an undisturbed run, but for the trial that is to say so.
+        changed: records that differ from those of an undisturbed run, except that of the trial whose record names
+            the fault.
     """
 
     fault: Fault
@@ -68,7 +70,7 @@ class Outcome:
 
 
 def undisturbed() -> Mapping[str, Any]:
-    """Return what each trial of the study comes to in this process, by key: status and results."""
+    """Return the status and results of each trial by key, computed in this process."""
     records = map(run_job, faults.trials())
     return {key(record.job): (record.status, record.results) for record in records}
 
@@ -80,7 +82,7 @@ def suffer(name: str, at: int, folder: Path, wanted: Mapping[str, Any]) -> Outco
         name: of the fault.
         at: the seed of the trial that it strikes.
         folder: empty.
-        wanted: what an undisturbed run comes to.
+        wanted: the outcome of an undisturbed run.
     """
     fault, store = FAULTS[name], Store(folder)
     faults.prepare(folder)
@@ -88,15 +90,15 @@ def suffer(name: str, at: int, folder: Path, wanted: Mapping[str, Any]) -> Outco
     _, said = process.communicate(timeout=120)
     store.records.chmod(0o755)
     if not (folder / ".struck").exists():
-        raise RuntimeError(f"{name} has not struck: {said}")
+        raise RuntimeError(f"{name} was not injected: {said}")
     written = {key: store.records / f"{key}.json" for key in wanted}
     before = {key: path.stat().st_mtime_ns for key, path in written.items() if path.exists()}
 
-    for _ in compare(faults.study(), folder, 1, lambda _: None):
+    for _ in compare(faults.study(), folder, EngineSetup(workers=1)):
         pass
     sound, damaged = store.read()
     found = {key: sound[key] for key in wanted if key in sound}
-    # A trial that is to say what befell it holds that, and nothing else may differ.
+    # Only the record of the trial with the fault may differ, and names it.
     right = {
         key: (record.status, record.results) == wanted[key]
         or (
@@ -121,7 +123,7 @@ def suffer(name: str, at: int, folder: Path, wanted: Mapping[str, Any]) -> Outco
 
 
 def main() -> None:
-    """Print the table; exit with 1 where something is wrong."""
+    """Print the table; exit with 1 if an outcome is wrong."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--quick", action="store_true", help="strike one trial of each study instead of every one")
     seeds = [1] if parser.parse_args().quick else range(faults.SEEDS)

@@ -1,8 +1,7 @@
 """Local response normalization (LRN), exact, in every framework.
 
-``import localnorm`` loads NumPy at most. Each framework has its own door (``localnorm.torch``,
-``localnorm.keras``, ``localnorm.jax``; `local_response_norm` is NumPy's), and ``localnorm.lab`` measures
-normalization layers.
+``import localnorm`` loads NumPy at most. Each framework has its own API: ``localnorm.torch``, ``localnorm.keras``
+and ``localnorm.jax``; `local_response_norm` is for NumPy. ``localnorm.lab`` measures normalization layers.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""``python -m localnorm`` is ``localnorm``."""
+"""Run the command line as ``python -m localnorm``."""
 
 from localnorm.cli import main
 

@@ -1,4 +1,4 @@
-"""Which axes of an array the window spans: the same rules and the same errors behind every door."""
+"""Validate the channel axis and find the axes that the window spans, for every framework API."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from localnorm.spec import LRNSpec
 
 
 def whole_axis(axis: object, name: str = "axis") -> int:
-    """Return the axis as an int, or say that it is none."""
+    """Return the axis as an int; raise AxisError if it is none."""
     try:
         if isinstance(axis, bool):
             raise TypeError
@@ -21,18 +21,18 @@ def whole_axis(axis: object, name: str = "axis") -> int:
 
 
 def channel_axis(rank: int, axis: object, name: str = "axis") -> int:
-    """Return the axis counted from 0, or say that an input of this rank has no such axis."""
-    whole = whole_axis(axis, name)
-    if not -rank <= whole < rank:
+    """Return the axis counted from 0; raise AxisError if an input of this rank has no such axis."""
+    index = whole_axis(axis, name)
+    if not -rank <= index < rank:
         raise AxisError(
-            f"{name} must be an axis of the input, which has rank {rank}, got {name}={whole}; "
+            f"{name} must be an axis of the input, which has rank {rank}, got {name}={index}; "
             + (f"pass a value from {-rank} to {rank - 1}." if rank else "add a channel axis first.")
         )
-    return whole % rank
+    return index % rank
 
 
 def checked_spec(spec: object) -> LRNSpec:
-    """Return the spec, or say that it is none."""
+    """Return the spec; raise SpecError if it is none."""
     if isinstance(spec, LRNSpec):
         return spec
     raise SpecError(
@@ -42,7 +42,7 @@ def checked_spec(spec: object) -> LRNSpec:
 
 
 def check_channels(count: int, extent: int | None, axis: int) -> None:
-    """Say where an input has not one channel for each value that is learned per channel."""
+    """Raise AxisError unless an input has one channel for each value that is learned per channel."""
     if extent is not None and extent != count:
         raise AxisError(
             f"input must have one channel for each learned value, {count} along axis {axis}, got {extent}; "
@@ -56,8 +56,8 @@ def window_axes(spec: LRNSpec, rank: int, axis: object, name: str = "axis") -> t
     Across channels that is the channel axis; within a channel, the last ``spec.spatial`` axes other than it.
 
     Raises:
-        AxisError: no such axis, or too few axes beside it.
-        SpecError: no spec.
+        AxisError: no such axis, or too few other axes.
+        SpecError: `spec` is not an LRNSpec.
 
     Example:
         >>> window_axes(LRNSpec(1, 1, 1.0, 0.75, 1.0), rank=4, axis=1)

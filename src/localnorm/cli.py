@@ -1,7 +1,7 @@
-"""The command line: localnorm compare, status, tune, report, export, scope, convert, doctor.
+"""Entry point of the command line: localnorm compare, status, report, diff, tune, export, scope, convert, doctor.
 
-Exit codes: 0 done; 1 an error nobody foresaw, or two studies whose verdicts differ; 2 bad input, said on
-stderr; 3 done, but a damaged record was left out; 130 interrupted, finished jobs kept.
+Exit codes: 0 success; 1 an unexpected error, or a difference that diff or doctor found; 2 invalid input, explained
+on stderr; 3 success, but damaged records were left out; 130 interrupted, finished jobs are kept.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ _HINT = (
 
 
 def main() -> None:
-    """Run the command line, or say which extra it needs."""
+    """Run the command line, or name the extra that it needs."""
     try:
         from localnorm.commands import app
     except ImportError as problem:

@@ -1,52 +1,28 @@
-"""From a framework's parameters to a spec and back, for every convention alike."""
+"""Convert between a framework's LRN arguments and the parameters of `localnorm.LRNSpec`."""
 
 from __future__ import annotations
 
-import inspect
 import math
 import operator
-from collections.abc import Callable, Mapping
-from typing import Any, Protocol, TypeVar, overload
+from collections.abc import Mapping
+from typing import Any, NamedTuple
 
-from localnorm.conventions import Convention, mean_to_sum, sum_to_mean
+from localnorm.conventions import CONVENTIONS, Convention
 from localnorm.errors import ConversionError, SpecError
-from localnorm.frameworks import CONVENTIONS
 from localnorm.spelling import nearest
 
 _EXAMPLES = (5, 1e-4, 0.75, 1.0)
 
 
-class Spec(Protocol):
-    """What a conversion knows of `localnorm.LRNSpec`, which is built upon this file."""
+class Parameters(NamedTuple):
+    """The fields of `localnorm.LRNSpec`, which is built on this module."""
 
-    def __init__(self, lo: int, hi: int, alpha: float, beta: float, k: float, spatial: int) -> None: ...
-
-    @property
-    def lo(self) -> int:
-        """Elements of the window before its centre."""
-
-    @property
-    def hi(self) -> int:
-        """Elements of the window after its centre."""
-
-    @property
-    def alpha(self) -> float:
-        """Factor of the sum of squares."""
-
-    @property
-    def beta(self) -> float:
-        """The exponent."""
-
-    @property
-    def k(self) -> float:
-        """The constant."""
-
-    @property
-    def spatial(self) -> int:
-        """Spatial axes that the window spans."""
-
-
-S = TypeVar("S", bound=Spec)
+    lo: int
+    hi: int
+    alpha: float
+    beta: float
+    k: float
+    spatial: int = 0
 
 
 def _bounds(least: float, most: float) -> str:
@@ -54,7 +30,7 @@ def _bounds(least: float, most: float) -> str:
 
 
 def whole(name: str, value: object, least: int, most: float = math.inf) -> int:
-    """Return value as an int, or say what is wrong with it."""
+    """Return value as an int from `least` to `most`; raise SpecError if it is none."""
     try:
         if isinstance(value, bool):
             raise TypeError
@@ -70,7 +46,7 @@ def whole(name: str, value: object, least: int, most: float = math.inf) -> int:
 
 
 def real(name: str, value: object, least: float = -math.inf, most: float = math.inf) -> float:
-    """Return value as a finite float from `least` to `most`, or say what is wrong with it."""
+    """Return value as a finite float from `least` to `most`; raise SpecError if it is none."""
     try:
         if isinstance(value, (bool, str, bytes)):
             raise TypeError
@@ -89,200 +65,173 @@ def real(name: str, value: object, least: float = -math.inf, most: float = math.
     return number
 
 
-def _within_bounds(row: Convention) -> list[tuple[str, float, float]]:
+def _as_typed(value: float) -> float:
+    """Return the number of at most 15 significant digits within one ulp of value, else value."""
+    typed = float(f"{value:.15g}")
+    return typed if abs(typed - value) <= math.ulp(value) else value
+
+
+def mean_to_sum(alpha: float, size: int) -> float:
+    """Divide alpha by the size, so that `sum_to_mean` gives back an alpha of up to 15 digits exactly."""
+    quotient = alpha / size
+    typed = _as_typed(quotient)
+    return typed if sum_to_mean(typed, size) == alpha else quotient
+
+
+def sum_to_mean(alpha: float, size: int) -> float:
+    """Multiply alpha by the size; of the neighbouring floats return the one that divides back."""
+    product = alpha * size
+    neighbours = (_as_typed(product), product, math.nextafter(product, math.inf), math.nextafter(product, 0.0))
+    return next((value for value in neighbours if value / size == alpha), product)
+
+
+def _bounded_roles(row: Convention) -> list[tuple[str, float, float]]:
     """Return name and bounds of window, alpha, beta and k."""
     usual = ((1, math.inf), (0.0, math.inf), (-math.inf, math.inf), (0.0, math.inf))
-    return [(n, *row.bounds.get(n, b)) for n, b in zip(row.arguments, usual, strict=True)]
+    return [(name, *row.bounds.get(name, bounds)) for name, bounds in zip(row.roles, usual, strict=True)]
 
 
 def bind(row: Convention, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> dict[str, Any]:
-    """Return every argument by name, defaults filled in; one without a default must be given."""
-    given = dict(zip(row.order, args, strict=False))
-    for unknown in kwargs.keys() - set(row.order):
+    """Return every argument by name, defaults filled in.
+
+    Raises:
+        ConversionError: an unknown argument, one passed twice, or a required one missing.
+    """
+    names = ", ".join(row.parameters)
+    for unknown in kwargs.keys() - row.parameters.keys():
+        raise ConversionError(f"{row.name} takes {names}, got {unknown}; {nearest(unknown, row.parameters)}")
+    positional = dict(zip(row.parameters, args, strict=False))
+    if len(args) > len(row.parameters) or positional.keys() & kwargs.keys():
         raise ConversionError(
-            f"from_{row.name} takes {', '.join(row.order)}, got {unknown}; {nearest(unknown, row.order)}"
+            f"{row.name} takes each of {names} once, got {args} and {dict(kwargs)}; name the arguments."
         )
-    if len(args) > len(row.order) or given.keys() & kwargs.keys():
-        raise ConversionError(
-            f"from_{row.name} takes each of {', '.join(row.order)} once, "
-            f"got {args} and {dict(kwargs)}; name the arguments."
-        )
-    given = {**row.defaults, **given, **kwargs}
-    examples = {**row.regions[0], **dict(zip(row.arguments, _EXAMPLES, strict=True))}
-    for name in row.order:
-        if name not in given and name in examples:
+    bound = {**row.defaults, **positional, **kwargs}
+    examples = {**row.regions[0], **dict(zip(row.roles, _EXAMPLES, strict=True))}
+    for name in row.parameters:
+        if name not in bound and name in examples:
             raise ConversionError(
-                f"from_{row.name} needs {name}, which has no default there; pass {name}={examples[name]!r}, say."
+                f"{row.name} needs {name}, which has no default there; pass it, e.g. {name}={examples[name]!r}."
             )
-    return given
+    return bound
 
 
-def _plain(value: Any) -> Any:  # noqa: ANN401  whatever the caller gave
-    """Return lists and arrays as tuples, so that they can be compared."""
+def _comparable(value: Any) -> Any:  # noqa: ANN401  any argument
+    """Return lists and arrays as tuples."""
     value = value.tolist() if hasattr(value, "tolist") else value
     return tuple(value) if isinstance(value, list) else value
 
 
-def _spatial(row: Convention, given: Mapping[str, Any]) -> int:
-    """Return the number of spatial axes that the arguments name, 0 for across channels."""
+def _spatial(row: Convention, bound: Mapping[str, Any]) -> int:
+    """Return the number of spatial axes that the arguments select, 0 for across channels."""
     for spatial, region in row.regions.items():
-        if all(_plain(given[name]) == value for name, value in region.items()):
+        if all(_comparable(bound[name]) == value for name, value in region.items()):
             return spatial
     names = list(dict.fromkeys(name for region in row.regions.values() for name in region))
     choices = " or ".join(", ".join(f"{n}={v!r}" for n, v in region.items()) for region in row.regions.values())
-    got = ", ".join(f"{name}={given[name]!r}" for name in names)
+    got = ", ".join(f"{name}={bound[name]!r}" for name in names)
     raise SpecError(f"{row.name} takes {choices}, got {got}; pass one of these.")
 
 
-def divisor(row: Convention, given: Mapping[str, Any], spatial: int) -> int:
-    """Return what a framework divides alpha by, 1 where it takes alpha as it is."""
-    divides = row.mean
+def divisor(row: Convention, bound: Mapping[str, Any], spatial: int) -> int:
+    """Return what the framework divides alpha by, 1 if it takes alpha as it is."""
+    divides = row.divides
     if isinstance(divides, str):
-        divides = given[divides]
+        divides = bound[divides]
         if divides not in (True, False):
-            raise SpecError(f"{row.mean} must be True or False, got {divides!r}; pass one of these.")
-    return int(given[row.arguments[0]]) ** max(spatial, 1) if divides else 1
+            raise SpecError(f"{row.divides} must be True or False, got {divides!r}; pass one of these.")
+    return int(bound[row.roles[0]]) ** max(spatial, 1) if divides else 1
 
 
-def read(kind: type[S], row: Convention, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> S:
-    """Return the spec that a framework's parameters mean."""
-    given = bind(row, args, kwargs)
-    spatial = _spatial(row, given)
-    (name, least, most), *others = _within_bounds(row)
-    size = whole(name, given[name], int(least), most)
+def from_arguments(row: Convention, bound: Mapping[str, Any]) -> Parameters:
+    """Return what a framework means by its arguments, all of which are there (see `bind`).
+
+    Raises:
+        SpecError: an argument that the framework or the definition does not allow.
+    """
+    spatial = _spatial(row, bound)
+    (name, least, most), *others = _bounded_roles(row)
+    size = whole(name, bound[name], int(least), most)
     if row.rule.odd and size % 2 == 0:
         reason = f" since {row.even}" if row.even else ""
         raise SpecError(f"{name} must be odd in {row.name}{reason}, got {size}; use {size + 1}.")
-    alpha, beta, k = (real(name, given[name], least, most) for name, least, most in others)
-    return kind(*row.rule.window(size), mean_to_sum(alpha, divisor(row, given, spatial)), beta, k, spatial)
+    alpha, beta, k = (real(name, bound[name], least, most) for name, least, most in others)
+    return Parameters(*row.rule.window(size), mean_to_sum(alpha, divisor(row, bound, spatial)), beta, k, spatial)
 
 
-def _values(spec: Spec, row: Convention) -> dict[str, Any] | None:
-    """Return all arguments of one framework, in bounds or not, or None where it lacks the window."""
+def _arguments(spec: Parameters, row: Convention) -> dict[str, Any] | None:
+    """Return all arguments of one framework, in bounds or not; None if it lacks the window."""
     size = row.rule.size(spec.lo, spec.hi)
     if size is None or spec.spatial not in row.regions:
         return None
-    alpha = sum_to_mean(spec.alpha, divisor(row, {**row.defaults, row.arguments[0]: size}, spec.spatial))
-    values = dict(zip(row.arguments, (size, alpha, spec.beta, spec.k), strict=True))
-    return {**values, **row.regions[spec.spatial]}
+    alpha = sum_to_mean(spec.alpha, divisor(row, {**row.defaults, row.roles[0]: size}, spec.spatial))
+    return {**dict(zip(row.roles, (size, alpha, spec.beta, spec.k), strict=True)), **row.regions[spec.spatial]}
 
 
 def _out_of_bounds(row: Convention, values: Mapping[str, Any]) -> str | None:
-    """Return what is wrong with the first value out of bounds, and the nearest that is right."""
-    for name, least, most in _within_bounds(row):
+    """Return what is wrong with the first value out of bounds, and the nearest value that is right."""
+    window = row.roles[0]
+    for name, least, most in _bounded_roles(row):
         value = values[name]
-        if not least <= value <= most or value == math.inf:
-            if name == row.arguments[0]:
-                return (
-                    f"{row.name} takes {name} {_bounds(least, most)}, this spec needs {value}; "
-                    f"use a {'narrower' if value > most else 'wider'} window or another framework"
-                )
-            if value == math.inf:
-                size = values[row.arguments[0]]
-                return (
-                    f"{row.name} multiplies {name} by {size}, which leaves float64; "
-                    "lower it or use another framework"
-                )
-            nearest = f"raise it to {least:g}" if value < least else f"lower it to {most:g}"
-            of = "of " if most == math.inf else ""
+        if least <= value <= most and value != math.inf:
+            continue
+        if name == window:
             return (
-                f"{row.name} takes {name} {of}{_bounds(least, most)}, this spec has {value:g}; "
-                f"{nearest} or use another framework"
+                f"{row.name} takes {name} {_bounds(least, most)}, this spec needs {value}; "
+                f"use a {'narrower' if value > most else 'wider'} window or another framework"
             )
+        if value == math.inf:
+            return (
+                f"{row.name} multiplies {name} by {values[window]}, which overflows float64; "
+                "lower it or use another framework"
+            )
+        limit = f"raise it to {least:g}" if value < least else f"lower it to {most:g}"
+        return (
+            f"{row.name} takes {name} {'of ' if most == math.inf else ''}{_bounds(least, most)}, "
+            f"this spec has {value:g}; {limit} or use another framework"
+        )
     return None
 
 
-def able(spec: Spec) -> list[str]:
+def _able(spec: Parameters) -> list[str]:
     """Return the frameworks that can express a spec exactly."""
-    candidates = {row.name: (row, _values(spec, row)) for row in CONVENTIONS.values()}
+    candidates = {row.name: (row, _arguments(spec, row)) for row in CONVENTIONS.values()}
     return [name for name, (row, values) in candidates.items() if values and not _out_of_bounds(row, values)]
 
 
-def arguments(spec: Spec, row: Convention) -> dict[str, Any]:
-    """Return the spec in the parameters of one framework, or say why it can't be expressed.
+def to_arguments(spec: Parameters, row: Convention) -> dict[str, Any]:
+    """Return a spec as the arguments of one framework.
 
-    An argument that says what the window spans appears where it is not the framework's default.
+    An argument that selects the window appears only if it is not the framework's default.
+
+    Raises:
+        ConversionError: the framework can't express the spec; the message names those that can.
     """
-    values = _values(spec, row)
+    values = _arguments(spec, row)
     if values is None:
-        raise ConversionError(_impossible(spec, row))
+        raise ConversionError(_no_such_window(spec, row))
     problem = _out_of_bounds(row, values)
     if problem:
-        others = ", ".join(able(spec))
+        others = ", ".join(_able(spec))
         raise ConversionError(f"{problem}{f' such as {others}' if others else ''}.")
     region = row.regions[spec.spatial]
-    unneeded = {name for name, value in region.items() if row.defaults.get(name) == value}
-    return {name: values[name] for name in row.order if name in values and name not in unneeded}
+    implied = {name for name, value in region.items() if row.parameters[name] == value}
+    return {name: values[name] for name in row.parameters if name in values and name not in implied}
 
 
-def _impossible(spec: Spec, row: Convention) -> str:
-    """Return why a framework lacks the window of a spec, and who has it."""
-    others = able(spec)
+def _no_such_window(spec: Parameters, row: Convention) -> str:
+    """Return why a framework lacks the window of a spec, and which others have it."""
+    others = _able(spec)
     elsewhere = f"It can be expressed in {', '.join(others)}" if others else ""
     if spec.spatial not in row.regions:
         axes = "axis" if spec.spatial == 1 else "axes"
         what = f"a window within a channel over {spec.spatial} spatial {axes}" if spec.spatial else "channels"
-        knows = "".join(f", or within a channel over {d}" for d in row.within)
-        return f"{row.name} can't express {what}: its window lies across channels{knows}. " + (
+        within = "".join(f", or within a channel over {d}" for d in row.within)
+        return f"{row.name} can't express {what}: its window lies across channels{within}. " + (
             f"{elsewhere}." if others else "No framework listed can; normalize over fewer axes."
         )
     where = "everywhere" if not spec.spatial else "wherever such a region can"
     return (
-        f"{row.name} can't express the window [c-{spec.lo}, c+{spec.hi}]: {row.rule.reads}. "
+        f"{row.name} can't express the window [c-{spec.lo}, c+{spec.hi}]: {row.rule.text}. "
         + (f"{elsewhere}; " if others else "")
         + f"a symmetric window such as [c-{spec.hi}, c+{spec.hi}] can be expressed {where}."
     )
-
-
-class From:
-    """The constructor ``LRNSpec.from_<name>`` of one row of the table of conventions."""
-
-    def __init__(self, name: str) -> None:
-        self.row = CONVENTIONS[name]
-
-    def __get__(self, spec: S | None, owner: type[S]) -> Callable[..., S]:
-        """Return the constructor for the class that holds it."""
-        row = self.row
-
-        def from_convention(*args: object, **kwargs: object) -> S:
-            return read(owner, row, args, kwargs)
-
-        kind, empty = inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.empty
-        signature = [inspect.Parameter(n, kind, default=row.defaults.get(n, empty)) for n in row.order]
-        from_convention.__signature__ = inspect.Signature(signature)  # type: ignore[attr-defined]
-        from_convention.__name__ = f"from_{row.name}"
-        from_convention.__doc__ = (
-            f"Build a spec from the parameters of {row.name}: {row.rule.reads}; alpha is {row.alpha_rule}.\n\n"
-            + (f"Note: {row.note}.\n\n" if row.note else "")
-            + f"Source: {row.source}."
-        )
-        return from_convention
-
-
-class To:
-    """The method ``LRNSpec.to_<name>`` of one row of the table of conventions."""
-
-    def __init__(self, name: str) -> None:
-        self.row = row = CONVENTIONS[name]
-        self.__name__ = f"to_{name}"
-        self.__doc__ = (
-            f"Return the keyword arguments of {name}: {', '.join(row.order)}.\n\n"
-            f"Raises ConversionError where {name} can't express the spec. Source: {row.source}."
-        )
-
-    @overload
-    def __get__(self, spec: None, owner: type) -> To: ...
-
-    @overload
-    def __get__(self, spec: Spec, owner: type) -> Callable[[], dict[str, Any]]: ...
-
-    def __get__(self, spec: Spec | None, owner: type) -> To | Callable[[], dict[str, Any]]:
-        """Return the method of a spec, or this where it is asked for on the class."""
-        if spec is None:
-            return self
-
-        def to_convention() -> dict[str, Any]:
-            return arguments(spec, self.row)
-
-        to_convention.__name__, to_convention.__doc__ = self.__name__, self.__doc__
-        return to_convention

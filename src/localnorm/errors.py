@@ -1,27 +1,27 @@
-"""Every error that localnorm raises on purpose.
+"""Exceptions raised by localnorm.
 
-Each one is also a built-in error, so code that knows nothing of localnorm can catch it:
+Each is also a built-in exception, so that code without localnorm's names can catch it:
 
     LocalnormError
     ├── SpecError (ValueError)               a hyperparameter that defines no LRN
-    ├── ConversionError (ValueError)         a framework can't express this LRN, or is not known
+    ├── ConversionError (ValueError)         a framework is unknown or can't express this LRN
     ├── AxisError (ValueError, IndexError)   no such axis
     ├── DTypeError (TypeError)               integers, booleans, complex and quantized numbers
     ├── LayoutError (TypeError)              sparse, nested and MKL-DNN tensors
     ├── DeviceError (ValueError)             tensors on different devices
-    ├── DerivativeError (ValueError)         a derivative that can't be had this way
+    ├── DerivativeError (ValueError)         a derivative that can't be computed this way
     ├── InplaceError (ValueError)            an input that may not be overwritten
     ├── OutputError (ValueError)             an array that can't take the result
     ├── LearnableError (ValueError)          a value that can't be learned
-    ├── ModelError (ValueError)              a model whose layers can't be swapped, or that fits no task
-    ├── BackendError (ValueError)            a backend of Keras that has no door
+    ├── ModelError (ValueError)              a model whose layers can't be replaced, or that fits no task
+    ├── BackendError (ValueError)            an unsupported Keras backend
     ├── MissingExtraError (ImportError)      an optional dependency is not installed
     └── LabError (ValueError)                a study that can't be run or read
         ├── UnknownNameError                 no norm, model or task of that name
         ├── StudyConflictError               the folder holds another study
         ├── RecordError                      a record is damaged or of another version
         ├── FolderError                      a study's folder can't be written to
-        └── DataError                        data of the user's that can't be read
+        └── DataError                        user data that can't be read
 
 A message states the rule, the value received and what to do next.
 """
@@ -38,7 +38,7 @@ class SpecError(LocalnormError, ValueError):
 
 
 class ConversionError(LocalnormError, ValueError):
-    """The target framework can't express this normalization, or the framework is not known."""
+    """A framework that is unknown or can't express this normalization."""
 
 
 class AxisError(LocalnormError, ValueError, IndexError):
@@ -50,7 +50,7 @@ class DTypeError(LocalnormError, TypeError):
 
 
 class LayoutError(LocalnormError, TypeError):
-    """An input whose elements do not lie in memory one by one, at strides."""
+    """An input that is not a strided dense array."""
 
 
 class DeviceError(LocalnormError, ValueError):
@@ -58,7 +58,7 @@ class DeviceError(LocalnormError, ValueError):
 
 
 class DerivativeError(LocalnormError, ValueError):
-    """A derivative that can't be had this way."""
+    """A derivative that can't be computed this way."""
 
 
 class InplaceError(LocalnormError, ValueError):
@@ -74,11 +74,11 @@ class LearnableError(LocalnormError, ValueError):
 
 
 class ModelError(LocalnormError, ValueError):
-    """A model whose layers can't be swapped, or that can't learn the task it is given."""
+    """A model whose layers can't be replaced, or that does not fit a task."""
 
 
 class BackendError(LocalnormError, ValueError):
-    """A backend of Keras that has no door."""
+    """An unsupported Keras backend."""
 
 
 class MissingExtraError(LocalnormError, ImportError):
@@ -102,8 +102,8 @@ class RecordError(LabError):
 
 
 class FolderError(LabError):
-    """A study's folder that can't be written to: the disk is full, or it is read-only."""
+    """A study's folder that can't be written to, e.g. because the disk is full."""
 
 
 class DataError(LabError):
-    """Data of the user's that is missing, damaged or not what its description says."""
+    """User data that is missing, damaged or not as described."""

@@ -1,7 +1,7 @@
-"""Which of k, alpha and beta are learned: the same names and the same errors behind every door.
+"""Validate the `learnable` and `num_channels` arguments of every framework API.
 
-A learned value is ``initial * exp(p)`` with the parameter p starting at 0: always positive, and at the start
-exactly the value given, which no logarithm of it would give back.
+A learned value is ``initial * exp(p)`` with the parameter p starting at 0: always positive, and exactly the
+initial value at the start, which ``exp(log(initial))`` would not be.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ def learnable_names(learnable: bool | str | Iterable[str], spec: LRNSpec) -> tup
         spec: the initial values.
 
     Raises:
-        LearnableError: a name that is none of k, alpha, beta; or a value to learn that is not positive.
+        LearnableError: an unknown name, or an initial value that is not positive.
 
     Example:
         >>> learnable_names({"beta", "alpha"}, LRNSpec.from_paper())
@@ -32,39 +32,39 @@ def learnable_names(learnable: bool | str | Iterable[str], spec: LRNSpec) -> tup
     """
     checked_spec(spec)
     if isinstance(learnable, bool):
-        asked = set(NAMES if learnable else ())
+        names = set(NAMES if learnable else ())
     elif isinstance(learnable, str):
-        asked = {learnable}
+        names = {learnable}
     else:
         try:
-            asked = set(learnable)
+            names = set(learnable)
         except TypeError:
             raise LearnableError(
                 f"learnable must be True, False or names out of {', '.join(NAMES)}, got {learnable!r}; "
-                'pass True, or {"alpha", "beta"}, say.'
+                'pass True or {"alpha", "beta"}, for example.'
             ) from None
-    unknown = sorted(map(repr, asked.difference(NAMES)))
+    unknown = sorted(map(repr, names.difference(NAMES)))
     if unknown:
         raise LearnableError(
             f"learnable must name values out of {', '.join(NAMES)}, got {', '.join(unknown)}; check the spelling."
         )
     for name in NAMES:
-        if name in asked and not getattr(spec, name) > 0:
+        if name in names and not getattr(spec, name) > 0:
             raise LearnableError(
                 f"{name} must be positive to be learned, because it is learned as a factor of its initial value, "
                 f"got {getattr(spec, name)}; start at a small positive number, or leave it out of learnable."
             )
-    return tuple(name for name in NAMES if name in asked)
+    return tuple(name for name in NAMES if name in names)
 
 
 def checked_count(count: object) -> int:
-    """Return a number of channels as an int, or say that it is none."""
+    """Return a number of channels as an int; raise LearnableError if it is none."""
     try:
-        whole = operator.index(count)  # type: ignore[arg-type]
+        number = operator.index(count)  # type: ignore[arg-type]
     except TypeError:
-        whole = 0
-    if whole < 1 or isinstance(count, bool):
+        number = 0
+    if number < 1 or isinstance(count, bool):
         raise LearnableError(
-            f"num_channels must be a whole number of at least 1, got {count!r}; pass num_channels=32, say."
+            f"num_channels must be a whole number of at least 1, got {count!r}; pass num_channels=32, for example."
         )
-    return whole
+    return number

@@ -1,4 +1,4 @@
-"""The NumPy door."""
+"""Local response normalization of NumPy arrays."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from localnorm.spec import LRNSpec
 
 _DTYPES = ("float16", "bfloat16", "float32", "float64")
 
-# Elements of a block: 1 MiB in float64, so that the passes over it find it in cache.
+# Elements of a block: 1 MiB in float64, so that it stays in cache between passes.
 _ELEMENTS = 2**17
 
 
@@ -31,31 +31,31 @@ def _window_sum(q: NDArray[Any], lo: int, hi: int, axes: Sequence[int]) -> NDArr
 _OPERATIONS = Operations(
     where=np.where,
     total=np.sum,
-    either=lambda condition, then, otherwise: then() if condition else otherwise(),
+    cond=lambda condition, then, otherwise: then() if condition else otherwise(),
     sqrt=np.sqrt,
     log=np.log,
-    power=lambda s, exponent, ordinary: np.power(s, exponent),  # noqa: ARG005
-    cheap_sum=_window_sum,
-    costly_sum=_window_sum,
+    power=lambda s, exponent, positive_finite: np.power(s, exponent),  # noqa: ARG005
+    window_sum=_window_sum,
+    window_sum_once=_window_sum,
 )
 
 
 def local_response_norm(
     x: ArrayLike, spec: LRNSpec, axis: int = 1, out: NDArray[Any] | None = None
 ) -> NDArray[Any]:
-    """Divide each activation by its neighbours.
+    """Normalize each activation by the sum of squares of its neighbours.
 
     ``y_c = x_c / (k + alpha * sum_{j in W(c)} x_j^2)^beta``, where the window ``W(c)`` and alpha are those of
     the spec: across channels, or within each channel over the last ``spec.spatial`` axes other than `axis`.
 
-    A compiled kernel does it, in float32 (in float64 for float64), on as many threads as there are cores, or as
-    OMP_NUM_THREADS says. Where its arithmetic is not enough (a square that overflows or vanishes, a NaN, an
-    infinity, a window over two axes or more) plain operations in float64 take its place: slower, and right. The
-    result is rounded once and errs by less than 8 machine epsilons.
+    A compiled kernel computes in float32 (float64 for float64 input) on as many threads as OMP_NUM_THREADS says,
+    by default one per core. NumPy operations in float64, which are slower, replace it if squares overflow or
+    underflow, for NaN and infinity, and for windows over two axes or more. The result is rounded once; its
+    relative error is below 8 machine epsilons.
 
     Args:
-        x: float16, bfloat16 (that of ml_dtypes), float32 or float64, of rank 1 or more, with any strides; or
-            what NumPy makes such an array of.
+        x: float16, bfloat16 (that of ml_dtypes), float32 or float64, of rank 1 or more, with any strides, or
+            anything that `numpy.asarray` converts to such an array.
         spec: the normalization.
         axis: the channel axis; default 1, as in `localnorm.reference`.
         out: where to write the result: an array of the shape and dtype of `x`, which may be `x` itself. By
@@ -77,7 +77,7 @@ def local_response_norm(
         array([[0.6, 0.8, 0. ]], dtype=float32)
     """
     if isinstance(x, np.ma.MaskedArray):
-        raise DTypeError("x must not be masked, since a window has no word for what is missing; pass x.filled(0).")
+        raise DTypeError("x must not be a masked array: LRN is undefined for missing values; pass x.filled(0).")
     array = np.asarray(x)
     if array.dtype.name not in _DTYPES:
         raise DTypeError(
@@ -88,15 +88,15 @@ def local_response_norm(
     out = np.empty_like(array, subok=False) if out is None else _checked_out(out, array)
     if out is not array and np.may_share_memory(out, array):
         array = array.copy()
-    for x_part, out_part, part_axes in _left_by_kernel(array, out, spec, axes):
-        _plainly(x_part, out_part, spec, part_axes)
+    for x_part, out_part, part_axes in _skipped_by_kernel(array, out, spec, axes):
+        _fallback(x_part, out_part, spec, part_axes)
     return out
 
 
-def _left_by_kernel(
+def _skipped_by_kernel(
     x: NDArray[Any], out: NDArray[Any], spec: LRNSpec, axes: tuple[int, ...]
 ) -> Iterator[tuple[NDArray[Any], NDArray[Any], tuple[int, ...]]]:
-    """Run the compiled kernel where it can; yield the parts that are left, with the axes of their windows."""
+    """Run the compiled kernel; yield the parts that it skipped, with the axes of their windows."""
     cpu = cpu_kernel() if x.size and len(axes) == 1 and _in_elements(x) and _in_elements(out) else None
     constants = cpu and cpu.of_spec(spec, min(spec.size, x.shape[axes[0]]), x.dtype.name)
     if cpu is None or constants is None:
@@ -108,13 +108,13 @@ def _left_by_kernel(
     window = (spec.lo, spec.hi)
     done = cpu.run_pass("forward", x.shape, axes[0], x.dtype.name, window, arrays, constants, cpu.own_threads())
     if done.left:
-        seen = [_as_laid_out(a, done.layout, i) for i, a in enumerate((x, out))]
+        views = [_as_laid_out(a, done.layout, i) for i, a in enumerate((x, out))]
         for index in done.left:
-            yield seen[0][index], seen[1][index], (0,)
+            yield views[0][index], views[1][index], (0,)
 
 
 def _in_elements(x: NDArray[Any]) -> bool:
-    """Whether the memory can be seen as whole numbers of this machine's own format."""
+    """Whether the array is aligned, in native byte order, and its strides are multiples of the item size."""
     return x.dtype.isnative and x.flags.aligned and not any(stride % x.itemsize for stride in x.strides)
 
 
@@ -124,10 +124,10 @@ def _as_laid_out(x: NDArray[Any], layout: Layout, array: int) -> NDArray[Any]:
     return as_strided(x, (*layout.outer, layout.channels, layout.positions), [s * x.itemsize for s in steps])
 
 
-def _plainly(x: NDArray[Any], out: NDArray[Any], spec: LRNSpec, axes: tuple[int, ...]) -> None:
-    """Write the result of plain operations in float64, which are right for every x."""
+def _fallback(x: NDArray[Any], out: NDArray[Any], spec: LRNSpec, axes: tuple[int, ...]) -> None:
+    """Write the result of NumPy operations in float64, which are accurate for every x."""
     arithmetic = Arithmetic(_OPERATIONS, spec, axes, "float64", x.dtype.name)
-    # Infinities and NaNs are answers here, and half precision may have none better.
+    # Infinities and NaNs are valid results here.
     with np.errstate(all="ignore"):
         for index in _blocks(x, axes):
             out[index] = arithmetic.forward(x[index].astype(np.float64), {})
@@ -147,7 +147,7 @@ def _checked_out(out: object, x: NDArray[Any]) -> NDArray[Any]:
 
 
 def _blocks(x: NDArray[Any], axes: tuple[int, ...]) -> Iterator[tuple[slice, ...]]:
-    """Yield the index of each block: everything along the window's axes, a part of the others."""
+    """Yield the index of each block: whole along the window's axes, a part of the other axes."""
     index = [slice(None)] * x.ndim
     others = (a for a in range(x.ndim) if a not in axes and x.shape[a] > 1)
     axis = max(others, key=lambda a: abs(x.strides[a]), default=None)
@@ -161,5 +161,5 @@ def _blocks(x: NDArray[Any], axes: tuple[int, ...]) -> Iterator[tuple[slice, ...
 
 
 def _inside(outer: list[slice], inner: tuple[slice, ...]) -> tuple[slice, ...]:
-    """Return the index of a block within a block; the inner one leaves the axis that the outer one cut whole."""
+    """Return the index of a block in a block; the inner index is whole along the axis that the outer one cuts."""
     return tuple(o if i == slice(None) else i for o, i in zip(outer, inner, strict=True))

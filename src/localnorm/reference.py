@@ -1,14 +1,14 @@
-"""The truth: LRN and its gradients in float64 NumPy, written to be read, not to be fast.
+"""Reference implementation of LRN and its gradients in float64 NumPy: simple and accurate, not fast.
 
     y_c = x_c * s_c^-beta        s_c = k + alpha * sum_{j in W(c)} x_j^2        W(c) = [c - lo, c + hi]
 
-Within a channel, c and j are positions and the window a box of them. Every window is laid out and summed on its
-own; nothing is carried over from its neighbour, so a spike reaches only what has it in its window. Squares are
-taken of ``x_j / m_c``, where ``m_c`` is a power of two near the square root of the largest term of ``s_c``
-(dividing by it rounds nothing), so they neither overflow nor vanish: ``s_c = m_c^2 * t_c``.
+Within a channel, c and j are positions and the window is a box of them. Every window is summed separately, so a
+large value affects only the outputs whose window holds it. Squares are taken of ``x_j / m_c``, where ``m_c`` is a
+power of two near the square root of the largest term of ``s_c`` (dividing by it is exact), so they neither
+overflow nor underflow: ``s_c = m_c^2 * t_c``.
 
-Inputs and results are float64. In between stands the widest float of the platform, where that is wider, so that
-the truth is good to the last digit and what a door is measured against errs less than the door.
+Inputs and results are float64. The arithmetic uses the platform's widest float, so that the reference is more
+accurate than the APIs that are compared with it.
 """
 
 from __future__ import annotations
@@ -36,10 +36,10 @@ class Gradients(NamedTuple):
 
 
 class _Parts(NamedTuple):
-    """What forward and gradient share, with the axes of the window, C in short, last."""
+    """Intermediate values of the forward pass and the gradients, with the axes of the window (C) last."""
 
     x: Wide  # (..., C)
-    ratios: Wide  # (..., C, elements of a window): x_j / m_c for j in W(c), 0 beyond the borders
+    ratios: Wide  # (..., C, elements of a window): x_j / m_c for j in W(c), 0 outside the borders
     m: Wide  # (..., C)
     squares: Wide  # (..., C): sum of the squared ratios
     t: Wide  # (..., C): s_c / m_c^2
@@ -134,7 +134,7 @@ def gradients(x: ArrayLike, grad_output: ArrayLike, spec: LRNSpec, axis: int = 1
             through[_box(offsets, extents)] += terms[..., element]
         through = through[_box((spec.lo,) * len(axes), extents)]
         grad_x = grad * m**-spec.beta * scale * m**-spec.beta
-        if spec.alpha:  # else squares may have overflowed, and count for nothing
+        if spec.alpha:  # else the squares, which may have overflowed, have no effect
             grad_x = grad_x - 2 * spec.alpha * spec.beta * through
         y = wide * m**-spec.beta * scale * m**-spec.beta
         log_s = np.log(t) + 2 * np.log(m)

@@ -1,11 +1,15 @@
-"""LRNSpec: the definition of LRN as a value."""
+"""LRNSpec: the parameters that define one local response normalization."""
 
 from __future__ import annotations
 
+import inspect
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any, ClassVar
 
-from localnorm.conversion import From, To, real, whole
+from localnorm.conventions import CONVENTIONS, Convention, find_convention
+from localnorm.conversion import Parameters, bind, from_arguments, real, to_arguments, whole
 from localnorm.errors import SpecError
 
 
@@ -15,20 +19,20 @@ class LRNSpec:
 
     The window ``W(c)`` is ``[c - lo, c + hi]`` cut at the borders, and alpha multiplies the sum of
     squares; it is divided by nothing. Across channels (``spatial=0``, the usual LRN) c counts channels. Within
-    a channel (``spatial=2``, say) the window is a box that reaches as far along each of the last `spatial`
+    a channel (e.g. ``spatial=2``) the window is a box that reaches as far along each of the last `spatial`
     axes other than the channel axis, and each channel is normalized by itself.
 
-    Every framework's own parameters are a constructor ``from_<framework>`` and a method ``to_<framework>``, for
-    each row of `localnorm.frameworks`. A round trip through them is exact for every alpha of up to 15 significant
-    digits; a longer one may come back changed by one unit in its last place where alpha is divided, because no
-    float may exist that divides to it.
+    `from_framework` and `to_framework` convert from and to the parameters of every framework in
+    `localnorm.conventions`. Each also has the short forms ``from_<name>`` and ``to_<name>``, e.g. ``from_caffe``.
+    A round trip is exact for every alpha of up to 15 significant digits; a longer one may change by one unit in
+    its last place if the framework divides alpha, because no float may exist that divides to it.
 
     Args:
         lo: channels below c in the window, at least 0.
         hi: channels above c in the window, at least 0.
         alpha: factor of the sum of squares, finite, at least 0.
         beta: the exponent, finite.
-        k: the constant, finite, at least 0, and more than 0 where alpha is 0.
+        k: the constant, finite, at least 0, and more than 0 if alpha is 0.
         spatial: spatial axes that the window spans in place of the channel axis, at least 0; default 0.
 
     Raises:
@@ -62,7 +66,7 @@ class LRNSpec:
             "spatial": whole("spatial", self.spatial, 0),
         }
         if checked["alpha"] == 0 and checked["k"] == 0:
-            raise SpecError("k must be more than 0 where alpha is 0, got k=0: the output would be 0/0; pass k=1.")
+            raise SpecError("k must be more than 0 if alpha is 0, got k=0: the output would be 0/0; pass k=1.")
         for name, value in checked.items():
             object.__setattr__(self, name, value)
 
@@ -77,55 +81,88 @@ class LRNSpec:
         return math.prod([self.size] * max(self.spatial, 1))
 
     def __repr__(self) -> str:
-        """Return the constructor call; `spatial` appears where it is not 0."""
+        """Return the constructor call; `spatial` appears if it is not 0."""
         shown = f"lo={self.lo}, hi={self.hi}, alpha={self.alpha}, beta={self.beta}, k={self.k}"
         return f"LRNSpec({shown}{f', spatial={self.spatial}' if self.spatial else ''})"
 
-    from_paper = From("paper")
-    to_paper = To("paper")
-    from_torch = From("torch")
-    to_torch = To("torch")
-    from_tensorflow = From("tensorflow")
-    to_tensorflow = To("tensorflow")
-    from_caffe = From("caffe")
-    to_caffe = To("caffe")
-    from_onnx = From("onnx")
-    to_onnx = To("onnx")
-    from_cudnn = From("cudnn")
-    to_cudnn = To("cudnn")
-    from_cuda_convnet2 = From("cuda_convnet2")
-    to_cuda_convnet2 = To("cuda_convnet2")
-    from_tflite = From("tflite")
-    to_tflite = To("tflite")
-    from_torch_cross_map = From("torch_cross_map")
-    to_torch_cross_map = To("torch_cross_map")
-    from_onnxruntime = From("onnxruntime")
-    to_onnxruntime = To("onnxruntime")
-    from_onednn = From("onednn")
-    to_onednn = To("onednn")
-    from_openvino = From("openvino")
-    to_openvino = To("openvino")
-    from_mxnet = From("mxnet")
-    to_mxnet = To("mxnet")
-    from_paddle_fluid = From("paddle_fluid")
-    to_paddle_fluid = To("paddle_fluid")
-    from_paddle = From("paddle")
-    to_paddle = To("paddle")
-    from_coreml = From("coreml")
-    to_coreml = To("coreml")
-    from_ncnn = From("ncnn")
-    to_ncnn = To("ncnn")
-    from_opencv = From("opencv")
-    to_opencv = To("opencv")
-    from_tensorrt = From("tensorrt")
-    to_tensorrt = To("tensorrt")
-    from_lasagne = From("lasagne")
-    to_lasagne = To("lasagne")
-    from_torch7 = From("torch7")
-    to_torch7 = To("torch7")
-    from_matconvnet = From("matconvnet")
-    to_matconvnet = To("matconvnet")
-    from_miopen = From("miopen")
-    to_miopen = To("miopen")
-    from_chainer = From("chainer")
-    to_chainer = To("chainer")
+    @classmethod
+    def from_framework(cls, framework: str, /, *args: Any, **arguments: Any) -> LRNSpec:  # noqa: ANN401
+        """Build the spec that a framework means by its arguments.
+
+        Args:
+            framework: a name in `localnorm.conventions.CONVENTIONS`, or an alias such as ``tf``.
+            *args: the framework's arguments in its own order.
+            **arguments: the framework's arguments under its own names; missing ones have its defaults.
+
+        Raises:
+            ConversionError: an unknown framework or argument, or a required argument missing (a ValueError).
+            SpecError: an argument that the framework or the definition does not allow (a ValueError).
+
+        Example:
+            >>> LRNSpec.from_framework("caffe", local_size=5, alpha=1e-4)
+            LRNSpec(lo=2, hi=2, alpha=2e-05, beta=0.75, k=1.0)
+        """
+        row = find_convention(framework)
+        return cls(*from_arguments(row, bind(row, args, arguments)))
+
+    def to_framework(self, framework: str, /) -> dict[str, Any]:
+        """Return the keyword arguments with which a framework computes this spec.
+
+        Args:
+            framework: a name in `localnorm.conventions.CONVENTIONS`, or an alias such as ``tf``.
+
+        Raises:
+            ConversionError: an unknown framework, or one that can't express this spec (a ValueError). The
+                message names the frameworks that can.
+
+        Example:
+            >>> LRNSpec(lo=2, hi=2, alpha=2e-5, beta=0.75, k=1.0).to_framework("tensorflow")
+            {'depth_radius': 2, 'bias': 1.0, 'alpha': 2e-05, 'beta': 0.75}
+        """
+        spec = Parameters(self.lo, self.hi, self.alpha, self.beta, self.k, self.spatial)
+        return to_arguments(spec, find_convention(framework))
+
+    # Set below for every convention; type checkers know the short forms declared here.
+    from_paper: ClassVar[Callable[..., LRNSpec]]
+    to_paper: ClassVar[Callable[[LRNSpec], dict[str, Any]]]
+    from_torch: ClassVar[Callable[..., LRNSpec]]
+    to_torch: ClassVar[Callable[[LRNSpec], dict[str, Any]]]
+    from_torch_cross_map: ClassVar[Callable[..., LRNSpec]]
+    to_torch_cross_map: ClassVar[Callable[[LRNSpec], dict[str, Any]]]
+    from_tensorflow: ClassVar[Callable[..., LRNSpec]]
+    to_tensorflow: ClassVar[Callable[[LRNSpec], dict[str, Any]]]
+    from_caffe: ClassVar[Callable[..., LRNSpec]]
+    to_caffe: ClassVar[Callable[[LRNSpec], dict[str, Any]]]
+    from_onnx: ClassVar[Callable[..., LRNSpec]]
+    to_onnx: ClassVar[Callable[[LRNSpec], dict[str, Any]]]
+
+
+def _add_short_forms(row: Convention) -> None:
+    """Give LRNSpec ``from_<name>``, with the framework's signature, and ``to_<name>``."""
+
+    def from_name(cls: type[LRNSpec], *args: Any, **arguments: Any) -> LRNSpec:  # noqa: ANN401
+        return cls.from_framework(row.name, *args, **arguments)
+
+    def to_name(self: LRNSpec) -> dict[str, Any]:
+        return self.to_framework(row.name)
+
+    kind = inspect.Parameter.POSITIONAL_OR_KEYWORD
+    parameters = [inspect.Parameter(name, kind, default=value) for name, value in row.parameters.items()]
+    signature = inspect.Signature([inspect.Parameter("cls", kind), *parameters])
+    from_name.__signature__ = signature  # type: ignore[attr-defined]
+    from_name.__name__, to_name.__name__ = f"from_{row.name}", f"to_{row.name}"
+    note = f"Note: {row.note}.\n\n" if row.note else ""
+    from_name.__doc__ = (
+        f"Build a spec from the arguments of {row.name}: {row.rule.text}; alpha is {row.alpha_rule}.\n\n"
+        f"{note}Source: {row.source}."
+    )
+    to_name.__doc__ = (
+        f"Return the keyword arguments of {row.name}: {', '.join(row.parameters)}.\n\n"
+        f"Raises ConversionError if {row.name} can't express the spec. Source: {row.source}."
+    )
+    setattr(LRNSpec, from_name.__name__, classmethod(from_name))
+    setattr(LRNSpec, to_name.__name__, to_name)
+
+
+for _row in CONVENTIONS.values():
+    _add_short_forms(_row)

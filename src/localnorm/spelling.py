@@ -1,4 +1,4 @@
-"""What to do about a name that is not known: the one that was probably meant."""
+"""Suggest the known name that a misspelt one probably means."""
 
 from __future__ import annotations
 
@@ -6,18 +6,18 @@ import difflib
 from collections.abc import Iterable
 
 
-def nearest(given: str, known: Iterable[str]) -> str:
-    """Return the end of an error's message: the known name that comes nearest to the one given.
+def nearest(name: str, known: Iterable[str]) -> str:
+    """Return the end of an error message: a suggestion of the nearest known name.
 
     Args:
-        given: what was received.
-        known: the names that would have done.
+        name: the unknown name.
+        known: the names that are allowed.
 
     Example:
         >>> nearest("alpa", ("alpha", "beta")), nearest("digit", ("digits", "faces")), nearest("x", ("k", "n"))
         ('did you mean alpha?', 'did you mean digits?', 'check the spelling.')
     """
     names = tuple(known)
-    within = [name for name in names if given and given.lower() in name]
-    found = within or difflib.get_close_matches(given.lower(), names, n=1)
-    return f"did you mean {found[0]}?" if found else "check the spelling."
+    containing = [other for other in names if name and name.lower() in other]
+    matches = containing or difflib.get_close_matches(name.lower(), names, n=1)
+    return f"did you mean {matches[0]}?" if matches else "check the spelling."

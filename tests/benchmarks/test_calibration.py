@@ -1,9 +1,9 @@
-"""The calibration: what it counts, of records whose verdicts are known."""
+"""The calibration of the lab: counts of verdicts on made-up records."""
 
 from __future__ import annotations
 
 import pytest
-from benchmarks.calibration import HARM, PLACEBO, harmed, standings, study_of
+from benchmarks.lab.calibration import HARM, PLACEBO, harmed, standings, study_of
 
 from localnorm.lab.records.record import Trial
 from made_records import Ended, Fate, Run, records

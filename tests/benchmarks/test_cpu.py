@@ -1,7 +1,4 @@
-"""The CPU benchmark: it runs, inexact results count for nothing, and tables say what the file holds.
-
-No test here says how long anything takes.
-"""
+"""The CPU benchmark: it runs, ignores inaccurate results, and its tables match the results; no test of speed."""
 
 from __future__ import annotations
 
@@ -11,19 +8,19 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from benchmarks.cpu.__main__ import main
-from benchmarks.cpu.accuracy import worst_error
-from benchmarks.cpu.case import BOTH, Case, Ready, given
-from benchmarks.cpu.contest import Contest
-from benchmarks.cpu.markdown import filled, table
-from benchmarks.cpu.parts import ONE_THREAD, PARTS, Setting
-from benchmarks.cpu.plots import pictures
-from benchmarks.cpu.results import Results, Writer, new_file, newest, ratio, read
-from benchmarks.cpu.rivals import ALL, EAGER, OUR_DOORS, OURS_FRESH
-from benchmarks.cpu.rivals import torch as torch_rivals
-from benchmarks.cpu.tables import ROOT, pages
-from benchmarks.cpu.targets import TARGETS, target_tables
-from benchmarks.rounds import Times
+from benchmarks.speed.cpu.__main__ import main
+from benchmarks.speed.cpu.accuracy import worst_error
+from benchmarks.speed.cpu.baselines import ALL, EAGER, OUR_APIS, OURS_FRESH
+from benchmarks.speed.cpu.baselines import torch as torch_baselines
+from benchmarks.speed.cpu.case import BOTH, Case, Ready, case_data
+from benchmarks.speed.cpu.catalog import ONE_THREAD, PARTS, CpuExtent
+from benchmarks.speed.cpu.comparison import Comparison
+from benchmarks.speed.cpu.markdown import filled, table
+from benchmarks.speed.cpu.plots import charts
+from benchmarks.speed.cpu.results import Results, Writer, new_file, newest, ratio, read
+from benchmarks.speed.cpu.tables import ROOT, faster_and_slower, pages
+from benchmarks.speed.cpu.targets import TARGETS, target_tables
+from benchmarks.speed.rounds import Times
 
 import benchmark_results as made
 from localnorm import reference
@@ -43,7 +40,9 @@ def test_a_smoke_run_measures_every_part_in_this_process(tmp_path: Path):
     found = read(path)
     assert {record["part"] for record in found.records} == set(PARTS) - set(PROCESSES)
     for part in ("forward", "backward"):
-        assert {"localnorm", "torch eager", "copy", "relu"} <= {record["rival"] for record in found.all(part=part)}
+        assert {"localnorm", "torch eager", "copy", "relu"} <= {
+            record["implementation"] for record in found.all(part=part)
+        }
     assert all(len(record["milliseconds"]) == 2 for record in found.records if "milliseconds" in record)
     assert all(record["accurate"] for record in found.records if "accurate" in record)
     assert str(tmp_path) not in path.read_text(encoding="utf-8")
@@ -68,11 +67,11 @@ def test_jobs_run_in_turn_and_each_round_is_kept():
 
 
 @pytest.mark.parametrize("layout", ["NCHW", "NHWC"])
-@pytest.mark.parametrize("rival", OUR_DOORS, ids=lambda rival: rival.name)
-def test_our_apis_are_prepared_as_they_are_meant(rival, layout: str):
+@pytest.mark.parametrize("implementation", OUR_APIS, ids=lambda implementation: implementation.name)
+def test_our_apis_are_prepared_as_they_are_meant(implementation, layout: str):
     case = replace(TINY, layout=layout, dtype="float16", size=3, beta=0.6)
-    numbers = given(case)
-    ready = rival.prepare(case, numbers)
+    numbers = case_data(case)
+    ready = implementation.prepare(case, numbers)
     ready.run()
     wanted = reference.forward(numbers.x.double().numpy(), case.spec)
     # float16 rounds by 2^-11, and the kernel errs by less in float32.
@@ -82,54 +81,54 @@ def test_our_apis_are_prepared_as_they_are_meant(rival, layout: str):
 @pytest.mark.parametrize("measure", ["forward", BOTH])
 def test_an_error_is_in_epsilons(measure: str):
     case = replace(TINY, measure=measure)
-    x, grad = (tensor.double().numpy() for tensor in given(case))
+    x, grad = (tensor.double().numpy() for tensor in case_data(case))
     right = reference.forward(x, case.spec)
     if measure == BOTH:
         right = reference.gradients(x, grad, case.spec).x
-    assert worst_error(case, given(case), right) == 0
+    assert worst_error(case, case_data(case), right) == 0
     wrong = right * (1 + 100 * np.finfo(np.float32).eps)
     # A gradient's error is relative to the magnitudes of its terms, whose difference it is.
-    assert 50 < worst_error(case, given(case), wrong) < 100.01
+    assert 50 < worst_error(case, case_data(case), wrong) < 100.01
 
 
-def _contest(monkeypatch: pytest.MonkeyPatch, factor: float) -> list[dict]:
-    right = torch_rivals.eager(TINY, given(TINY))
-    monkeypatch.setattr(torch_rivals, "eager", lambda *_: Ready(right.run, lambda: right.result() * factor))
-    return list(Contest("part", "name").with_entries([TINY], [EAGER]).run(rounds=1))
+def _comparison(monkeypatch: pytest.MonkeyPatch, factor: float) -> list[dict]:
+    right = torch_baselines.eager(TINY, case_data(TINY))
+    monkeypatch.setattr(torch_baselines, "eager", lambda *_: Ready(right.run, lambda: right.result() * factor))
+    return list(Comparison("part", "name").with_entries([TINY], [EAGER]).run(rounds=1))
 
 
 def test_an_inaccurate_rival_is_timed_and_counts_for_nothing(monkeypatch: pytest.MonkeyPatch):
-    found = _contest(monkeypatch, 1.001)
-    assert found[-1]["rival"] == EAGER.name
+    found = _comparison(monkeypatch, 1.001)
+    assert found[-1]["implementation"] == EAGER.name
     assert not found[-1]["accurate"]
     assert found[-1]["milliseconds"]
-    assert Results(made.FIRST, found).one(rival=EAGER.name) is None
+    assert Results(made.FIRST, found).one(implementation=EAGER.name) is None
 
 
 def test_a_nan_is_inaccurate(monkeypatch: pytest.MonkeyPatch):
-    assert not _contest(monkeypatch, np.nan)[-1]["accurate"]
+    assert not _comparison(monkeypatch, np.nan)[-1]["accurate"]
 
 
 def test_localnorm_has_to_be_exact(monkeypatch: pytest.MonkeyPatch):
     wrong = replace(OURS_FRESH, function="torch.eager")
-    monkeypatch.setattr(torch_rivals, "eager", torch_rivals.relu)
+    monkeypatch.setattr(torch_baselines, "eager", torch_baselines.relu)
     with pytest.raises(SystemExit, match="not exact"):
-        list(Contest("part", "name").with_entries([TINY], [wrong]).run(rounds=1))
+        list(Comparison("part", "name").with_entries([TINY], [wrong]).run(rounds=1))
 
 
 def test_what_cannot_run_is_left_out_with_its_reason(monkeypatch: pytest.MonkeyPatch):
     def refuse(*_: object) -> Ready:
         raise NotImplementedError
 
-    monkeypatch.setattr(torch_rivals, "eager", refuse)
-    found = list(Contest("part", "name").with_entries([TINY], [EAGER]).run(rounds=1))
+    monkeypatch.setattr(torch_baselines, "eager", refuse)
+    found = list(Comparison("part", "name").with_entries([TINY], [EAGER]).run(rounds=1))
     assert found[-1]["left_out"] == "NotImplementedError"
 
 
 def test_names_are_distinct_and_the_targets_are_about_what_is_measured():
-    assert len({rival.name for rival in ALL}) == len(ALL)
-    assert {"x".join(map(str, shape)) for shape in Setting(1, 1).main} == set(made.MAIN)
-    assert "x".join(map(str, Setting(1, 1).others[-1])) == made.SMALLEST
+    assert len({implementation.name for implementation in ALL}) == len(ALL)
+    assert {"x".join(map(str, shape)) for shape in CpuExtent(1, 1).main} == set(made.MAIN)
+    assert "x".join(map(str, CpuExtent(1, 1).others[-1])) == made.SMALLEST
 
 
 def test_a_file_is_named_after_machine_and_day_and_never_written_over(tmp_path: Path):
@@ -146,8 +145,8 @@ def test_another_commit_is_refused(tmp_path: Path):
     path = made.write(tmp_path / "results.jsonl", [])
     with pytest.raises(SystemExit, match="commit"):
         Writer(path, {**made.FIRST, "commit": "another"})
-    Writer(path, made.FIRST).append(made.record("part", "contest", "rival", 1.0))
-    assert [record["rival"] for record in read(path).records] == ["rival"]
+    Writer(path, made.FIRST).append(made.record("part", "comparison", "implementation", 1.0))
+    assert [record["implementation"] for record in read(path).records] == ["implementation"]
 
 
 def test_a_line_that_was_cut_off_does_not_count(tmp_path: Path):
@@ -157,20 +156,20 @@ def test_a_line_that_was_cut_off_does_not_count(tmp_path: Path):
 
 
 def test_a_contest_that_is_run_again_counts_alone():
-    old = [made.record("part", "contest", rival, 1.0, started="before") for rival in "ab"]
-    again = made.record("part", "contest", "a", 2.0)
+    old = [made.record("part", "comparison", implementation, 1.0, started="before") for implementation in "ab"]
+    again = made.record("part", "comparison", "a", 2.0)
     other = made.record("part", "another", "a", 3.0, started="before")
     assert Results(made.FIRST, [*old, other, again]).records == [other, again]
 
 
 def test_a_ratio_is_of_one_round():
     one, two = (
-        made.record("part", "contest", "a", 0.0, milliseconds=ms) for ms in ([2.0, 9.0, 4.0], [1.0, 3.0, 1.0])
+        made.record("part", "comparison", "a", 0.0, milliseconds=ms) for ms in ([2.0, 9.0, 4.0], [1.0, 3.0, 1.0])
     )
     assert ratio(one, two) == 3
     assert ratio(one, None) is None
     with pytest.raises(ValueError, match="share"):
-        ratio(one, {**two, "contest": "another"})
+        ratio(one, {**two, "comparison": "another"})
 
 
 def test_targets_are_met_or_missed(results: Results):
@@ -180,20 +179,20 @@ def test_targets_are_met_or_missed(results: Results):
     for row in rows:
         found.setdefault(row[0], row[1:])
     assert found["forward in place, copies"] == ["at most 3", *["1.50"] * 4, "met"]
-    assert found["forward, fresh output, in `torch.relu`"][1:] == [*["1.00"] * 4, "met"]
+    assert found["forward, fresh output / torch.relu"][1:] == [*["1.00"] * 4, "met"]
     assert found["forward, times as fast as torch eager"][1:] == [*["30.00"] * 4, "met"]
     assert found["as the fastest torch.compile"][1:] == [*["**2.50**"] * 4, "missed"]
-    assert found["as OpenVINO, both into memory that is there"][1:] == [*["**1.50**"] * 4, "missed"]
-    assert found["as onnxruntime, likewise"][1:] == [*["20.00"] * 4, "met"]
+    assert found["as OpenVINO, both into existing memory"][1:] == [*["**1.50**"] * 4, "missed"]
+    assert found["as onnxruntime, both into existing memory"][1:] == [*["20.00"] * 4, "met"]
     assert found["as TensorFlow, channels last"][1:] == [*["6.00"] * 4, "met"]
-    assert found["the slower layout in the faster one"][1:] == [*["1.25"] * 4, "met"]
-    assert found["size 65 in size 5"][1:] == [*["1.40"] * 4, "met"]
-    assert found["bfloat16 in float32"][1:] == [*["0.90"] * 4, "met"]
+    assert found["slower layout / faster layout"][1:] == [*["1.25"] * 4, "met"]
+    assert found["window 65 / window 5"][1:] == [*["1.40"] * 4, "met"]
+    assert found["bfloat16 / float32"][1:] == [*["0.90"] * 4, "met"]
     assert found["a call on 4 numbers, microseconds"][1:] == ["25.00", "met"]
-    assert found["AlexNet, inference: speed in that without LRN"][1:] == ["0.96", "met"]
-    assert found["GoogLeNet, training: speed in that without LRN"][1:] == ["", "not measured"]
-    assert found["convolution, LRN, convolution: in the sum of their times"][1:] == ["1.05", "met"]
-    assert found["(AlexNet, inference, with torch's own LRN)"][1] == "0.50"
+    assert found["AlexNet, inference: speed / speed without LRN"][1:] == ["0.96", "met"]
+    assert found["GoogLeNet, training: speed / speed without LRN"][1:] == ["", "not measured"]
+    assert found["chain of convolution, LRN, convolution / sum of their times"][1:] == ["1.05", "met"]
+    assert found["(AlexNet, inference, with torch's LRN)"][1] == "0.50"
 
 
 def test_nothing_measured_is_nothing_met():
@@ -207,8 +206,8 @@ def test_pages_hold_what_the_results_say(results: Results):
     assert {"README.md", "speed.md", "speed-size.svg", "speed-window.svg", "speed-copies.svg"} == set(found)
     for page in ("README.md", "speed.md"):
         assert "Abacus (TM) 2, 2 threads; python 3.0, torch 9.0" in found[page].replace("\n", " ")
-    assert target_tables(results) in found["speed.md"]
-    assert "![Forward pass by size of the tensor, size 5](speed-size.svg)" in found["speed.md"]
+    assert faster_and_slower(results) in found["speed.md"]
+    assert "![Forward pass by tensor size, window 5](speed-size.svg)" in found["speed.md"]
     assert "Not measured" not in found["README.md"]
 
 
@@ -217,20 +216,37 @@ def test_the_pages_are_those_of_the_newest_results():
     if path is None:
         pytest.skip("nothing was measured yet")
     for page, text in pages(read(path)).items():
-        assert page.read_text(encoding="utf-8") == text, f"{page.name}: run python -m benchmarks.cpu.tables"
+        assert page.read_text(encoding="utf-8") == text, f"{page.name}: run python -m benchmarks.speed.cpu.tables"
 
 
-def test_pictures_are_svg(results: Results):
-    for title, picture in pictures(results).values():
-        root = ET.fromstring(picture)  # noqa: S314  written above
-        assert root.attrib["aria-label"] == title
-        assert "NaN" not in picture
+def test_charts_are_svg_and_the_same_in_every_run(results: Results):
+    drawn = charts(results)
+    assert drawn == charts(results)
+    for title, svg in drawn.values():
+        root = ET.fromstring(svg)  # noqa: S314  written above
+        assert title in "".join(root.itertext())
+        assert "nan" not in svg.lower()
+
+
+def test_the_page_lists_every_case_in_which_localnorm_is_slower(results: Results):
+    text = faster_and_slower(results)
+    # Made up: a baseline takes 2.5 of localnorm's time channels first, and 6 channels last; backward 7.
+    assert text.startswith(
+        "In 15 of 15 comparisons localnorm is at least as fast as the fastest accurate baseline"
+    )
+    assert "slower" not in text
+    quick = made.record("forward", f"{made.MAIN[0]}, beta 0.75", "JAX, slices", 1.0, shape=made.MAIN[0])
+    inaccurate = {**quick, "implementation": "OpenCV", "accurate": False}
+    text = faster_and_slower(Results(made.FIRST, [*made.records(), quick, inaccurate]))
+    assert text.startswith("In 14 of 15 comparisons")
+    line = f"- {made.MAIN[0]}, forward, NCHW, float32, window 5, beta 0.75: JAX, slices takes 0.50 of the time."
+    assert text.splitlines()[-1] == line
 
 
 def test_a_page_keeps_all_but_what_is_written():
-    page = "a\n<!-- written by benchmarks.cpu.tables: x -->old\n<!-- end of x -->\nb"
+    page = "a\n<!-- written by benchmarks.speed.cpu.tables: x -->old\n<!-- end of x -->\nb"
     once = filled(page, {"x": r"new \1", "y": "nowhere"})
-    assert once == "a\n<!-- written by benchmarks.cpu.tables: x -->\n\nnew \\1\n\n<!-- end of x -->\nb"
+    assert once == "a\n<!-- written by benchmarks.speed.cpu.tables: x -->\n\nnew \\1\n\n<!-- end of x -->\nb"
     assert filled(once, {"x": r"new \1"}) == once
 
 

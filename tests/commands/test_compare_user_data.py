@@ -1,4 +1,4 @@
-"""localnorm compare on models and data of a user's own: from a folder to a report, and what is refused."""
+"""localnorm compare on user-defined models and data: from a folder to a report, and rejected input."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ import pytest
 from typer.testing import CliRunner
 
 from data_files import random_pixels, write_mnist, write_pictures
-from localnorm.commands import app, compare
+from localnorm.commands import app
 from localnorm.lab.records.record import Trial
 from localnorm.lab.records.store import Store
 from localnorm.lab.study.study_file import read_study
-from user_runners import localnorm
+from user_runners import captured_runs, localnorm
 
 MODEL = """
 from torch import nn
@@ -61,7 +61,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "my_model.py").write_text(MODEL)
     (folder / "mine.toml").write_text(STUDY)
     out, err = _run(folder, "--study", "mine.toml")
-    assert f"running {JOBS} jobs into study with 1 workers" in err
+    assert f"running {JOBS} jobs into study with 1 worker" in err
     assert "generalization" in out
     return folder
 
@@ -135,22 +135,24 @@ REFUSED = {
     "--data empty": "a data folder must hold train-images-idx3-ubyte",
     "--data damaged_idx": "it is truncated or damaged: get it anew",
     "--data absent": "data must be a folder that exists or hub:NAME, got",
-    "--data good --side 0": "--side must be at least 1, got 0; leave it out for images as they are",
+    "--data good --side 0": "side must be a whole number, at least 1, got '0'",
     "--data good --examples 1": "examples must be at least 2 a part, got 1",
-    "--side 8": "side must be given with the data that it is for, got side 8 without; add --data",
-    "--examples 8 --task digits": "examples must be given with the data that it is for, got examples 8 without",
+    "--side 8": "side must be given with data, got side 8 without; add --data",
+    "--examples 8 --task digits": "examples must be given with data, got examples 8 without",
     "--data good --task digits": "be faces or digit-scenes, got digits; drop --task or --data",
     "--data good --task faces,digits": "be faces or digit-scenes, got faces, digits",
     "--data good --task faces": "faces must be of at least 10 people with two pictures each, got 2 in",
-    "--data good --task faces --side 8": "faces on a folder must have no option but none, got side 8",
-    "--data good --task digit-scenes --examples 8": "have no option but side, got examples 8; drop --examples",
+    "--data good --task faces --side 8": "faces on a folder takes no option but none, got side 8",
+    "--data good --task digit-scenes --examples 8": "takes no option but side, got examples 8; drop --examples",
     "--data good --task digit-scenes": "a COCO folder must hold images/ and annotations.json",
     "--data hub:mnist --task digit-scenes": "digit-scenes must be on a folder, got hub:mnist",
     "--model small_cnn --task digits,faces": "a model must be for one task, got small_cnn for digits, faces",
     "--model small_cnn --task all": "a model must be for one task",
     "--model small_cnn --task digit-rows": "the model of digit-rows must be recurrent, got 'small_cnn'",
     "--model user_models:absent": "module 'user_models' has no attribute 'absent'",
-    "--model broken:net": "whose module ends with SyntaxError: ",
+    "--model my_model.py:net": "name the module, not its file: my_model:net",
+    "--norms user_norms:returns_none": "a norm must be a torch.nn.Module, got None from the builder of user_norms",
+    "--model broken:net": "whose module raises SyntaxError: ",
 }
 
 
@@ -173,13 +175,11 @@ def asked(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
     """Run the command line in a folder of its own, up to where work begins; return what would be studied."""
 
     def ask(*words: object):
-        seen = []
+        runs = captured_runs(monkeypatch)
         monkeypatch.chdir(tmp_path)
-        monkeypatch.setattr(sys.modules[compare.__module__], "run_study", lambda *given: seen.extend(given))
-        monkeypatch.setattr(sys.modules[compare.__module__], "show", lambda folder, as_json: None)  # noqa: ARG005
         result = CliRunner().invoke(app, ["compare", *map(str, words)])
         assert result.exit_code == 0, result.stderr
-        return seen[0], result.stderr
+        return runs[0]["study"], result.stderr
 
     return ask
 
@@ -196,7 +196,7 @@ def test_data_alone_are_classified_by_the_small_network(asked, tmp_path: Path):
 def test_a_model_alone_learns_digits(asked):
     study, said = asked("--model", "user_models:norm_on_one_position", "--norms", "none,instance")
     assert [(task.name, task.model) for task in study.tasks] == [("digits", "user_models:norm_on_one_position")]
-    assert "no result will come of instance on digits: a model must take images" in said
+    assert "instance on digits will have no result: a model must take images" in said
     assert "Expected more than 1 spatial element" in said
 
 

@@ -1,7 +1,8 @@
-"""localnorm convert: what it prints, and what bad input is told."""
+"""localnorm convert: its output and its error messages."""
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 from typer.testing import CliRunner
 
@@ -59,12 +60,50 @@ def test_line_of_code(line: str):
     assert (result.exit_code, result.stdout.splitlines()[0]) == (0, CODE[line])
 
 
+OURS = {
+    "--from caffe --to keras alpha=1e-4": (
+        "from localnorm.keras import LocalResponseNormalization\n\n"
+        "layer = LocalResponseNormalization(n=5, k=1.0, alpha=2e-05, beta=0.75, axis=-1)"
+    ),
+    "--from torch --to Keras size=4": (
+        "from localnorm import LRNSpec\nfrom localnorm.keras import LocalResponseNormalization\n\n"
+        "layer = LocalResponseNormalization.from_spec("
+        "LRNSpec(lo=2, hi=1, alpha=2.5e-05, beta=0.75, k=1.0), axis=-1)"
+    ),
+    "--from paper --to jax": (
+        "from localnorm import LRNSpec\nfrom localnorm.jax import local_response_norm\n\n"
+        "y = local_response_norm(x, LRNSpec(lo=2, hi=2, alpha=0.0001, beta=0.75, k=2.0), axis=-1)"
+    ),
+    "--from paper --to flax": (
+        "from localnorm import LRNSpec\nfrom localnorm.jax import LocalResponseNorm\n\n"
+        "layer = LocalResponseNorm(LRNSpec(lo=2, hi=2, alpha=0.0001, beta=0.75, k=2.0), axis=-1)"
+    ),
+    "--from caffe --to numpy norm_region=WITHIN_CHANNEL": (
+        "from localnorm import LRNSpec\nfrom localnorm.numpy import local_response_norm\n\n"
+        "y = local_response_norm(x, LRNSpec(lo=2, hi=2, alpha=0.04, beta=0.75, k=1.0, spatial=2), axis=1)"
+    ),
+}
+
+
+@pytest.mark.parametrize("line", OURS)
+def test_a_framework_without_lrn_gets_code_that_runs_with_ours(line: str):
+    result = _run(line)
+    code, _, why = result.stdout.partition("\n\nwindow  ")
+    assert (result.exit_code, code) == (0, OURS[line])
+    assert why.endswith("axis    the channel axis: -1 for channels last, 1 for channels first\n")
+    exec(code, {"x": np.ones((2, 9, 8, 9), np.float32)})  # noqa: S102  the line that is printed
+
+
+def test_an_alias_is_taken():
+    assert _run("--from PyTorch --to tf size=5").stdout == _run("--from torch --to tensorflow size=5").stdout
+
+
 @pytest.mark.parametrize("name", TABLE)
 def test_every_framework_has_a_line_that_holds_its_numbers(name: str):
     result = _run(f"--from paper --to {name} n=5 k=3 alpha=0.2 beta=0.6")
     assert result.exit_code == 0
     code, *why = result.stdout.splitlines()
-    values = getattr(LRNSpec(2, 2, 0.2, 0.6, 3.0), f"to_{name}")()
+    values = LRNSpec(2, 2, 0.2, 0.6, 3.0).to_framework(name)
     assert all(str(value) in code for value in values.values() if not isinstance(value, str))
     assert why[-1].startswith(f"source  {name}: ")
 
@@ -94,21 +133,20 @@ def test_list():
 REFUSED = {
     "--from torch --to onnx size=4": "onnx can't express the window [c-2, c+1]: an even size has its extra",
     "--from caffe --to tensorflow local_size=4": "local_size must be odd in caffe, got 4; use 5.",
-    "--from cafe --to tensorflow": "--from must be one of paper, torch, tensorflow, caffe",
-    "--from caffe --to tf": "--to must be one of paper, torch, tensorflow, caffe",
-    "--from caffe": "got nothing; localnorm convert --list shows their arguments.",
-    "--to caffe": "--from must be one of paper,",
-    "": "--from must be one of paper,",
+    "--from cafe --to tensorflow": "--from must be one of the conventions, got 'cafe'; did you mean caffe? There",
+    "--from caffe": "--to must be given, got nothing; pass --to caffe, for example.",
+    "--to caffe": "--from must be given, got nothing",
+    "": "--from must be given, got nothing",
     "--from caffe --to onnx local_size": "an argument must be NAME=VALUE, got 'local_size'; write",
     "--from caffe --to onnx =5": "an argument must be NAME=VALUE, got '=5'",
     "--from caffe --to onnx alpha=": "an argument must be NAME=VALUE, got 'alpha='",
     "--from caffe --to onnx alpha=1 alpha=2": "an argument must be given once, got alpha twice; leave one out.",
-    "--from caffe --to onnx size=5": "alpha, beta, k, norm_region, got size; did you mean local_size?",
+    "--from caffe --to onnx size=5": "error: caffe takes local_size, alpha, beta, k, norm_region, got size; did",
     "--from caffe --to onnx alpha=much": "alpha must be a real number, got 'much' of type str",
     "--from caffe --to onnx alpha=nan": "alpha must be finite, got nan",
     "--from caffe --to onnx beta=-inf": "beta must be",
-    "--from torch --to keras size=5": "got 'keras'; it has no LRN of its own, and localnorm.keras.",
-    "--from torch --to onnx alpha=1": "from_torch needs size, which has no default there; pass size=5, say.",
+    "--from keras --to caffe": "got 'keras'; pass the one whose arguments you have, which is paper",
+    "--from torch --to onnx alpha=1": "error: torch needs size, which has no default there; pass it, e.g. size=5.",
 }
 
 

@@ -1,4 +1,4 @@
-"""Every API takes the exam: random cases and edge cases, forward and gradient; and the exam takes one itself."""
+"""Conformance of every API on random cases and edge cases, forward and gradient; and tests of the suite itself."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from conformance import (
     rounded,
     ulp,
 )
-from conformance_cases import cases, edge_cases, every_dtype
+from conformance_cases import cases, edge_cases, every_dtype, sampled_cases, sampled_edge_cases
 from edge_cases import EDGE_CASES, EdgeCase
 from localnorm import LRNSpec
 from tensors import as_tensor
@@ -31,6 +31,7 @@ ALL = (*APIS, NUMPY, JAX)
 DIFFERENTIABLE = (*APIS, JAX)
 
 
+@sampled_cases
 @every_dtype
 @cases(*ALL)
 def test_random_forward(api: Api, dtype: str, case: Case):
@@ -38,6 +39,7 @@ def test_random_forward(api: Api, dtype: str, case: Case):
     check_forward(api, x, dtype, spec, case.axis, case.layout)
 
 
+@sampled_cases
 @every_dtype
 @cases(*DIFFERENTIABLE)
 def test_random_gradient(api: Api, dtype: str, case: Case):
@@ -45,17 +47,19 @@ def test_random_gradient(api: Api, dtype: str, case: Case):
     check_gradient(api, x, grad, dtype, spec, case.axis, case.layout)
 
 
+@sampled_edge_cases
 @edge_cases(*ALL)
 def test_edge_case_forward(api: Api, edge_case: EdgeCase, dtype: str):
     check_forward(api, edge_case.x(), dtype, edge_case.spec, edge_case.axis, edge_case.layout)
 
 
+@sampled_edge_cases
 @edge_cases(*DIFFERENTIABLE, TWICE_DIFFERENTIABLE)
 def test_edge_case_gradient(api: Api, edge_case: EdgeCase, dtype: str):
     check_gradient(api, edge_case.x(), edge_case.grad(), dtype, edge_case.spec, edge_case.axis, edge_case.layout)
 
 
-# The rest is the exam's own exam: what is wrong must fail, on the edge case that is named after it.
+# Tests of the suite itself: a wrong implementation must fail, on the edge case that is named after its mistake.
 
 
 def _summed_by(window_sum, x: Array, dtype: str, spec: LRNSpec, axis: int, layout: str) -> Array:  # noqa: ARG001

@@ -1,4 +1,4 @@
-"""The NumPy API beyond the exam: out, memory order, and what is refused."""
+"""The NumPy API beyond the conformance suite: out, memory order, refused inputs."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def _random(*shape: int, dtype: type = np.float32) -> np.ndarray:
 def test_blocks_do_not_show(shape: tuple[int, ...], spec: LRNSpec):
     """Arrays below and above the size of a block, cut along one axis and along two."""
     x = _random(*shape)
-    # The bound of the contract exam.
+    # The bound of the conformance suite.
     np.testing.assert_allclose(local_response_norm(x, spec), reference.forward(x, spec), rtol=2.0**-20, atol=0)
 
 
@@ -118,7 +118,7 @@ def test_only_specs(spec: object):
 
 
 def test_a_mask_is_not_dropped():
-    with pytest.raises(DTypeError, match=r"must not be masked, .*; pass x.filled\(0\)"):
+    with pytest.raises(DTypeError, match=r"must not be a masked array: .*; pass x.filled\(0\)"):
         local_response_norm(np.ma.masked_less(np.ones((2, 3)), 2.0), SPEC)
 
 

@@ -1,4 +1,4 @@
-"""The reference against three others: 60 digits, finite differences, and loops written from the definition."""
+"""Compare the reference with 60-digit arithmetic, finite differences, and loops written from the definition."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""LRNSpec: the table of conventions, exact round trips, and what bad input is told."""
+"""LRNSpec: the table of conventions, exact round trips, and error messages."""
 
 from __future__ import annotations
 
@@ -18,19 +18,18 @@ from hypothesis import strategies as st
 
 from convention_table import LIMITS, ODD, TABLE
 from localnorm import LRNSpec, reference
-from localnorm.conventions import Convention
+from localnorm.conventions import ALIASES, CONVENTIONS, Convention, markdown
 from localnorm.errors import ConversionError, SpecError
-from localnorm.frameworks import CONVENTIONS, markdown
 
 every_name = pytest.mark.parametrize("name", TABLE)
 
 
 def _from(name: str, *args, **kwargs) -> LRNSpec:
-    return getattr(LRNSpec, f"from_{name}")(*args, **kwargs)
+    return LRNSpec.from_framework(name, *args, **kwargs)
 
 
 def _to(spec: LRNSpec, name: str) -> dict:
-    return getattr(spec, f"to_{name}")()
+    return spec.to_framework(name)
 
 
 def _named(name: str, window: int, alpha: float, beta: float, k: float, spatial: int = 0) -> dict:
@@ -48,8 +47,35 @@ def _shown(name: str, arguments: dict, spatial: int) -> dict:
 
 def test_the_table_is_complete():
     assert set(CONVENTIONS) == set(TABLE)
-    made = {name.partition("_")[2] for name in vars(LRNSpec) if name.startswith(("from_", "to_"))}
-    assert made == set(TABLE)
+    short_forms = {name.partition("_")[2] for name in vars(LRNSpec) if name.startswith(("from_", "to_"))}
+    assert short_forms == {*TABLE, "framework"}
+
+
+@every_name
+def test_short_forms_convert_as_the_framework_by_name(name: str):
+    spec = LRNSpec(2, 2, 0.5, 0.75, 1.5)
+    arguments = getattr(spec, f"to_{name}")()
+    assert arguments == spec.to_framework(name)
+    assert getattr(LRNSpec, f"from_{name}")(**arguments) == LRNSpec.from_framework(name, **arguments) == spec
+
+
+def test_a_framework_has_aliases_and_capitals():
+    assert set(ALIASES.values()) <= set(CONVENTIONS)
+    assert set(ALIASES).isdisjoint(CONVENTIONS)
+    assert LRNSpec.from_framework("TF", 2) == LRNSpec.from_framework("TensorFlow", 2) == LRNSpec.from_tensorflow(2)
+    assert LRNSpec(2, 2, 0.5, 0.75, 1.5).to_framework("torch-cross-map")["size"] == 5
+
+
+@pytest.mark.parametrize(
+    "convert",
+    [lambda: LRNSpec.from_framework("tensorflw"), lambda: LRNSpec(2, 2, 0.5, 0.75, 1.5).to_framework("tensorflw")],
+    ids=["from", "to"],
+)
+def test_an_unknown_framework_gets_the_nearest_name_first(convert):
+    with pytest.raises(
+        ConversionError, match=r"got 'tensorflw'; did you mean tensorflow\? There are paper, torch,"
+    ):
+        convert()
 
 
 @every_name
@@ -182,7 +208,11 @@ INEXPRESSIBLE = [
         "miopen",
         r"lrnN at least 2, this spec needs 1; use a wider window or another",
     ),
-    (LRNSpec(1, 1, 1e308, 0.75, 1.0), "caffe", r"multiplies alpha by 3, which leaves float64.* such as paper, "),
+    (
+        LRNSpec(1, 1, 1e308, 0.75, 1.0),
+        "caffe",
+        r"multiplies alpha by 3, which overflows float64.* such as paper, ",
+    ),
     (
         LRNSpec(1, 1, 1.0, 0.75, 1.0, spatial=2),
         "torch",
@@ -256,7 +286,7 @@ BAD = {
     "k -1": (lambda: LRNSpec.from_onnx(5, bias=-1.0), r"bias must be at least 0, got -1; check its sign"),
     "k 0 with alpha 0": (
         lambda: LRNSpec.from_torch(5, 0.0, k=0.0),
-        r"k must be more than 0 where alpha is 0",
+        r"k must be more than 0 if alpha is 0",
     ),
     **{
         f"{name} {value}": (
@@ -279,11 +309,11 @@ def test_bad_hyperparameters(build, text: str):
 @pytest.mark.parametrize(
     ("args", "kwargs", "text"),
     [
-        ((), {}, "from_torch needs size, which has no default there; pass size=5"),
-        ((5,), {"size": 5}, "from_torch takes each of size, alpha, beta, k once"),
-        ((5,), {"bias": 1.0}, "from_torch takes size, alpha, beta, k, got bias; check the spelling"),
+        ((), {}, "torch needs size, which has no default there; pass it, e.g. size=5"),
+        ((5,), {"size": 5}, "torch takes each of size, alpha, beta, k once"),
+        ((5,), {"bias": 1.0}, "torch takes size, alpha, beta, k, got bias; check the spelling"),
         ((5,), {"alpa": 1.0}, r"got alpa; did you mean alpha\?"),
-        ((5, 1, 1, 1, 1), {}, "from_torch takes each of size, alpha, beta, k once"),
+        ((5, 1, 1, 1, 1), {}, "torch takes each of size, alpha, beta, k once"),
     ],
     ids=["missing", "twice", "wrong name", "misspelt name", "too many"],
 )
@@ -293,10 +323,10 @@ def test_bad_arguments(args: tuple, kwargs: dict, text: str):
 
 
 def test_every_required_argument_is_asked_for():
-    with pytest.raises(ConversionError, match=r"from_openvino needs axes, .*; pass axes=\(1,\), say"):
+    with pytest.raises(ConversionError, match=r"^openvino needs axes, .*; pass it, e.g. axes=\(1,\)"):
         LRNSpec.from_openvino()
     with pytest.raises(
-        ConversionError, match=r"from_tflite needs bias, which has no default there; pass bias=1.0"
+        ConversionError, match=r"^tflite needs bias, which has no default there; pass it, e.g. bias=1.0"
     ):
         LRNSpec.from_tflite(2)
 
@@ -340,4 +370,10 @@ def test_means_what_torch_means(size: int):
 
 def test_the_page_holds_the_table_and_its_notes():
     page = (Path(__file__).parents[2] / "docs" / "definition.md").read_text(encoding="utf-8")
-    assert markdown() in page, "paste localnorm.frameworks.markdown() into docs/definition.md"
+    assert markdown() in page, "paste localnorm.conventions.markdown() into docs/definition.md"
+
+
+@pytest.mark.parametrize("name", [5, None, ""])
+def test_a_framework_that_is_no_name_is_refused(name: object):
+    with pytest.raises(ConversionError, match=r"framework must be one of the conventions, got (5|None|''); "):
+        LRNSpec.from_framework(name)

@@ -15,7 +15,8 @@ from kernel_runs import run_kernel
 from localnorm import LRNSpec, reference
 from localnorm.kernels import cpu
 from localnorm.torch import LocalResponseNorm, local_response_norm
-from localnorm.torch.fallback import backward
+from localnorm.torch.array_ops import backward
+from localnorm.torch.call import Call
 from localnorm.torch.functional import apply_spec
 from tensors import random_tensor
 from torch_apis import APIS
@@ -121,9 +122,9 @@ def test_learned_values(shape: tuple[int, ...], axis: int, per_channel: bool, sp
     learned = layer.learned()
     got = torch.autograd.grad(layer(x), [x, *layer.parameters()], grad)
     shaped = {n: v.reshape([-1 if a == axis else 1 for a in range(x.ndim)]).detach() for n, v in learned.items()}
-    want = backward(x.detach(), grad, layer.spec, (axis,), shaped)
+    want = backward(Call(x.detach(), layer.spec, (axis,), shaped, grad))
     torch.testing.assert_close(got[0], want.x, rtol=2e-6, atol=2e-6)
-    terms = backward(x.detach().abs(), grad.abs(), layer.spec, (axis,), shaped)
+    terms = backward(Call(x.detach().abs(), layer.spec, (axis,), shaped, grad.abs()))
     for name, found in zip(learned, got[1:], strict=True):
         # Eight epsilons of the sum of the absolute terms; log(s), the factor of those of beta, may be 0 there.
         size = terms.values[name].abs().flatten() + 120.0 * (name == "beta")

@@ -7,7 +7,7 @@ can't be made for a device that torch is not linked with.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import pytest
@@ -22,15 +22,16 @@ from triton.backends.compiler import GPUTarget
 from triton.runtime import driver
 
 from localnorm import LRNSpec
+from localnorm.kernels.available import gpu_kernel
 from localnorm.learnable import NAMES
 from localnorm.torch import cuda_op
 from localnorm.torch.functional import apply_spec
 
-# Registered where the module is imported, which the API itself does when a graph for CUDA is compiled.
+# Registered when the module is imported, which the API does when a graph for CUDA is compiled.
 OPERATORS = torch.ops.localnorm
 assert cuda_op
 SHAPE = (6, 24, 5, 3)
-NARROW, WIDE = (2, 2, 1e-4, 0.75, 1.0, 1), (9, 12, 1e-4, 0.6, 1.0, 1)
+NARROW, WIDE = (2, 2, 1e-4, 0.75, 1.0, 0, [1]), (9, 12, 1e-4, 0.6, 1.0, 0, [1])
 LAYOUTS = {"channels first": torch.contiguous_format, "channels last": torch.channels_last}
 
 pytestmark = [
@@ -47,8 +48,13 @@ class _Hopper:
 
 
 @pytest.fixture(autouse=True)
-def hopper(monkeypatch: pytest.MonkeyPatch) -> None:
+def hopper(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Enable the kernel, for a GPU that is not there."""
     monkeypatch.setattr(driver, "_active", _Hopper())
+    monkeypatch.setenv("LOCALNORM_GPU", "1")
+    gpu_kernel.cache_clear()
+    yield
+    gpu_kernel.cache_clear()
 
 
 def _tensors(layout: str, dynamic: bool, dtype: torch.dtype = torch.float16) -> tuple[Tensor, Tensor]:
@@ -103,7 +109,7 @@ def _launched(graph: GraphModule) -> list[tuple[str, list[str]]]:
 
 
 @pytest.mark.parametrize(
-    ("values", "kernel"), [(NARROW, {"rows_forward", "side_forward"}), (WIDE, {"wide_forward"})]
+    ("values", "kernel"), [(NARROW, {"channels_first_forward", "channels_last_forward"}), (WIDE, {"wide_forward"})]
 )
 def test_forward(values: tuple[Any, ...], kernel: set[str], layout: str, dynamic: bool):
     x, _ = _tensors(layout, dynamic)
@@ -133,7 +139,7 @@ def test_backward(numbers: int, values: tuple[Any, ...], layout: str, dynamic: b
     if values is WIDE:
         assert launched == [("wide_terms", sorted(["h", "r", *sums])), ("wide_through", ["y"])]
     else:
-        kind = "side" if layout == "channels last" and numbers < 24 else "rows"
+        kind = "channels_last" if layout == "channels last" and numbers < 24 else "channels_first"
         assert launched == [(f"{kind}_backward", sorted(["y", *sums]))]
     outputs = _outputs(graph)
     assert len(outputs) == 1 + len(learned)

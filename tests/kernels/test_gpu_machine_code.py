@@ -8,13 +8,13 @@ import pytest
 
 from gpu_machine_code import Source, Variant, resources
 
-MOST_REGISTERS = {"rows_forward": 72, "side_forward": 64, "wide_forward": 128}
+MOST_REGISTERS = {"channels_first_forward": 72, "channels_last_forward": 64, "wide_forward": 128}
 """A multiprocessor has 65536: with 72, seven sixteenths of its 2048 threads find room, with 128 a quarter."""
 MOST_BACKWARD = 128
 MOST_LEARNED = 224
 """Three numbers more for each element: a gradient for the values is not what a trained network is run for."""
 
-MOST_SPILLED = dict.fromkeys(("side_backward", "wide_forward", "wide_terms", "wide_through"), 24)
+MOST_SPILLED = dict.fromkeys(("channels_last_backward", "wide_forward", "wide_terms", "wide_through"), 24)
 """Bytes a thread, once: ptxas gives up what is needed behind the loops, masks and offsets, where one more program
 then finds room on a multiprocessor. Those kernels stay below the registers that they may have."""
 

@@ -1,4 +1,4 @@
-"""The lab's norms against their definitions, the draws of their settings, and finding them by name."""
+"""Norms against their definitions, samples of their hyperparameters, and lookup by name."""
 
 from __future__ import annotations
 
@@ -16,13 +16,15 @@ from localnorm import LRNSpec, reference
 from localnorm.errors import LabError, UnknownNameError
 from localnorm.lab.norms import NORMS, Norm, find_norm
 from localnorm.lab.records.record import Trial
-from localnorm.lab.run.jobs import draw_trials
+from localnorm.lab.study.jobs import random_trials
+from localnorm.lab.study.registry import NORM_INFO, TASK_NAMES, NormInfo, norm_info
 from localnorm.lab.study.search_space import Choice, LogUniform, Range, Uniform, draw
 from localnorm.lab.study.study import Study
-from localnorm.lab.tasks import find_task, task_studies
+from localnorm.lab.tasks import TASKS, find_task, task_studies
 from localnorm.lab.training.trial import set_up, train_epoch
 from localnorm.learnable import NAMES
 from localnorm.torch import LocalResponseNorm
+from user_norms import scaled
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -144,15 +146,15 @@ def test_a_seeds_learning_rates_are_the_same_for_every_norm_and_its_own_settings
     schedule = replace(task.schedule, draws=3)
     task = replace(task, schedule=schedule)
     study = Study((task,), norms=("none", "local", "user_norms:placebo", "user_norms:scaled"), seeds=(0, 1))
-    by_norm = {norm: [t for t in draw_trials(study, task) if t.norm == norm] for norm in study.norms}
+    by_norm = {norm: [t for t in random_trials(study, task) if t.norm == norm] for norm in study.norms}
     rates = [[t.learning_rate for t in trials] for trials in by_norm.values()]
     assert rates == [rates[0]] * 4
     assert len(set(rates[0])) == len(study.seeds) * schedule.draws
     assert all(min(schedule.learning_rates) <= rate <= max(schedule.learning_rates) for rate in rates[0])
     names = {norm: {tuple(dict(t.settings)) for t in trials} for norm, trials in by_norm.items()}
     assert list(names.values()) == [{()}, {("alpha", "beta", "k", "n")}, {()}, {("by",)}]
-    more = list(draw_trials(replace(study, norms=(*study.norms, "rms"), seeds=(0, 1, 2)), task))
-    assert set(draw_trials(study, task)) < set(more)
+    more = list(random_trials(replace(study, norms=(*study.norms, "rms"), seeds=(0, 1, 2)), task))
+    assert set(random_trials(study, task)) < set(more)
 
 
 def test_a_norm_of_your_own():
@@ -160,16 +162,16 @@ def test_a_norm_of_your_own():
     assert (norm.name, norm.about) == ("user_norms:scaled", "a number of its own")
     assert norm.builder(2, (("by", 4.0),))(32)(torch.tensor(8.0)) == 2
     bare = find_norm("user_norms:plain")
-    assert (bare.name, bare.about, bare.space) == ("user_norms:plain", "your own: user_norms:plain", {})
+    assert (bare.name, bare.about, bare.space) == ("user_norms:plain", "user-defined: user_norms:plain", {})
     assert isinstance(bare.builder(0)(32), nn.BatchNorm2d)
 
 
 UNKNOWN = {
     "lokal": r"of none, local, local-learned, batch, layer, .*, rms, got 'lokal'; did you mean local\?",
-    "": "got ''; check the spelling. Your own is p",
-    "user_norms:": "got 'user_norms:'; check the spelling. Your own is p",
-    ":norm": "got ':norm'; check the spelling. Your own is p",
-    ".user_norms:norm": r"got '\.user_norms:norm'; check the spelling. Your own is p",
+    "": "got ''; check the spelling. A user-defined norm is p",
+    "user_norms:": "got 'user_norms:'; check the spelling. A user-defined norm is p",
+    ":norm": "got ':norm'; check the spelling. A user-defined norm is p",
+    ".user_norms:norm": r"got '\.user_norms:norm'; check the spelling. A user-defined norm is p",
     "no_such_module:norm": "got 'no_such_module:norm': No module named 'no_such_module'; check the spelling",
     "user_norms:absent": "got 'user_norms:absent': module 'user_norms' has no attribute 'absent'; check the spell",
     "user_models:sized": "with a number of channels alone, got user_models:sized: missing a required argument",
@@ -186,3 +188,17 @@ def test_a_norm_that_cannot_be_found(name: str, text: str):
 @pytest.mark.parametrize(("channels", "groups"), [(16, 8), (24, 8), (12, 4), (3, 1)])
 def test_no_more_groups_than_divide_the_channels(channels: int, groups: int):
     assert find_norm("group").builder(2)(channels).num_groups == groups
+
+
+def test_the_registry_without_torch_names_what_the_lab_builds():
+    assert list(NORM_INFO) == list(NORMS)
+    assert [norm.info for norm in NORMS.values()] == list(NORM_INFO.values())
+    assert tuple(TASKS) == TASK_NAMES
+    assert norm_info("user_norms:scaled") == NormInfo("user_norms:scaled", scaled.about, scaled.space)
+    assert norm_info("torch.nn:BatchNorm2d").space == {}
+
+
+@pytest.mark.parametrize("name", [name for name, info in NORM_INFO.items() if info.space])
+def test_every_hyperparameter_has_a_default(name: str):
+    defaults = dict(NORMS[name].defaults)
+    assert set(defaults) == set(NORM_INFO[name].space)

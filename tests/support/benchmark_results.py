@@ -1,4 +1,4 @@
-"""Made-up results of the CPU benchmark, as small as a file of them can be."""
+"""Minimal made-up results of the CPU benchmark."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
-from benchmarks.cpu.targets import BETAS, MAIN, SMALLEST
+from benchmarks.speed.cpu.targets import BETAS, MAIN, SMALLEST
 
 FIRST = {
     "versions": {"python": "3.0", "torch": "9.0"},
@@ -17,7 +17,7 @@ FIRST = {
     "commit": "0123456789ab",
     "date": "2001-02-03",
 }
-# Milliseconds of each rival by shape and beta, the same in all; a copy takes 1.
+# Milliseconds of each implementation by shape and beta, the same in all; a copy takes 1.
 FORWARD = {
     "copy": 1.0,
     "relu": 2.0,
@@ -34,10 +34,17 @@ LAST = {"copy": 1.0, "localnorm": 2.5, "TensorFlow eager": 15.0, "TensorFlow XLA
 BOTH = {"localnorm": 4.0, "torch eager": 120.0, "torch.compile, its own": 28.0}
 
 
-def record(part: str, contest: str, rival: str, took: float, **more: Any) -> dict[str, Any]:
+def record(part: str, comparison: str, implementation: str, took: float, **more: Any) -> dict[str, Any]:
     """Return a record of two rounds."""
-    head = {"part": part, "contest": contest, "started": "now", "measure": "forward", "rival": rival}
+    head = {
+        "part": part,
+        "comparison": comparison,
+        "started": "now",
+        "measure": "forward",
+        "implementation": implementation,
+    }
     tensor = {"layout": "NCHW", "dtype": "float32", "size": 5, "beta": 0.75, "threads": 2, "copies": took}
+    tensor |= {"output": "fresh"}
     return {**head, **tensor, "milliseconds": [took, took], **more}
 
 
@@ -46,26 +53,42 @@ def records() -> list[dict[str, Any]]:
     found = []
     both = "forward and backward"
     for shape, beta in [*product(MAIN, BETAS), (SMALLEST, BETAS[0])]:
-        contest, where = f"{shape}, beta {beta}", {"shape": shape, "beta": beta}
-        found += [record("forward", contest, rival, took, **where) for rival, took in FORWARD.items()]
-        found += [record("forward", contest, rival, took, **where, layout="NHWC") for rival, took in LAST.items()]
-        found += [record("backward", contest, rival, took, **where, measure=both) for rival, took in BOTH.items()]
+        comparison, where = f"{shape}, beta {beta}", {"shape": shape, "beta": beta}
         found += [
-            record("windows", contest, "localnorm", took, **where, size=n) for n, took in ((5, 2.0), (65, 2.8))
+            record("forward", comparison, implementation, took, **where)
+            for implementation, took in FORWARD.items()
         ]
         found += [
-            record("dtypes", contest, "localnorm", took, **where, dtype=dtype)
+            record("forward", comparison, implementation, took, **where, layout="NHWC")
+            for implementation, took in LAST.items()
+        ]
+        found += [
+            record("backward", comparison, implementation, took, **where, measure=both)
+            for implementation, took in BOTH.items()
+        ]
+        found += [
+            record("windows", comparison, "localnorm", took, **where, size=n) for n, took in ((5, 2.0), (65, 2.8))
+        ]
+        found += [
+            record("dtypes", comparison, "localnorm", took, **where, dtype=dtype)
             for dtype, took in (("float32", 2.0), ("bfloat16", 1.8), ("float16", 1.9))
         ]
     found.append(record("call", "1x4x1x1", "localnorm", 0.025, shape="1x4x1x1"))
     found.append(record("start", "first result", "localnorm", 700.0))
     found.append(record("memory", "kept", "localnorm", 1.0, inputs=1.0))
-    for rival, took in (("without LRN", 96.0), ("localnorm", 100.0), ("torch eager", 192.0)):
+    for implementation, took in (("without LRN", 96.0), ("localnorm", 100.0), ("torch eager", 192.0)):
         found.append(
-            record("networks", "AlexNet, batch of 16, inference", rival, took, measure="AlexNet, inference")
+            record(
+                "networks", "AlexNet, batch of 16, inference", implementation, took, measure="AlexNet, inference"
+            )
         )
-    for rival, took in (("chain", 21.0), ("first convolution", 9.0), ("LRN", 2.0), ("second convolution", 9.0)):
-        found.append(record("networks", "chain", rival, took, measure="chain"))
+    for implementation, took in (
+        ("chain", 21.0),
+        ("first convolution", 9.0),
+        ("LRN", 2.0),
+        ("second convolution", 9.0),
+    ):
+        found.append(record("networks", "chain", implementation, took, measure="chain"))
     return found
 
 

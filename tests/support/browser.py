@@ -1,4 +1,4 @@
-"""A real browser, headless, that opens a page and says what it found there."""
+"""Open a page in a headless browser and return its size, its plots and the accessibility rules it breaks."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "
 WHY_NONE = "no chromium and no google-chrome on PATH: install one to check the pages in a real browser"
 RULES = ("wcag2a", "wcag2aa", "wcag21a", "wcag21aa")
 _NARROWEST = 500
-"""No window is narrower in pixels; what is to be, is put into a frame."""
+"""Chromium's narrowest window in pixels; a narrower page is put into a frame."""
 _FRAME = """<!doctype html><title>frame</title><iframe src="{page}" width="{width}" height="900"></iframe><script>
 window.addEventListener("message", (event) => {{
   const told = document.createElement("pre");
@@ -25,7 +25,7 @@ window.addEventListener("message", (event) => {{
 }});
 </script>"""
 _TRIES = 2
-"""A headless browser that starts while the machine is busy now and then hangs."""
+"""A headless browser that starts on a busy machine sometimes hangs."""
 
 _LOOK = """
 const told = document.createElement("pre");
@@ -40,8 +40,8 @@ window.addEventListener("load", async () => {
   found.plots = document.querySelectorAll(".plot").length;
   const notes = [...document.querySelectorAll(".undrawn")];
   found.undrawn = notes.filter((note) => !note.hidden).map((note) => note.textContent);
-  found.pictures = [...document.images].map((image) => image.naturalWidth);
-  // What is folded away has to be readable too.
+  found.images = [...document.images].map((image) => image.naturalWidth);
+  // Folded content must be readable too.
   for (const folded of document.querySelectorAll("details")) folded.open = true;
   found.opened = scroller.scrollWidth;
   if (RULES.length) {
@@ -58,18 +58,18 @@ window.addEventListener("load", async () => {
 
 
 def look(page: Path, profile: Path, *, width: int = 1200, rules: tuple[str, ...] = ()) -> dict[str, Any]:
-    """Open a copy of a page beside it and return its size, what it drew, and which rules of axe it breaks.
+    """Open a copy of a page beside it and return its size, its plots, and the rules of axe that it breaks.
 
     Args:
         page: the file.
         profile: an empty folder for the browser.
-        width: of the page in pixels; with rules at least 500, for axe asks some of them of a window alone.
+        width: of the page in pixels; with rules at least 500, because axe checks some of them in a window alone.
         rules: tags of axe's rules.
     """
     axe = (files("axe_core_python") / "axe.min.js").read_text(encoding="utf-8") if rules else ""
     script = f"<script>{axe}\nconst RULES = {json.dumps(rules)};\n{_LOOK}</script>"
     copy = page.with_name(f"looked-at-{page.name}")
-    # In the head, so that it hears of every problem.
+    # In the head, to catch every problem.
     copy.write_text(page.read_text(encoding="utf-8").replace("</title>", f"</title>{script}", 1), encoding="utf-8")
     opened = copy
     if width < _NARROWEST:
@@ -87,7 +87,7 @@ def look(page: Path, profile: Path, *, width: int = 1200, rules: tuple[str, ...]
 
 
 def _shown(page: Path, profile: Path, width: int) -> str:
-    """Return the page as the browser has it once its scripts have run."""
+    """Return the page's DOM after its scripts have run."""
     command = [
         BROWSER,
         "--headless",

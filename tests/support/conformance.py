@@ -1,7 +1,7 @@
-"""The one exam that every API takes against `localnorm.reference`, which computes in float64.
+"""Conformance suite: compare a framework API with `localnorm.reference`, which computes in float64.
 
-A API gets float64 arrays whose values its dtype can hold, so both sides start from the same numbers and
-what is measured is the API's own error. Each bound below carries its argument.
+An API gets float64 arrays whose values its dtype can hold, so that both sides start from the same numbers and the
+difference is the API's error. The docstrings below derive each bound.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import cached_property
 from itertools import product
 from typing import NamedTuple
 
@@ -24,13 +25,13 @@ Array = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Api:
-    """One framework's way in; `layout` names the memory to use (see `stored`), where it has a choice of that."""
+    """One framework API; `layout` is the memory layout of its input (see `stored`), if the framework has one."""
 
     name: str
     dtypes: tuple[str, ...]
     forward: Callable[[Array, str, LRNSpec, int, str], Array]  # x, dtype, spec, axis, layout
     gradient: Callable[[Array, Array, str, LRNSpec, int, str], Array] | None  # x, grad, dtype, spec, axis, layout
-    compiled: bool = False  # for each shape anew, or behind another API, so that it takes a part of the cases
+    compiled: bool = False  # compiles for each shape or wraps another API: it runs a part of the cases
 
 
 # Digits of the significand, exponents of the smallest normal and of the largest finite number.
@@ -70,7 +71,7 @@ LAYOUTS = ("contiguous", "channels_last", "transposed", "expanded", "sliced", "o
 class Stored(NamedTuple):
     """An array as memory and a view of it, strides and offset counted in elements."""
 
-    memory: Array  # one-dimensional, NaN wherever the view does not look
+    memory: Array  # one-dimensional, NaN outside the view
     shape: tuple[int, ...]
     strides: tuple[int, ...]
     offset: int
@@ -79,7 +80,7 @@ class Stored(NamedTuple):
 def stored(x: Array, layout: str) -> Stored:
     """Lay x out in memory; `channels_last` needs rank 4 or 5, `expanded` an x that is constant along axis 0."""
     shape = x.shape
-    space, look = {
+    space, view_of = {
         "contiguous": (shape, lambda m: m),
         "channels_last": (shape[:1] + shape[2:] + shape[1:2], lambda m: np.moveaxis(m, -1, 1)),
         "transposed": (shape[::-1], lambda m: m.T),
@@ -88,7 +89,7 @@ def stored(x: Array, layout: str) -> Stored:
         "offset": (tuple(n + 2 for n in shape), lambda m: m[(slice(1, -1),) * m.ndim]),
     }[layout]
     memory = np.full(math.prod(space), math.nan)
-    view = look(memory.reshape(space))
+    view = view_of(memory.reshape(space))
     view[...] = x
     offset = (view.ctypes.data - memory.ctypes.data) // view.itemsize if x.size else 0
     return Stored(memory, shape, tuple(stride // view.itemsize for stride in view.strides), offset)
@@ -96,7 +97,7 @@ def stored(x: Array, layout: str) -> Stored:
 
 @dataclass(frozen=True)
 class Case:
-    """A random input, drawn from a seed of its own."""
+    """A random input with its own seed."""
 
     seed: int
     rank: int
@@ -106,14 +107,23 @@ class Case:
     def __str__(self) -> str:
         return f"{self.seed}-rank{self.rank}-axis{self.axis}-{self.layout}"
 
+    @cached_property
+    def window(self) -> str:
+        """The kind of window: one channel, odd, even or a box, and whether it is wider than the channels."""
+        x, _, spec = self.draw()
+        if spec.spatial:
+            return f"within a channel, {spec.spatial} axes"
+        kind = "one" if spec.size == 1 else "even" if spec.size % 2 == 0 else "odd"
+        return f"{kind}, wider" if spec.size > x.shape[self.axis] else kind
+
     def draw(self) -> tuple[Array, Array, LRNSpec]:
         """Return the input, the gradient of the output and the spec."""
         rng = np.random.default_rng(self.seed)
         size = int(rng.integers(1, 16))
-        # The extra channel of an even size low, high, or any split at all.
+        # Any split of the window; often that of an even size in torch or in ONNX.
         lo = int(rng.choice([size // 2, (size - 1) // 2, rng.integers(0, size)]))
         alpha = rng.choice([0.0, 2.0, rng.uniform(0, 2)], p=[0.1, 0.1, 0.8])
-        # The exponents in use may have a fast path of their own.
+        # The exponents in use may have a special fast path.
         beta = rng.choice([0.5, 0.75, 1.0, rng.uniform(0.1, 2)], p=[0.1, 0.2, 0.1, 0.6])
         spec = LRNSpec(lo, size - 1 - lo, alpha, beta, 10 ** rng.uniform(-3, 1))
         channels = int(rng.choice([0, 1, size, 2 * size + 3, rng.integers(2, 41)], p=[0.1, 0.1, 0.2, 0.3, 0.3]))
@@ -143,7 +153,7 @@ def check_forward(
 
     float32 and float64, 8 epsilons relative: sums of squares have no cancellation and err by a few epsilons,
     the power by beta times that, and the rest rounds a few times more. In float32 no room is left for an
-    exponent rounded to float32, as that alone costs ``|log(s)| * beta / 2`` epsilons: such a kernel passes
+    exponent rounded to float32, because that alone costs ``|log(s)| * beta / 2`` epsilons: such a kernel passes
     only where s is moderate.
 
     float16 and bfloat16, 1 ulp: arithmetic in float32 or better errs by 8 float32 epsilons, far below the half
@@ -165,7 +175,7 @@ def check_gradient(
     """Compare the API's gradient for x with the reference; return the worst error as a part of the bound.
 
     The gradient is a difference, and so is the sum inside its second term: where they cancel, no arithmetic
-    is accurate relative to what is left. The bound is 8 epsilons of the largest term that entered (see
+    is accurate relative to the difference. The bound is 8 epsilons of the largest term (see
     `largest_term`): s errs by a few, its power -beta - 1 by three times that at most, the sum by a few more.
     float16 and bfloat16 get 1 ulp for the rounding and 8 float32 epsilons for the arithmetic.
     """
@@ -183,7 +193,7 @@ def check_gradient(
 def largest_term(x: Array, grad: Array, spec: LRNSpec, axis: int) -> Array:
     """Return the larger of ``|g_j| s_j^-beta`` and ``2 alpha beta |x_j| sum_c |g_c x_c| s_c^(-beta-1)``.
 
-    Worked out in logarithms, where nothing overflows and nothing is shared with the reference.
+    Computed in logarithms, so that nothing overflows and no code is shared with the reference.
     """
     if not x.size:
         return np.zeros_like(x)
@@ -221,7 +231,7 @@ def _compare(got: Array, want: Array, bound: Array, dtype: str, axis: int, what:
     with np.errstate(all="ignore"):
         apart = np.abs(np.clip(got, -top, top) - np.clip(want, -top, top)) / bound
     apart = np.where((got == want) | (np.isnan(got) & np.isnan(want)), 0.0, apart)
-    # What is NaN on one side only is infinitely wrong.
+    # NaN on one side only is infinitely wrong.
     apart = np.moveaxis(np.nan_to_num(apart, nan=math.inf), axis, 0).reshape(want.shape[axis], -1)
     channel = int(apart.max(axis=1).argmax())
     worst = int(apart[channel].argmax())

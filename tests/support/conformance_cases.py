@@ -9,9 +9,12 @@ from edge_cases import EDGE_CASES, EdgeCase
 
 every_dtype = pytest.mark.parametrize("dtype", DTYPES)
 
+sampled_cases = pytest.mark.sampled(1 / 12, "api dtype case.layout", "api case.rank", "api case.window")
+sampled_edge_cases = pytest.mark.sampled(1 / 4, "api edge_case.name", "api dtype")
+
 
 def cases(*apis: Api) -> pytest.MarkDecorator:
-    """Every API by every random case; what is compiled for each shape takes every sixteenth."""
+    """Every API by every random case; an API that compiles for each shape runs every sixteenth."""
     return pytest.mark.parametrize(
         ("api", "case"),
         [
@@ -42,6 +45,6 @@ def edge_cases(*apis: Api) -> pytest.MarkDecorator:
 
 
 def _marks(api: Api, edge_case: EdgeCase, dtype: str) -> list[pytest.MarkDecorator]:
-    """Keras hands on to APIs that took every dtype, and compiles each anew: float32 speaks for the others."""
+    """Keras wraps APIs that are tested with every dtype, so its dtypes other than float32 are slow tests."""
     compiles = api.name in ("keras-tensorflow", "keras-jax")
     return [pytest.mark.slow] if compiles and "float32" in edge_case.dtypes and dtype != "float32" else []

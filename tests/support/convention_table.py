@@ -1,4 +1,4 @@
-"""What each framework means by LRN, written out by hand and not read from the source."""
+"""The conventions of every framework, written by hand to check the table in `localnorm.conventions`."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _ACROSS, _WITHIN = {"algorithm": "lrn_across_channels"}, {"algorithm": "lrn_with
 
 
 class Row(NamedTuple):
-    """One framework: its names of window, alpha, beta and k, and what it does with them."""
+    """One framework: its names of window, alpha, beta and k, and their meaning."""
 
     names: str
     defaults: dict
@@ -116,5 +116,5 @@ TABLE = {
     "chainer": Row("n alpha beta k", _PAPER, ODD, False, "n k alpha beta"),
 }
 
-# The smallest and largest window argument, where a framework has such.
+# The smallest and largest window argument of frameworks that have such limits.
 LIMITS = {"cudnn": (1, 16), "cuda_convnet2": (2, 10**6), "miopen": (2, 10**6), "tensorrt": (1, 15)}

@@ -1,4 +1,4 @@
-"""Small data sets in the formats that people have: IDX, CIFAR-10's binary version, folders of pictures."""
+"""Writers of small data sets: IDX, CIFAR-10's binary version, folders of images."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""Inputs that break released implementations of LRN, by name, and inputs that break obvious ways to write one.
+"""Named inputs that break released implementations of LRN, or obvious ways to write one.
 
-`why` names a release only where its failure was read in its source or measured. F.lrn is short for
+`why` names a release only if its failure was found in its source or measured. F.lrn is short for
 torch.nn.functional.local_response_norm.
 """
 
@@ -17,7 +17,7 @@ from localnorm import LRNSpec
 
 @dataclass(frozen=True)
 class EdgeCase:
-    """One dangerous input; `x` builds it."""
+    """One input, built by `x`, and why it matters."""
 
     name: str
     why: str
@@ -94,7 +94,7 @@ _WINDOWS = (
     ),
     EdgeCase(
         "window-wider-than-channels",
-        "Nothing may be read beyond the borders.",
+        "Nothing may be read outside the borders.",
         _normal(3, 4, 2),
         LRNSpec(9, 7, 1.0, 0.75, 1.0),
     ),
@@ -106,7 +106,7 @@ _WINDOWS = (
     ),
     EdgeCase(
         "window-65-of-192",
-        "Wide windows are summed in another way than narrow ones.",
+        "Wide windows use another method of summation than narrow ones.",
         _normal(2, 192, 3),
         _symmetric(32, 0.05),
     ),
@@ -124,8 +124,8 @@ _SHAPES = (
     EdgeCase("rank-5-transposed", "F.lrn calls view, which refuses this memory.", _NCDHW, layout="transposed"),
     EdgeCase("rank-1", "F.lrn has no unbatched form.", _normal(7), axis=0),
     EdgeCase("rank-2", "F.lrn refuses it.", _normal(3, 7)),
-    EdgeCase("empty-batch", "There is nothing to compute, and a shape to keep.", _full(0.0, 0, 7, 3)),
-    EdgeCase("no-channels", "There is nothing to compute, and a shape to keep.", _full(0.0, 2, 0, 3)),
+    EdgeCase("empty-batch", "There is nothing to compute, but the shape must be kept.", _full(0.0, 0, 7, 3)),
+    EdgeCase("no-channels", "There is nothing to compute, but the shape must be kept.", _full(0.0, 2, 0, 3)),
     EdgeCase("one-channel", "Both sides of the window are beyond the border.", _normal(3, 1, 4)),
 )
 
@@ -160,11 +160,16 @@ _MAGNITUDES = (
     ),
     EdgeCase(
         "nan-wide-window",
-        "Wide windows are made of shared partial sums, which must carry a NaN no further.",
+        "Wide windows share partial sums, which must not spread a NaN.",
         _spike(np.nan, 2, 20, 3),
         LRNSpec(4, 3, 1.0, 0.75, 1.0),
     ),
-    EdgeCase("fp16-largest", "The largest finite number is no overflow.", _full(65504.0, 2, 6), dtypes=_FP16),
+    EdgeCase(
+        "fp16-largest",
+        "The largest finite number must not count as an overflow.",
+        _full(65504.0, 2, 6),
+        dtypes=_FP16,
+    ),
     EdgeCase(
         "fp32-1e30",
         "Every square overflows float32.",
@@ -175,27 +180,27 @@ _MAGNITUDES = (
     EdgeCase("fp64-1e200", "Every square overflows float64.", _normal(2, 6, 3, scale=1e200), dtypes=_FP64),
     EdgeCase(
         "fp64-1e200-in-one-column",
-        "The columns whose squares do not overflow must not notice the one that does.",
+        "An overflow in one column must not affect the others.",
         _spike(1e200, 3, 8, 2),
         dtypes=_FP64,
     ),
     EdgeCase(
         "fp32-1e-25",
-        "Every square vanishes in float32.",
+        "Every square underflows in float32.",
         _normal(2, 6, 3, scale=1e-25),
         _symmetric(2, k=0.0),
         _WIDE_RANGE,
     ),
     EdgeCase(
         "fp64-1e-200",
-        "Every square vanishes in float64.",
+        "Every square underflows in float64.",
         _normal(2, 6, 3, scale=1e-200),
         _symmetric(2, k=0.0),
         _FP64,
     ),
     EdgeCase(
         "fp64-1e-200-beside-1",
-        "Squares that vanish may be lost only where the window holds something larger.",
+        "Squares that underflow may be lost only if the window holds something larger.",
         _powers(-200, -201, -200, -199, 0, 0, -200, -200, -200),
         _symmetric(1, beta=0.5, k=0.0),
         _FP64,
@@ -209,27 +214,27 @@ _MAGNITUDES = (
 )
 
 _PARAMETERS = (
-    EdgeCase("alpha-0", "The sum counts for nothing.", _NCL, _symmetric(2, 0.0, k=2.0)),
-    EdgeCase("alpha-100", "The sum counts for everything.", _NCL, _symmetric(2, 100.0)),
-    EdgeCase("alpha-1e15", "A product of alpha overflows early.", _NCL, _symmetric(2, 1e15), _WIDE_RANGE),
+    EdgeCase("alpha-0", "The sum has no effect.", _NCL, _symmetric(2, 0.0, k=2.0)),
+    EdgeCase("alpha-100", "The sum dominates k.", _NCL, _symmetric(2, 100.0)),
+    EdgeCase("alpha-1e15", "A product with alpha overflows early.", _NCL, _symmetric(2, 1e15), _WIDE_RANGE),
     EdgeCase(
         "alpha-0-fp64-1e200",
-        "What alpha takes out of the sum must not overflow on its way there.",
+        "A square that alpha = 0 removes from the sum must not overflow before.",
         _spike(1e200, 2, 12, 3),
         _symmetric(2, 0.0, k=2.0),
         _FP64,
     ),
     EdgeCase(
         "alpha-0-fp64-1e153",
-        "The second term of the gradient overflows where alpha takes it out.",
+        "The second term of the gradient, which alpha = 0 removes, overflows.",
         _spike(1e153, 2, 12, 3),
         _symmetric(2, 0.0, k=1e-5),
         _FP64,
     ),
-    EdgeCase("k-1e-5", "It is the smallest k that cuDNN takes.", _NCL, _symmetric(1, 1e-4, k=1e-5)),
+    EdgeCase("k-1e-5", "The smallest k that cuDNN accepts.", _NCL, _symmetric(1, 1e-4, k=1e-5)),
     EdgeCase("beta-2", "A large sum meets a large power.", _normal(2, 9, 3, scale=10.0), _symmetric(3, 2.0, 2.0)),
     EdgeCase("beta-0", "The output is the input.", _NCL, _symmetric(2, beta=0.0)),
-    EdgeCase("alternating-signs", "Squares are summed and not values.", _signs(2, 9, 3)),
+    EdgeCase("alternating-signs", "Squares are summed, not values.", _signs(2, 9, 3)),
 )
 
 EDGE_CASES = _WINDOWS + _SHAPES + _MAGNITUDES + _PARAMETERS

@@ -21,11 +21,12 @@ from pathlib import Path
 
 import torch
 
+from localnorm.lab.engines.choice import EngineSetup
 from localnorm.lab.records.record import Job, Probe, Record, Trial, key
 from localnorm.lab.records.store import Store
 from localnorm.lab.run.compare import compare
-from localnorm.lab.run.jobs import jobs
 from localnorm.lab.run.runner import run_job
+from localnorm.lab.study.jobs import jobs
 from localnorm.lab.study.study import Study
 from localnorm.lab.study.study_file import write_study
 from localnorm.lab.study.training_config import TrainingConfig
@@ -200,7 +201,7 @@ def runner(fault: str, at: int, folder: str, job: Job) -> Record:
 def drive(folder: str, fault: str, at: str) -> None:
     """Run the study to its end in this process, as localnorm compare does."""
     strikes = partial(runner, fault, int(at), folder)
-    with closing(compare(study(), Path(folder), 1, lambda _: None, runner=strikes)) as records:
+    with closing(compare(study(), Path(folder), EngineSetup(workers=1), function=strikes)) as records:
         for record in records:
             if fault == "clock set back" and record.job.seed == int(at):
                 _set_clock_back()

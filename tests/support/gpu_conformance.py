@@ -20,7 +20,8 @@ from localnorm import LRNSpec
 from localnorm.axes import window_axes
 from localnorm.kernels.gpu import launch, tiling
 from localnorm.torch import cuda
-from localnorm.torch.traced import differentiable
+from localnorm.torch.call import Call
+from localnorm.torch.traced import backward
 from tensors import as_tensor, bits, random_tensor
 from torch_apis import _as_array
 
@@ -218,7 +219,7 @@ def test_learned_values(layout: str, spec: LRNSpec, per_channel: bool, spike: fl
         for name in ("k", "alpha", "beta")
     }
     found = cuda.run_backward(x, grad, spec, 1, values)
-    want = differentiable(x, grad, spec, (1,), values)
+    want = backward(Call(x, spec, (1,), values, grad))
     torch.testing.assert_close(found.x, want.x, rtol=1e-5, atol=1e-6)
     for name in values:
         assert found.values[name].shape == values[name].shape

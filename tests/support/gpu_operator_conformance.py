@@ -15,7 +15,8 @@ from torch._subclasses.fake_tensor import FakeTensor
 import triton_interpreter
 from localnorm import LRNSpec
 from localnorm.torch import cuda_op
-from localnorm.torch.traced import differentiable
+from localnorm.torch.call import Call
+from localnorm.torch.traced import backward
 from tensors import random_tensor
 
 triton_interpreter.mend()
@@ -65,11 +66,11 @@ def test_autograd(layout: str, learned: int, spec: LRNSpec):
     x.requires_grad_()
     for value in values.values():
         value.requires_grad_()
-    y = cuda_op.apply(x, spec, (1,), values)
+    y = cuda_op.launch(Call(x, spec, (1,), values))
     assert y.stride() == x.stride()
     found = torch.autograd.grad(y, (x, *values.values()), grad)
     assert found[0].stride() == x.stride()
-    want = differentiable(x.detach(), grad, spec, (1,), {name: value.detach() for name, value in values.items()})
+    want = backward(Call(x.detach(), spec, (1,), {name: value.detach() for name, value in values.items()}, grad))
     torch.testing.assert_close(found[0], want.x, rtol=1e-5, atol=1e-6)
     for got, name in zip(found[1:], values, strict=True):
         torch.testing.assert_close(got, want.values[name], rtol=1e-4, atol=1e-4)
@@ -81,7 +82,7 @@ def test_promises_to_the_compiler(layout: str, learned: int, spec: LRNSpec):
     """Nothing is written but outputs; tensors without memory get the shapes and strides of eager mode."""
     x, grad, values = _inputs(layout, learned)
     given = [values.get(name) for name in ("k", "alpha", "beta")]
-    rest = (*given, spec.lo, spec.hi, spec.alpha, spec.beta, spec.k, 1)
+    rest = (*given, spec.lo, spec.hi, spec.alpha, spec.beta, spec.k, 0, [1])
     checks = ("test_schema", "test_autograd_registration", "test_faketensor")
     torch.library.opcheck(torch.ops.localnorm.local_response_norm_cuda, (x, *rest), test_utils=checks)
     torch.library.opcheck(

@@ -1,4 +1,4 @@
-"""A study with made-up records of every kind of task, pictures among them."""
+"""A study with made-up records of every kind of task, with images."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ STUDY = Study((DIGITS, SCENES, ROWS, TOKENS, STYLE), NORMS, seeds=(0, 1, 2))
 
 
 def encoded(grey: int, kind: str, size: tuple[int, int] = (12, 8)) -> str:
-    """Return a grey picture as base64."""
+    """Return a grey image as base64."""
     file = io.BytesIO()
     Image.new("L", size, grey).save(file, kind)
     return base64.b64encode(file.getvalue()).decode("ascii")
@@ -39,7 +39,7 @@ def scene(norm: str, number: int) -> dict[str, Any]:
             "found": found}  # fmt: skip
 
 
-def with_pictures(record: Record) -> Record:
+def with_images(record: Record) -> Record:
     job = record.job
     if not isinstance(job, Trial) or job.task not in (STYLE.name, SCENES.name):
         return record
@@ -56,4 +56,4 @@ def with_pictures(record: Record) -> Record:
 
 
 def write_every_kind(folder: Path) -> Path:
-    return write_records(folder, STUDY, with_pictures)
+    return write_records(folder, STUDY, with_images)

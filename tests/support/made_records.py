@@ -1,4 +1,4 @@
-"""Records made by hand: what every trial and probe of a study shall have come to, without running one."""
+"""Hand-made records of a study, without training."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from localnorm.lab.measures import Measure, Row, Samples, TaskMeasure
-from localnorm.lab.probes.flexibility import ITEMS
+from localnorm.lab.probes.flexibility import CHECKS
 from localnorm.lab.records.record import Probe, Record, Status, Trial
-from localnorm.lab.run.jobs import jobs
+from localnorm.lab.study.jobs import jobs
 from localnorm.lab.study.study import Study, TaskStudy
 from localnorm.lab.study.training_config import TrainingConfig
 from localnorm.lab.tasks import task_studies
@@ -100,7 +100,7 @@ def of_probe(probe: Probe, values: Mapping[str, Any]) -> Record:
             counts = {"samples": 2, "channels": 1, "positions": 1, "offsets": [0, 0]}
             results[norm] = {"reach": value or "itself", **counts, "mask": mask}
         else:
-            results[norm] = {item: None if i < (value or 5) else "no" for i, item in enumerate(ITEMS)}
+            results[norm] = {item: None if i < (value or 5) else "no" for i, item in enumerate(CHECKS)}
     return Record(probe, "ok", results=results)
 
 

@@ -1,4 +1,4 @@
-"""Tunings and their records made by hand: what every trial shall have come to, without running one."""
+"""Hand-made searches and their records, without training."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Readers for what a report wrote: the page as a browser would see it, the terminal's lines, the opinions."""
+"""Read a written report back: the page as a browser sees it, the terminal's lines, the opinions."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from localnorm.lab.report.links import page_names
 
 @dataclass
 class Page(HTMLParser):
-    """What a browser would see in a page: elements, text, and tables as texts of their cells."""
+    """A page as a browser sees it: elements, text, and tables as texts of their cells."""
 
     source: str
     elements: list[tuple[str, dict[str, str | None]]] = field(default_factory=list)
@@ -82,8 +82,8 @@ def pages(report: Report) -> dict[str, Page]:
 
 
 def figures(page: Page) -> dict[str, Any]:
-    """Return the figures that a page draws."""
-    found: dict[str, Any] = json.loads(page.scripts[0])
+    """Return the figures of a page by id."""
+    found: dict[str, Any] = json.loads(page.scripts[0])["figures"]
     return found
 
 

@@ -8,7 +8,8 @@ import torch
 from conformance import Array, stored
 from localnorm import LRNSpec
 from localnorm.axes import window_axes
-from localnorm.torch.fallback import backward
+from localnorm.torch import array_ops
+from localnorm.torch.call import Call
 from localnorm.torch.functional import apply_spec
 
 DTYPES = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
@@ -33,8 +34,9 @@ def normalized(x: torch.Tensor, spec: LRNSpec = NARROW, dim: int = 1) -> torch.T
 
 
 def gradient(x: torch.Tensor, grad: torch.Tensor, spec: LRNSpec = NARROW, dim: int = 1) -> torch.Tensor:
-    """Call the torch API's backward pass by itself."""
-    return backward(x, grad, spec, window_axes(spec, x.ndim, dim), {}).x
+    """Return the gradient for x of the array operations, without autograd."""
+    call = Call(x, spec, window_axes(spec, x.ndim, dim), {}, grad)
+    return array_ops.backward(call).x
 
 
 def bits(x: torch.Tensor) -> bytes:

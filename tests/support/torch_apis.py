@@ -1,4 +1,4 @@
-"""The APIs that take the exam. A new API is one more entry in ``DOORS``."""
+"""The torch APIs that the conformance suite tests. A new API is one more entry in ``APIS``."""
 
 from __future__ import annotations
 
@@ -10,10 +10,9 @@ from conformance import DTYPES, Api, Array
 from localnorm import LRNSpec
 from localnorm.axes import window_axes
 from localnorm.learnable import NAMES
-from localnorm.torch import LocalResponseNorm
-from localnorm.torch.fallback import backward, forward
+from localnorm.torch import LocalResponseNorm, array_ops, traced
+from localnorm.torch.call import Call
 from localnorm.torch.functional import apply_spec
-from localnorm.torch.traced import traceable, without_sum
 from tensors import as_tensor
 
 
@@ -36,7 +35,8 @@ def _torch_gradient(
 
 
 def _traced(x: torch.Tensor, spec: LRNSpec, axis: int) -> torch.Tensor:
-    return traceable(x, spec, window_axes(spec, x.ndim, axis), {}) if spec.alpha else without_sum(x, spec, {})
+    call = Call(x, spec, window_axes(spec, x.ndim, axis), {})
+    return traced.with_gradient(call) if spec.alpha else traced.without_sum(call)
 
 
 def _traced_forward(x: Array, dtype: str, spec: LRNSpec, axis: int, layout: str) -> Array:
@@ -48,14 +48,15 @@ def _traced_gradient(x: Array, grad: Array, dtype: str, spec: LRNSpec, axis: int
     return _as_array(torch.autograd.grad(_traced(leaf, spec, axis), leaf, as_tensor(grad, dtype))[0], dtype)
 
 
-def _portable_forward(x: Array, dtype: str, spec: LRNSpec, axis: int, layout: str) -> Array:
-    tensor = as_tensor(x, dtype, layout)
-    return _as_array(forward(tensor, spec, window_axes(spec, x.ndim, axis), {}, torch.empty_like(tensor)), dtype)
+def _fallback_forward(x: Array, dtype: str, spec: LRNSpec, axis: int, layout: str) -> Array:
+    call = Call(as_tensor(x, dtype, layout), spec, window_axes(spec, x.ndim, axis), {})
+    return _as_array(array_ops.forward(call), dtype)
 
 
-def _portable_gradient(x: Array, grad: Array, dtype: str, spec: LRNSpec, axis: int, layout: str) -> Array:
+def _fallback_gradient(x: Array, grad: Array, dtype: str, spec: LRNSpec, axis: int, layout: str) -> Array:
     axes = window_axes(spec, x.ndim, axis)
-    return _as_array(backward(as_tensor(x, dtype, layout), as_tensor(grad, dtype), spec, axes, {}).x, dtype)
+    call = Call(as_tensor(x, dtype, layout), spec, axes, {}, as_tensor(grad, dtype))
+    return _as_array(array_ops.backward(call).x, dtype)
 
 
 def _learned(spec: LRNSpec, axis: int) -> LocalResponseNorm:
@@ -75,10 +76,10 @@ def _learned_gradient(x: Array, grad: Array, dtype: str, spec: LRNSpec, axis: in
 
 APIS = (
     Api("torch", DTYPES, _torch_forward, _torch_gradient),
-    # What torch.compile and torch.export see, run without them.
+    # The operations that torch.export and torch.jit.trace record, run without them.
     Api("torch-traced", DTYPES, _traced_forward, _traced_gradient),
-    # What does the kernel's work on other devices, and what the kernel leaves on a CPU.
-    Api("torch-portable", DTYPES, _portable_forward, _portable_gradient, compiled=True),
+    # Without a kernel: on other devices, and for the tiles that the kernel leaves on a CPU.
+    Api("torch-fallback", DTYPES, _fallback_forward, _fallback_gradient, compiled=True),
     Api("torch-learned", DTYPES, _learned_forward, _learned_gradient),
 )
 

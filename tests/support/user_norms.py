@@ -1,4 +1,4 @@
-"""Norms of a user's own, good and bad, named ``user_norms:...`` in tests and imported by workers."""
+"""User-defined norms, good and bad, named ``user_norms:...`` in tests and imported by workers."""
 
 from __future__ import annotations
 
@@ -68,6 +68,10 @@ def _uneven(lo: int, hi: int) -> Norm:
 def plain(num_channels: int) -> nn.Module:
     """A bare builder."""
     return nn.BatchNorm2d(num_channels)
+
+
+def returns_none(num_channels: int) -> None:
+    """A builder without a return statement."""
 
 
 def frozen(num_channels: int) -> nn.Module:

@@ -10,14 +10,19 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Generator, Sequence
 from pathlib import Path
+from typing import Any
 
+import pytest
+
+from localnorm.lab.engines.choice import EngineSetup
+from localnorm.lab.monitoring.callback import Callback, RunStart
 from localnorm.lab.monitoring.events import EventFile
-from localnorm.lab.monitoring.watcher import Start
 from localnorm.lab.records.record import Job, Record, Trial
 from localnorm.lab.records.store import Store
-from localnorm.lab.run.runner import run
+from localnorm.lab.run.runner import run_jobs
+from localnorm.lab.study.study import Study
 
 _HERE = str(Path(__file__).parent)
 ENVIRONMENT = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, [_HERE, os.environ.get("PYTHONPATH")]))}
@@ -100,14 +105,15 @@ def write_for_ever(folder: str) -> None:
 
 def run_for_ever(folder: str, workers: str) -> None:
     """Run trials that take long."""
-    list(run(trials(folder, *["waits"] * int(workers)), Store(Path(folder)), int(workers), runner=runner))
+    setup = EngineSetup(workers=int(workers))
+    list(run_jobs(trials(folder, *["waits"] * setup.workers), Store(Path(folder)), setup, function=runner))
 
 
 def watch_for_ever(folder: str) -> None:
     """Write the events of a run that has begun a trial."""
     file = EventFile(Path(folder))
-    file.started(Start(7, 0, (), 1))
-    file.began(*trials(folder, "waits"))
+    file.run_started(RunStart(7, 0, (), 1))
+    file.job_started(*trials(folder, "waits"))
     time.sleep(60)
 
 
@@ -142,3 +148,18 @@ def localnorm(*arguments: object, folder: Path | None = None) -> subprocess.Pope
         text=True,
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
+
+
+def captured_runs(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
+    """Let `localnorm compare` train nothing and print no table; return a list that its runs are added to."""
+    runs: list[dict[str, Any]] = []
+
+    def compare(
+        study: Study, folder: Path, engine: EngineSetup, *, callbacks: Sequence[Callback]
+    ) -> Generator[Record]:
+        runs.append({"study": study, "folder": folder, "engine": engine, "callbacks": callbacks})
+        yield from ()
+
+    monkeypatch.setattr("localnorm.lab.run.compare.compare", compare)
+    monkeypatch.setattr(sys.modules["localnorm.commands.compare"], "show", lambda folder, as_json: None)  # noqa: ARG005
+    return runs

@@ -1,4 +1,4 @@
-"""Tasks of a user's own, named ``user_tasks:...`` in tests and imported by workers; a new task needs no more."""
+"""User-defined tasks, named ``user_tasks:...`` in tests and imported by workers."""
 
 from __future__ import annotations
 

@@ -10,8 +10,9 @@ from torch.autograd import gradcheck, gradgradcheck
 from conformance import stored
 from localnorm import LRNSpec, reference
 from localnorm.torch import LocalResponseNorm
+from localnorm.torch.call import Call
 from localnorm.torch.functional import apply_spec
-from localnorm.torch.traced import traceable
+from localnorm.torch.traced import with_gradient
 from tensors import DTYPES, NARROW, WIDE, bits, gradient, normalized, random_tensor
 
 
@@ -48,7 +49,7 @@ def test_a_nan_stays_where_windows_are_scaled_up(value: float):
     spec, x = LRNSpec(2, 1, 0.7, 0.75, 0.0), random_tensor(2, 12)
     x[0, 5], x[1] = value, x[1] * 1e-200
     want = reference.forward(x.numpy(), spec)
-    for compute in (apply_spec, lambda x, spec, dim, inplace: traceable(x, spec, (dim,), {})):  # noqa: ARG005
+    for compute in (apply_spec, lambda x, spec, dim, inplace: with_gradient(Call(x, spec, (dim,), {}))):  # noqa: ARG005
         leaf = x.clone().requires_grad_()
         y = compute(leaf, spec, 1, inplace=False)
         np.testing.assert_allclose(y.detach().numpy(), want, rtol=1e-14)

@@ -188,7 +188,7 @@ def test_graphs(kind: type[GDN]):
         (
             {"num_channels": 3, "gamma_init": float("nan")},
             SpecError,
-            "gamma_init must be .* got nan; pass 0.1, say",
+            "gamma_init must be .* got nan; pass e.g. 0.1",
         ),
         ({"num_channels": 3, "dim": "1"}, AxisError, "dim must be a whole number, got '1' of type str"),
     ],

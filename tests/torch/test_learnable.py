@@ -15,10 +15,10 @@ from edge_cases import EDGE_CASES, EdgeCase
 from localnorm import LRNSpec, reference
 from localnorm.errors import AxisError, DTypeError, InplaceError, LearnableError
 from localnorm.learnable import NAMES
-from localnorm.torch import LocalResponseNorm
-from localnorm.torch import blocks as blocks_module
+from localnorm.torch import LocalResponseNorm, array_ops
+from localnorm.torch.call import Call
 from localnorm.torch.functional import apply_spec
-from localnorm.torch.traced import traceable
+from localnorm.torch.traced import with_gradient
 from tensors import NARROW, WIDE, as_tensor, random_tensor
 
 BOX = LRNSpec(1, 1, 0.7, 0.75, 1.5, spatial=2)
@@ -63,6 +63,7 @@ def _largest_of_beta(x: Array, grad: Array, spec: LRNSpec, axis: int) -> float:
         return float(np.nansum(y) * 1500)  # no logarithm of a float64 square is larger
 
 
+@pytest.mark.sampled(1 / 4, "edge_case.name create_graph", "dtype create_graph")
 @pytest.mark.parametrize("create_graph", [False, True])
 @pytest.mark.parametrize(
     ("edge_case", "dtype"),
@@ -113,7 +114,7 @@ def test_traced_and_eager_agree_a_channel(spec: LRNSpec, x: float):
     axes = (2, 3) if spec.spatial else (1,)
     shaped = {name: value.reshape(1, 5, 1, 1) for name, value in values.items()}
     eager = apply_spec(x, spec, 1, inplace=False, learned=values)
-    traced = traceable(x, spec, axes, shaped)
+    traced = with_gradient(Call(x, spec, axes, shaped))
     torch.testing.assert_close(traced, eager, rtol=1e-14, atol=0)
     grad, wanted = random_tensor(2, 5, 4, 3).flip(0), [x, *values.values()]
     for a, b in zip(*(torch.autograd.grad(y, wanted, grad) for y in (traced, eager)), strict=True):
@@ -127,7 +128,7 @@ def test_blocks_do_not_show(spec: LRNSpec, spike: float, monkeypatch: pytest.Mon
     x[1, 7, 3, 4] *= spike
     found = []
     for elements in (2**20, 2**12):
-        monkeypatch.setattr(blocks_module, "_ELEMENTS_PER_THREAD", elements)
+        monkeypatch.setattr(array_ops, "_ELEMENTS_PER_THREAD", elements)
         values = _per_channel(spec, 16)
         y = apply_spec(x, spec, 1, inplace=False, learned=values)
         found.append([y, *torch.autograd.grad(y, list(values.values()), random_tensor(*x.shape).flip(0))])

@@ -1,7 +1,8 @@
-"""The commands of the command line, a file each; needs the extra ``localnorm[lab]``."""
+"""Commands of the command line, one file each; needs the extra ``localnorm[lab]``."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Annotated
 
 import typer
@@ -9,6 +10,7 @@ import typer
 import localnorm
 from localnorm.commands.compare import compare
 from localnorm.commands.convert import convert
+from localnorm.commands.diff import diff
 from localnorm.commands.doctor import doctor
 from localnorm.commands.export import export
 from localnorm.commands.report import report
@@ -26,9 +28,9 @@ app = typer.Typer(
 )
 
 
-def _show_version(asked: bool) -> None:
-    if asked:
-        print(localnorm.__version__)  # noqa: T201  what was asked for
+def _show_version(requested: bool) -> None:
+    if requested:
+        print(localnorm.__version__)  # noqa: T201
         raise typer.Exit
 
 
@@ -40,5 +42,10 @@ def _options(
 ) -> None: ...
 
 
-for command in (compare, status, tune, report, export, scope, convert, doctor):
-    app.command()(command)
+def _help(command: Callable[..., None]) -> str:
+    """Return a command's docstring without line breaks inside paragraphs, which Typer would keep."""
+    return "\n\n".join(" ".join(part.split()) for part in (command.__doc__ or "").split("\n\n"))
+
+
+for command in (compare, status, report, diff, tune, export, scope, convert, doctor):
+    app.command(help=_help(command))(command)

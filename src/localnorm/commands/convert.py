@@ -1,4 +1,4 @@
-"""localnorm convert: one framework's LRN in another framework's parameters, and why they differ."""
+"""localnorm convert: print one framework's LRN arguments as another framework's line of code, and explain it."""
 
 from __future__ import annotations
 
@@ -13,133 +13,140 @@ from rich.text import Text
 
 from localnorm import LRNSpec
 from localnorm.commands.console import errors_end_the_command, out
-from localnorm.conventions import Convention
-from localnorm.conversion import arguments, bind, divisor, read
+from localnorm.conventions import CONVENTIONS, REQUIRED, Convention, find_convention
+from localnorm.conversion import bind, divisor
 from localnorm.errors import ConversionError
-from localnorm.frameworks import CONVENTIONS
-from localnorm.spelling import nearest
 
-_WORDS = {"true": True, "false": False, "nan": math.nan, "inf": math.inf, "-inf": -math.inf}
-_OUR_DOORS = {
-    "keras": "localnorm.keras.LocalResponseNormalization takes the arguments of paper",
-    "jax": "localnorm.jax.local_response_norm takes a spec",
-    "flax": "localnorm.jax.LocalResponseNorm takes a spec",
-    "numpy": "localnorm.numpy.local_response_norm takes a spec",
+_LITERALS = {"true": True, "false": False, "nan": math.nan, "inf": math.inf, "-inf": -math.inf}
+_OUR_CODE = {
+    "keras": (
+        "from localnorm.keras import LocalResponseNormalization",
+        "layer = LocalResponseNormalization.from_spec({spec}, axis=-1)",
+    ),
+    "jax": ("from localnorm.jax import local_response_norm", "y = local_response_norm(x, {spec}, axis=-1)"),
+    "flax": ("from localnorm.jax import LocalResponseNorm", "layer = LocalResponseNorm({spec}, axis=-1)"),
+    "numpy": ("from localnorm.numpy import local_response_norm", "y = local_response_norm(x, {spec}, axis=1)"),
 }
-"""What there is for frameworks that people ask for and that define no LRN of their own."""
+"""Import and line of code with localnorm's own API, for frameworks that have no LRN."""
 
 
 def convert(
-    given: Annotated[
+    words: Annotated[
         list[str] | None,
-        typer.Argument(metavar="NAME=VALUE...", help="The arguments in the framework it is from."),
+        typer.Argument(metavar="NAME=VALUE...", help="Arguments of the source framework."),
     ] = None,
-    source: Annotated[
-        str | None, typer.Option("--from", help="The framework it is from.", show_default=False)
-    ] = None,
+    source: Annotated[str | None, typer.Option("--from", help="Source framework.", show_default=False)] = None,
     target: Annotated[
-        str | None, typer.Option("--to", help="The framework it is for.", show_default=False)
+        str | None,
+        typer.Option(
+            "--to", help="Target framework, or keras, jax, flax, numpy for localnorm's API.", show_default=False
+        ),
     ] = None,
     as_list: Annotated[
         bool, typer.Option("--list", help="List the frameworks with their arguments and defaults.")
     ] = False,
 ) -> None:
-    """Say one framework's LRN in the arguments of another, exactly, or why that can't be."""
+    """Convert LRN arguments between frameworks exactly, or explain why it is impossible."""
     with errors_end_the_command():
         if as_list:
             _print_list()
             return
-        origin, goal = _framework("--from", source), _framework("--to", target)
-        named = _named(given or [])
-        spec = read(LRNSpec, origin, (), named)
-        converted = arguments(spec, goal)
-        _print(goal.code(converted))
-        _print("")
-        for line in _explained(origin, bind(origin, (), named), spec, goal, converted):
-            _print(line)
+        row = _framework("--from", source)
+        goal = None if (target or "").lower() in _OUR_CODE else _framework("--to", target)
+        arguments = bind(row, (), _parsed(words or []))
+        spec = LRNSpec.from_framework(row.name, **arguments)
+        if goal is None:
+            _print(*_our_code(spec, str(target).lower()), "", *_explained(spec, (row, arguments)))
+            _print("axis    the channel axis: -1 for channels last, 1 for channels first")
+            return
+        converted = spec.to_framework(goal.name)
+        _print(goal.code(converted), "", *_explained(spec, (row, arguments), (goal, converted)))
 
 
-def _print(line: str) -> None:
-    out.print(Text(line), soft_wrap=True)
+def _print(*lines: str) -> None:
+    for line in lines:
+        out.print(Text(line), soft_wrap=True)
 
 
 def _framework(option: str, name: str | None) -> Convention:
-    if name is None or name not in CONVENTIONS:
-        advice = "" if name is None else f"{_advice(name)} "
+    """Return the convention of an option's value."""
+    hint = "localnorm convert --list shows every framework with its arguments."
+    if name is None:
+        raise ConversionError(f"{option} must be given, got nothing; pass {option} caffe, for example. {hint}")
+    if name.lower() in _OUR_CODE:
         raise ConversionError(
-            f"{option} must be one of {', '.join(CONVENTIONS)}, got {'nothing' if name is None else repr(name)}; "
-            f"{advice}localnorm convert --list shows their arguments."
+            f"{option} must be a framework that defines an LRN, got {name!r}; pass the one whose arguments you "
+            f"have, which is paper for localnorm.keras. {hint}"
         )
-    return CONVENTIONS[name]
+    return find_convention(name, option)
 
 
-def _advice(name: str) -> str:
-    ours = _OUR_DOORS.get(name.lower())
-    return f"it has no LRN of its own, and {ours}." if ours else nearest(name, CONVENTIONS)
+def _our_code(spec: LRNSpec, api: str) -> list[str]:
+    """Return the lines of code that compute a spec with localnorm's own API."""
+    imports, code = _OUR_CODE[api]
+    if api == "keras" and spec.lo == spec.hi and not spec.spatial:
+        pairs = ", ".join(f"{name}={value!r}" for name, value in spec.to_paper().items())
+        return [imports, "", code.replace(".from_spec({spec}", f"({pairs}")]
+    return ["from localnorm import LRNSpec", imports, "", code.format(spec=spec)]
 
 
-def _named(words: list[str]) -> dict[str, Any]:
-    """Return the words NAME=VALUE as arguments; a value is a Python literal or stands for itself."""
-    named: dict[str, Any] = {}
+def _parsed(words: list[str]) -> dict[str, Any]:
+    """Return the words NAME=VALUE as arguments; a value is a Python literal, else a string."""
+    arguments: dict[str, Any] = {}
     for word in words:
         name, equals, text = word.partition("=")
         if not (name.isidentifier() and equals and text):
-            raise ConversionError(f"an argument must be NAME=VALUE, got {word!r}; write local_size=5, say.")
-        if name in named:
+            raise ConversionError(
+                f"an argument must be NAME=VALUE, got {word!r}; write local_size=5, for example."
+            )
+        if name in arguments:
             raise ConversionError(f"an argument must be given once, got {name} twice; leave one out.")
         try:
-            named[name] = ast.literal_eval(text)
+            arguments[name] = ast.literal_eval(text)
         except (ValueError, SyntaxError):
-            named[name] = _WORDS.get(text, text)
-    return named
-
-
-def _signature(row: Convention) -> str:
-    return ", ".join(f"{name}={row.defaults[name]!r}" if name in row.defaults else name for name in row.order)
+            arguments[name] = _LITERALS.get(text, text)
+    return arguments
 
 
 def _print_list() -> None:
     width = max(map(len, CONVENTIONS))
     for row in CONVENTIONS.values():
-        _print(f"{row.name:<{width}}  {_signature(row)}")
+        pairs = row.parameters.items()
+        parameters = (name if default is REQUIRED else f"{name}={default!r}" for name, default in pairs)
+        _print(f"{row.name:<{width}}  {', '.join(parameters)}")
 
 
-def _explained(
-    origin: Convention, given: Mapping[str, Any], spec: LRNSpec, goal: Convention, converted: Mapping[str, Any]
-) -> list[str]:
-    """Return what changed and why, and where each convention is defined."""
-    sides = [(row, {**row.defaults, **values}) for row, values in ((origin, given), (goal, converted))]
+def _explained(spec: LRNSpec, *given: tuple[Convention, Mapping[str, Any]]) -> list[str]:
+    """Return the meaning of the arguments in each framework, and where each convention is defined."""
+    sides = [(row, {**row.defaults, **values}) for row, values in given]
 
-    def on_both_sides(say: Callable[[Convention, Mapping[str, Any]], str]) -> str:
-        return "; ".join(f"in {row.name}, {say(row, values)}" for row, values in sides)
+    def on_all_sides(text: Callable[[Convention, Mapping[str, Any]], str]) -> str:
+        return "; ".join(f"in {row.name}, {text(row, values)}" for row, values in sides)
 
     lines = [
-        f"window  [c-{spec.lo}, c+{spec.hi}]: " + on_both_sides(lambda row, of: _pair(row, of, 0) + _reads(row)),
+        f"window  [c-{spec.lo}, c+{spec.hi}]: "
+        + on_all_sides(lambda row, values: f"{_pair(row, values, role=0)} ({row.rule.text})"),
         f"alpha   {spec.alpha} times the sum of squares: "
-        + on_both_sides(lambda row, of: f"{_pair(row, of, 1)}, {_treatment(row, of, spec.spatial)}"),
+        + on_all_sides(lambda row, values: f"{_pair(row, values, role=1)}, {_scaling(row, values, spec.spatial)}"),
     ]
     for role, label in ((2, "beta"), (3, "k")):
-        if origin.arguments[role] != goal.arguments[role]:
-            lines.append(f"{label:<7} " + on_both_sides(partial(_pair, role=role)))
+        if len({row.roles[role] for row, _ in sides}) > 1:
+            lines.append(f"{label:<7} " + on_all_sides(partial(_pair, role=role)))
     if spec.spatial:
         axes = "1 spatial axis" if spec.spatial == 1 else f"{spec.spatial} spatial axes"
-        lines.append(f"region  within each channel, over {axes}: " + on_both_sides(partial(_region, spec.spatial)))
+        lines.append(f"region  within each channel, over {axes}: " + on_all_sides(partial(_region, spec.spatial)))
     lines += [f"note    {row.name}: {row.note}" for row, _ in sides if row.note]
     lines += [f"source  {row.name}: {row.source}" for row, _ in sides]
     return list(dict.fromkeys(lines))
 
 
 def _pair(row: Convention, values: Mapping[str, Any], role: int) -> str:
-    return f"{row.arguments[role]}={values[row.arguments[role]]}"
+    return f"{row.roles[role]}={values[row.roles[role]]}"
 
 
-def _reads(row: Convention) -> str:
-    return f" ({row.rule.reads})"
-
-
-def _treatment(row: Convention, values: Mapping[str, Any], spatial: int) -> str:
-    """Return what becomes of alpha: divided by what, or nothing."""
-    if not row.mean or (isinstance(row.mean, str) and not values[row.mean]):
+def _scaling(row: Convention, values: Mapping[str, Any], spatial: int) -> str:
+    """Return what the framework divides alpha by, in words."""
+    if not row.divides or (isinstance(row.divides, str) and not values[row.divides]):
         return "taken as it is"
     return f"divided by {divisor(row, values, spatial)}"
 

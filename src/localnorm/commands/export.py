@@ -1,4 +1,4 @@
-"""localnorm export: give what was measured to other tools."""
+"""localnorm export: export a search to Optuna's storage formats."""
 
 from __future__ import annotations
 
@@ -7,20 +7,17 @@ from typing import Annotated
 
 import typer
 
-from localnorm.commands.console import DAMAGED, errors_end_the_command, out, say
+from localnorm.commands.console import DAMAGED, counted, errors_end_the_command, out, say
 
 
 def export(
-    folder: Annotated[Path, typer.Argument(help="The folder that localnorm tune wrote.")],
+    folder: Annotated[Path, typer.Argument(help="Folder of the search.")],
     optuna: Annotated[
         Path,
-        typer.Option(
-            help="A new file for optuna-dashboard: SQLite where its name ends in .db, .sqlite or .sqlite3, else "
-            "Optuna's journal."
-        ),
+        typer.Option(help="New file: SQLite if its name ends in .db, .sqlite or .sqlite3, else Optuna's journal."),
     ],
 ) -> None:
-    """Write the trials of a search as a storage of Optuna's."""
+    """Export the trials of a search to a storage that Optuna and optuna-dashboard read."""
     with errors_end_the_command():
         from localnorm.lab.records.store import Store
         from localnorm.lab.tuning.optuna_export import export_optuna
@@ -29,8 +26,8 @@ def export(
         tuning = read_tuning(folder)
         sound, damaged = Store(folder).read()
         count = export_optuna(tuning, sound.values(), optuna)
-    out.print(f"{count} trials: {optuna}", soft_wrap=True, highlight=False, markup=False)
-    for own in damaged:
-        say(f"damaged, left out: {own.path}: {own.problem}")
+    out.print(f"{counted(count, 'trial')}: {optuna}", soft_wrap=True, highlight=False, markup=False)
+    for file in damaged:
+        say(f"damaged, left out: {file.path}: {file.problem}")
     if damaged:
         raise typer.Exit(DAMAGED)

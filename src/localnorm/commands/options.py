@@ -1,30 +1,64 @@
-"""The options that several commands have, each written once."""
+"""Turn declared settings into options of a command."""
 
 from __future__ import annotations
 
-from typing import Annotated
+import inspect
+from collections.abc import Callable
+from functools import wraps
+from typing import Annotated, Any
 
 import typer
+from pydantic.fields import FieldInfo
 
-Side = Annotated[
-    int | None, typer.Option("--side", help="Resize the images of --data to so many pixels, height and width.")
-]
-Examples = Annotated[
-    int | None, typer.Option("--examples", help="Take at most so many images of each part of --data.")
-]
-Workers = Annotated[int | None, typer.Option("--workers", help="Worker processes. Default: one a core.")]
-Engine = Annotated[
-    str | None, typer.Option("--engine", help="What the workers are in: pool, processes of this machine, or ray.")
-]
-Address = Annotated[
-    str | None,
-    typer.Option("--address", help="The Ray cluster to join, host:port. Default: Ray is started here."),
-]
-GpusPerWorker = Annotated[
-    float | None,
-    typer.Option("--gpus-per-worker", help="Part of a GPU that Ray keeps for each worker. Default: none."),
-]
-TrialSeconds = Annotated[
-    float | None,
-    typer.Option("--trial-seconds", help="End a trial that takes longer; its record says so. Default: no limit."),
-]
+from localnorm.lab.run.settings import Rule, TaskSettings
+
+Command = Callable[..., None]
+
+
+def settings_options(settings: type[TaskSettings]) -> Callable[[Command], Command]:
+    """Return a decorator that gives a command an option for each setting.
+
+    The command receives the options that the user has given, by name and as text, as its first argument.
+
+    Args:
+        settings: the declared settings. A setting whose `Rule` has no metavar is a flag; one without a `Rule`,
+            such as a table in a file, gets no option.
+    """
+    rules = {name: rule for name, field in settings.model_fields.items() if (rule := _rule(field))}
+    options = [
+        inspect.Parameter(
+            name,
+            inspect.Parameter.KEYWORD_ONLY,
+            default=None if rule.metavar else False,
+            annotation=_annotation(name, settings.model_fields[name], rule),
+        )
+        for name, rule in rules.items()
+    ]
+
+    def decorate(command: Command) -> Command:
+        _, *others = inspect.signature(command, eval_str=True).parameters.values()
+
+        @wraps(command)
+        def run(**values: Any) -> None:  # noqa: ANN401  each option has its own type
+            given = {name: value for name in rules if (value := values.pop(name)) not in (None, False)}
+            command(given, **values)
+
+        parameters = [*options, *(other.replace(kind=inspect.Parameter.KEYWORD_ONLY) for other in others)]
+        run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+        run.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
+        return run
+
+    return decorate
+
+
+def _rule(field: FieldInfo) -> Rule | None:
+    return next((part for part in field.metadata if isinstance(part, Rule)), None)
+
+
+def _annotation(name: str, field: FieldInfo, rule: Rule) -> Any:  # noqa: ANN401  a type
+    text = field.description or ""
+    if rule.metavar and "Default:" not in text and field.default:
+        default = ",".join(field.default) if isinstance(field.default, tuple) else field.default
+        text += f" Default: {default}."
+    option = typer.Option(f"--{name.replace('_', '-')}", help=text, metavar=rule.metavar or None)
+    return Annotated[str | None if rule.metavar else bool, option]

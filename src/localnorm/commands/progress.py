@@ -1,74 +1,104 @@
-"""The line that localnorm compare keeps at the foot of a terminal: done, running, failed, rate, time left."""
+"""Progress display of localnorm compare and tune: done, running, failed, speed, time left."""
 
 from __future__ import annotations
 
 import time
+from pathlib import Path
 
 from rich import progress
 
-from localnorm.commands.console import err
-from localnorm.commands.status import duration
-from localnorm.lab.monitoring.status import Progress
-from localnorm.lab.monitoring.watcher import Start
+from localnorm.commands.console import counted, duration, err, say
+from localnorm.lab.monitoring.callback import Callback, RunStart
+from localnorm.lab.monitoring.status import Pace
 from localnorm.lab.records.record import Job, Record, key
 
 
-class ProgressLine:
-    """Follows a run as a watcher; shown only where stderr is a terminal.
+class ProgressDisplay(Callback):
+    """A bar on a terminal, and remarks about what runs; the remarks alone if stderr is no terminal.
+
+    Args:
+        folder: of the results, for the remarks.
 
     Attributes:
-        count: jobs that this run has finished.
+        count: number of jobs that this run has finished.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, folder: Path) -> None:
         self.count = 0
+        self._folder = folder
         self._failed = 0
-        self._rest = 0
+        self._total = self._kept = 0
+        self._stage = ""
         self._running: set[str] = set()
-        self._began = time.monotonic()
+        self._start = time.monotonic()
         self._bar = progress.Progress(
             progress.TextColumn("{task.description}"),
             progress.BarColumn(),
             progress.MofNCompleteColumn(),
-            progress.TextColumn("{task.fields[told]}"),
+            progress.TextColumn("{task.fields[details]}"),
             progress.TimeElapsedColumn(),
             console=err,
             disable=not err.is_terminal,
         )
-        self._task = self._bar.add_task("measuring", total=None, told="")
+        self._task = self._bar.add_task("measuring", total=None, details="")
 
     @property
-    def told(self) -> str:
-        """What stands behind the bar."""
-        so_far = Progress.after(time.monotonic() - self._began, self.count, self._rest)
+    def details(self) -> str:
+        """The text behind the bar."""
+        pace = Pace.of(time.monotonic() - self._start, self.count, self._total - self._kept - self.count)
         words = [f"{len(self._running)} running", f"{self._failed} failed"]
-        if so_far.per_minute is not None and so_far.seconds_left is not None:
-            words += [f"{so_far.per_minute:.1f} a minute", f"{duration(so_far.seconds_left)} left"]
+        if pace.per_minute is not None and pace.seconds_left is not None:
+            words += [f"{pace.per_minute:.1f} per minute", f"{duration(pace.seconds_left)} left"]
         return ", ".join(words)
 
-    def started(self, start: Start) -> None:
-        """Show the jobs that are done already."""
-        self._began = time.monotonic()
-        self._rest = start.total - start.kept
-        self._failed = sum(count for status, count in start.statuses.items() if status != "ok")
-        self._bar.update(self._task, total=start.total, completed=start.kept, told=self.told)
+    def run_started(self, start: RunStart) -> None:
+        """Print what is there already, and start the bar."""
+        for damaged in start.damaged:
+            say(f"damaged, run again: {damaged.path}: {damaged.problem}")
+        jobs = counted(start.total, "search trial" if start.stage else "job")
+        if start.kept >= start.total:
+            say(f"all {jobs} are in {self._folder} already")
+        elif start.kept:
+            rest = start.total - start.kept
+            say(f"{start.kept} of {jobs} are in {self._folder} already; running the other {rest}")
+        else:
+            say(f"running {jobs} into {self._folder} with {counted(start.workers, 'worker')}")
+        self._start = time.monotonic()
+        self._total, self._kept, self._stage = start.total, start.kept, start.stage
+        self._failed = sum(count for status, count in start.statuses.items() if status not in ("ok", "pruned"))
+        self._update()
         self._bar.start()
 
-    def began(self, job: Job) -> None:
-        """Count a job that a worker is at."""
-        self._running.add(key(job))
-        self._bar.update(self._task, told=self.told)
+    def jobs_planned(self, total: int, kept: int, stage: str) -> None:
+        """Show the new number of jobs; a search that runs out of settings is announced."""
+        if stage == self._stage and total < self._total:
+            say(f"all settings have been tried: the search ends with {total} instead of {self._total} trials")
+        self._total, self._kept, self._stage = total, kept, stage
+        self._update()
 
-    def finished(self, record: Record, seconds: float) -> None:
+    def job_started(self, job: Job) -> None:
+        """Count a running job."""
+        self._running.add(key(job))
+        self._update()
+
+    def job_finished(self, record: Record, seconds: float) -> None:
         """Count a record."""
         del seconds
         self.count += 1
-        self._rest -= 1
-        self._failed += record.status != "ok"
+        self._failed += record.status not in ("ok", "pruned")
         self._running.discard(key(record.job))
-        self._bar.update(self._task, advance=1, told=self.told)
+        self._update()
 
-    def stopped(self, why: str) -> None:
-        """Leave the line as it is."""
+    def run_stopped(self, why: str) -> None:
+        """Stop the bar and leave it on the screen."""
         del why
         self._bar.stop()
+
+    def _update(self) -> None:
+        self._bar.update(
+            self._task,
+            description=self._stage or "measuring",
+            total=self._total,
+            completed=self._kept + self.count,
+            details=self.details,
+        )

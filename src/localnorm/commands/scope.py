@@ -1,4 +1,4 @@
-"""localnorm scope: draw which inputs one output of a norm depends on."""
+"""localnorm scope: draw the inputs that one output of a norm depends on."""
 
 from __future__ import annotations
 
@@ -8,14 +8,17 @@ import typer
 from rich.text import Text
 
 from localnorm.commands.console import errors_end_the_command, out
-from localnorm.lab.plugins import current_folder_searched
+from localnorm.lab.plugins import current_folder_on_path
+from localnorm.lab.study.registry import check_names
 
 
 def scope(
-    norm: Annotated[str, typer.Argument(help="A norm of the lab, or your own as package.module:attribute.")],
+    norm: Annotated[str, typer.Argument(help="A norm of the lab, or package.module:attribute.")],
 ) -> None:
     """Draw the inputs that one output of a norm depends on, measured in float64."""
-    with errors_end_the_command(), current_folder_searched():
+    with errors_end_the_command(), current_folder_on_path():
+        check_names(norms=(norm,))
+        # Imported here: a misspelt name does not wait for torch.
         from localnorm.lab.norms import find_norm
         from localnorm.lab.probes.scope import OUTPUT, SHAPE, probe_scope
 

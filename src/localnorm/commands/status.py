@@ -1,4 +1,4 @@
-"""localnorm status: how far a study is, from another terminal."""
+"""localnorm status: show the progress of a study or search."""
 
 from __future__ import annotations
 
@@ -9,62 +9,49 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from localnorm.commands.console import errors_end_the_command
+from localnorm.commands.console import DEFAULT_FOLDER, counted, duration, errors_end_the_command, print_plain
 
 if TYPE_CHECKING:
-    from localnorm.lab.monitoring.status import Status
+    from localnorm.lab.monitoring.status import RunStatus
 
 
 def status(
-    folder: Annotated[Path, typer.Argument(help="The folder that localnorm compare writes to.")],
-    as_json: Annotated[bool, typer.Option("--json", help="Print it as JSON.")] = False,
+    folder: Annotated[Path, typer.Argument(help="Folder of localnorm compare or tune.")] = Path(DEFAULT_FOLDER),
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Say how far a study is that runs, has ended or was killed; only reads its folder."""
-    from localnorm.lab.monitoring.status import read_status
-
+    """Show the progress of a running, finished or killed study or search (read-only)."""
     with errors_end_the_command():
+        from localnorm.lab.monitoring.status import read_status
+
         found = read_status(folder)
-    shown = json.dumps({**asdict(found), "failed": found.failed}) if as_json else "\n".join(lines(found))
-    print("".join(c if c.isprintable() or c == "\n" else "?" for c in shown))  # noqa: T201  what was asked for
+    print_plain(json.dumps({**asdict(found), "failed": found.failed}) if as_json else "\n".join(lines(found)))
 
 
-def lines(found: Status) -> list[str]:
-    """Return what a person is told."""
-    if found.total is None:
-        return [f"{found.done} records; no run of it is known here"]
-    by_status = ", ".join(f"{count} {name}" for name, count in found.statuses.items())
-    rest = found.total - found.done - (len(found.running) if found.state == "running" else 0)
-    counted = f"{found.done} of {found.total} jobs done" + (f" ({by_status})" if by_status else "")
-    told = [f"{found.state}: {counted}"]
-    if found.why:
-        told.append(f"it ended with {found.why}")
-    if found.state == "running":
-        told[0] += f", {len(found.running)} running, {rest} to go"
-    if found.state == "on another machine":
-        told.append(f"its last event is {duration(found.silent)} old")
-    told.append(f"{duration(found.seconds)} with {found.workers} workers" + speed(found))
-    verb = "runs" if found.state == "running" else "was running"
-    return told + [f"{verb}: {job.what} ({duration(job.seconds)})" for job in found.running]
+def lines(status: RunStatus) -> list[str]:
+    """Return the status in words."""
+    if status.total is None:
+        return [f"{counted(status.done, 'record')}; no run is known here"]
+    by_status = ", ".join(f"{count} {name}" for name, count in status.statuses.items())
+    head = f"{status.state}: {status.done} of {counted(status.total, 'job')} done"
+    text = [head + (f" ({by_status})" if by_status else "")]
+    if status.why:
+        text.append(f"it ended with {status.why}")
+    if status.state == "running":
+        stage = f", {status.stage}" if status.stage else ""
+        waiting = status.total - status.done - len(status.running)
+        text[0] += f"{stage}, {len(status.running)} running, {waiting} waiting"
+    if status.state == "on another machine":
+        text.append(f"its last event was {duration(status.silent)} ago")
+    text.append(f"{duration(status.seconds)} with {counted(status.workers, 'worker')}" + _speed(status))
+    label = "running" if status.state == "running" else "was running"
+    return text + [f"{label}: {job.what} ({duration(job.seconds)})" for job in status.running]
 
 
-def speed(found: Status) -> str:
-    """Return the rate of a run and, where it goes on, the time left."""
-    if found.progress.per_minute is None:
+def _speed(status: RunStatus) -> str:
+    """Return the speed of a run and, if it is active, the time left."""
+    pace = status.progress
+    if pace.per_minute is None:
         return ""
-    left = found.progress.seconds_left
-    goes_on = found.state in ("running", "on another machine") and left is not None
-    return f", {found.progress.per_minute:.1f} jobs a minute" + (
-        f", {duration(left or 0)} left" if goes_on else ""
-    )
-
-
-def duration(seconds: float) -> str:
-    """Return a time in words.
-
-    Example:
-        >>> duration(9.7), duration(100), duration(5400)
-        ('10 s', '1.7 minutes', '1.5 hours')
-    """
-    if seconds < 60:
-        return f"{seconds:.0f} s"
-    return f"{seconds / 60:.1f} minutes" if seconds < 3600 else f"{seconds / 3600:.1f} hours"
+    active = status.state in ("running", "on another machine") and pace.seconds_left is not None
+    left = f", {duration(pace.seconds_left or 0)} left" if active else ""
+    return f", {pace.per_minute:.1f} jobs per minute{left}"

@@ -1,4 +1,4 @@
-"""The JAX door: `local_response_norm`, and `LocalResponseNorm` as a Flax NNX module."""
+"""JAX API: `local_response_norm`, and `LocalResponseNorm` as a Flax NNX module."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the arithmetic asks of JAX."""
+"""The JAX operations that the shared LRN formula calls."""
 
 from __future__ import annotations
 
@@ -25,42 +25,42 @@ _BIT_OPERATIONS = BitOperations(
 )
 
 
-def _power(s: Array, exponent: Any, ordinary: bool) -> Array:  # noqa: ANN401  a float or an array
-    """Choose the fast power where it applies; XLA's own is exact, and takes much longer."""
+def _power(s: Array, exponent: Any, positive_finite: bool) -> Array:  # noqa: ANN401  a float or an array
+    """Use the fast power if it applies; XLA's own is exact, and takes much longer."""
     if s.dtype == jnp.float32 and isinstance(exponent, float) and abs(exponent) <= 1:
-        fast: Array = power(s, exponent, ordinary, _BIT_OPERATIONS)
+        fast: Array = power(s, exponent, positive_finite, _BIT_OPERATIONS)
         return fast
     return jnp.power(s, exponent)
 
 
-def reduced(q: Array, lo: int, hi: int, axes: Sequence[int]) -> Array:
-    """Let XLA sum each window, element by element; it works q out once."""
+def reduce_window_sum(q: Array, lo: int, hi: int, axes: Sequence[int]) -> Array:
+    """Sum each window element by element by XLA's reduce_window, which computes q once."""
     borders = [clipped(lo, hi, q.shape[axis]) if axis in axes else (0, 0) for axis in range(q.ndim)]
     size = [low + 1 + high for low, high in borders]
     total: Array = lax.reduce_window(q, np.zeros((), q.dtype), lax.add, size, [1] * q.ndim, borders)
     return total
 
 
-def added(q: Array, lo: int, hi: int, axes: Sequence[int]) -> Array:
-    """Add slices, which XLA fuses into one loop with what made q."""
+def sliced_sum(q: Array, lo: int, hi: int, axes: Sequence[int]) -> Array:
+    """Add slices, which XLA fuses into one loop with the computation of q."""
     total: Array = window_sum(q, lo, hi, axes, jnp.pad)
     return total
 
 
-def _costly_sum(q: Array, lo: int, hi: int, axes: Sequence[int]) -> Array:
-    return (reduced if lo + 1 + hi <= _WIDEST_REDUCED else added)(q, lo, hi, axes)
+def _window_sum_once(q: Array, lo: int, hi: int, axes: Sequence[int]) -> Array:
+    return (reduce_window_sum if lo + 1 + hi <= _WIDEST_REDUCED else sliced_sum)(q, lo, hi, axes)
 
 
 _WIDEST_REDUCED = 33
-"""From there on, element by element is slower than sums of slices: ``python -m benchmarks.jax_windows``."""
+"""For wider windows, sums of slices are faster: ``python -m benchmarks.speed.jax_window_sums``."""
 
 OPERATIONS = Operations(
     where=jnp.where,
     total=jnp.sum,
-    either=lax.cond,
+    cond=lax.cond,
     sqrt=jnp.sqrt,
     log=jnp.log,
     power=_power,
-    cheap_sum=added,
-    costly_sum=_costly_sum,
+    window_sum=sliced_sum,
+    window_sum_once=_window_sum_once,
 )

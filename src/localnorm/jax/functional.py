@@ -1,4 +1,4 @@
-"""The function of the JAX door: checks its input, then normalizes with a derivative rule of its own."""
+"""`local_response_norm` for JAX arrays, with a custom derivative rule."""
 
 from __future__ import annotations
 
@@ -22,16 +22,15 @@ def local_response_norm(x: ArrayLike, spec: LRNSpec, axis: int = -1) -> Array:
     ``y_c = x_c / (k + alpha * sum_{j in W(c)} x_j^2)^beta``, where the window ``W(c)`` and alpha are those of
     the spec: across channels, or within each channel over the last ``spec.spatial`` axes other than `axis`.
 
-    The arithmetic is in float32, in float64 for float64, and the result is rounded once. Where squares overflow
-    or vanish the result is still right. Subnormal numbers are what XLA makes of them: 0 on a CPU.
+    The arithmetic is in float32 (float64 for float64), and the result is rounded once. If squares overflow or
+    underflow the result is still right. XLA flushes subnormal numbers to 0 on a CPU.
 
-    Works under ``jax.jit``, ``jax.vmap``, ``jax.grad``, also of itself, and ``jax.shard_map`` over any axis that
-    the window does not span. Forward mode (``jax.jvp``, ``jax.jacfwd``) of the function itself is not supported,
-    and JAX says so; ``jax.hessian``, forward mode over ``jax.grad``, is. The backward pass keeps `x` and nothing
-    else.
+    Works under ``jax.jit``, ``jax.vmap``, ``jax.grad`` of any order, and ``jax.shard_map`` over any axis that the
+    window does not span. ``jax.hessian``, forward mode over ``jax.grad``, works; forward mode of the function
+    itself (``jax.jvp``, ``jax.jacfwd``) raises an error of JAX. The backward pass keeps only `x`.
 
     Args:
-        x: float16, bfloat16, float32 or float64 (where JAX has it enabled), of rank 1 or more.
+        x: float16, bfloat16, float32 or float64 (if JAX has it enabled), of rank 1 or more.
         spec: the normalization.
         axis: the channel axis; default -1, as in Flax.
 
@@ -53,10 +52,9 @@ def local_response_norm(x: ArrayLike, spec: LRNSpec, axis: int = -1) -> Array:
 
 
 def apply_spec(x: ArrayLike, spec: LRNSpec, axis: int, learned: dict[str, Array]) -> Array:
-    """Check x and axis, then normalize; the one entry that function and module share.
+    """Check x and axis, then normalize; the one entry that function, module and Keras layer share.
 
-    `learned` holds what takes the place of the spec's k, alpha or beta: scalars, or vectors along the channel
-    axis.
+    `learned` replaces the spec's k, alpha or beta: scalars, or vectors along the channel axis.
     """
     array = jnp.asarray(x)
     if array.dtype.name not in _DTYPES:
@@ -93,21 +91,21 @@ _normalize = jax.custom_vjp(_value, nondiff_argnums=(2, 3))
 def _forward(
     x: Array, learned: dict[str, Array], spec: LRNSpec, axes: tuple[int, ...]
 ) -> tuple[Array, tuple[Array, dict[str, Array]]]:
-    # Not the function with the rule: forward mode over reverse mode comes through here, and has no rule.
+    # Not `_normalize`: forward mode over reverse mode differentiates this, and custom_vjp has no rule for it.
     return _value(x, learned, spec, axes), (x, learned)
 
 
 def _backward(
-    spec: LRNSpec, axes: tuple[int, ...], kept: tuple[Array, dict[str, Array]], grad: Array
+    spec: LRNSpec, axes: tuple[int, ...], residuals: tuple[Array, dict[str, Array]], grad: Array
 ) -> tuple[Array, dict[str, Array]]:
-    x, learned = kept
+    x, learned = residuals
     wide = _wide(x)
-    found = _arithmetic(x, spec, axes).backward(x.astype(wide), grad.astype(wide), learned)
+    gradients = _arithmetic(x, spec, axes).backward(x.astype(wide), grad.astype(wide), learned)
     sums = {
-        name: found.values[name].sum([a for a, n in enumerate(value.shape) if n == 1], keepdims=True)
+        name: gradients.values[name].sum([a for a, n in enumerate(value.shape) if n == 1], keepdims=True)
         for name, value in learned.items()
     }
-    return found.x.astype(x.dtype), sums
+    return gradients.x.astype(x.dtype), sums
 
 
 _normalize.defvjp(_forward, _backward)

@@ -1,4 +1,4 @@
-"""The Flax NNX module of the JAX door."""
+"""`LocalResponseNorm` as a Flax NNX module, with fixed or learned k, alpha and beta."""
 
 from __future__ import annotations
 
@@ -22,18 +22,18 @@ class LocalResponseNorm(nnx.Module):
     definition, the dtypes and the errors of the call.
 
     A learned value is ``initial * exp(p)``, with p an ``nnx.Param`` named ``log_k``, ``log_alpha`` or
-    ``log_beta`` that starts at 0: always positive, and at the start exactly that of the spec.
+    ``log_beta`` that starts at 0: always positive, and initially exactly that of the spec.
 
     Args:
         spec: the normalization, or the initial values of a learned one.
         axis: the channel axis; default -1, as in Flax.
         learnable: True to learn k, alpha and beta, or the names of those to learn; default False.
-        per_channel: learn one value a channel and not one for all; default False.
+        per_channel: learn one value for each channel instead of one for all; default False.
         num_channels: the extent of the channel axis; needed with `per_channel`.
 
     Raises:
-        LearnableError: a misspelt name, an initial value of 0, or no `num_channels` (a ValueError).
-        AxisError: `axis` is not a whole number (a ValueError).
+        LearnableError: an unknown name, an initial value of 0, or no `num_channels` (a ValueError).
+        AxisError: `axis` is not a whole number (a ValueError and IndexError).
 
     Source: Krizhevsky, Sutskever and Hinton, NIPS 2012, section 3.3.
 
@@ -59,14 +59,14 @@ class LocalResponseNorm(nnx.Module):
         self.learnable = learnable_names(learnable, spec)
         if per_channel and self.learnable and num_channels is None:
             raise LearnableError(
-                "per_channel=True needs the number of channels, got num_channels=None; pass num_channels=32, say."
+                "per_channel=True needs the number of channels, got num_channels=None; pass e.g. num_channels=32."
             )
         shape = (checked_count(num_channels),) if per_channel and self.learnable else ()
         for name in self.learnable:
             setattr(self, f"log_{name}", nnx.Param(jnp.zeros(shape)))
 
     def value(self, name: str) -> float | Array:
-        """Return k, alpha or beta: a number, or an array where it is learned."""
+        """Return k, alpha or beta: a number, or an array if it is learned."""
         initial: float = getattr(self.spec, name)
         if name not in self.learnable:
             return initial

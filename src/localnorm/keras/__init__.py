@@ -1,4 +1,4 @@
-"""The Keras door: `LocalResponseNormalization`, on the TensorFlow, JAX and torch backends."""
+"""Keras 3 API: the layer `LocalResponseNormalization`, on the TensorFlow, JAX and torch backends."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from localnorm.errors import MissingExtraError
 try:
     import keras as _keras  # noqa: F401
 except ImportError as problem:
-    # Keras imports its backend at once and fails with it.
+    # Keras imports its backend at once, so a missing backend fails here, too.
     absent = (problem.name or "keras").partition(".")[0]
     extra = absent if absent in ("tensorflow", "jax", "torch") else "keras"
     raise MissingExtraError(

@@ -1,4 +1,4 @@
-"""Which door does the work on which backend of Keras."""
+"""Call the framework API that matches the Keras backend."""
 
 from __future__ import annotations
 
@@ -33,15 +33,15 @@ def _torch() -> Apply:
     return partial(apply_spec, inplace=False)
 
 
-_DOORS: Mapping[str, Callable[[], Apply]] = {"tensorflow": _tensorflow, "jax": _jax, "torch": _torch}
+_APIS: Mapping[str, Callable[[], Apply]] = {"tensorflow": _tensorflow, "jax": _jax, "torch": _torch}
 
 
 def apply_spec(x: Tensor, spec: LRNSpec, axis: int, learned: dict[str, Tensor]) -> Tensor:
-    """Normalize by the door of the backend that Keras runs on."""
+    """Normalize by the API of the active Keras backend."""
     backend = keras.backend.backend()
-    if backend not in _DOORS:
+    if backend not in _APIS:
         raise BackendError(
-            f"the backend of Keras must be one of {', '.join(_DOORS)}, got {backend}; "
+            f"the Keras backend must be one of {', '.join(_APIS)}, got {backend}; "
             "set the environment variable KERAS_BACKEND before Keras is imported."
         )
-    return _DOORS[backend]()(x, spec, axis, learned=learned)
+    return _APIS[backend]()(x, spec, axis, learned=learned)

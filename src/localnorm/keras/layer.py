@@ -1,4 +1,4 @@
-"""The layer of the Keras door."""
+"""`LocalResponseNormalization` as a Keras 3 layer, with fixed or learned k, alpha and beta."""
 
 from __future__ import annotations
 
@@ -27,26 +27,26 @@ class LocalResponseNormalization(keras.layers.Layer):  # type: ignore[misc]
     the arithmetic is in float32 or wider and the result is rounded once to the layer's compute dtype.
 
     A learned value is ``initial * exp(p)``, with p a weight named ``log_k``, ``log_alpha`` or ``log_beta`` that
-    starts at 0: always positive, and at the start exactly the value given.
+    starts at 0: always positive, and initially exactly the given value.
 
     Args:
         alpha: factor of the sum of squares; default 1e-4.
         beta: the exponent; default 0.75.
         k: the constant in the denominator; default 2.
-        n: channels in the window, of which an even number counts as the next odd one; default 5.
+        n: channels in the window, at least 1; an even n means the next odd one; default 5.
         axis: the channel axis; default -1, channels last.
         learnable: True to learn k, alpha and beta, or the names of those to learn; default False.
-        per_channel: learn one value a channel and not one for all; default False.
-        **kwargs: what every Keras layer takes: name, dtype, trainable.
+        per_channel: learn one value for each channel instead of one for all; default False.
+        **kwargs: arguments of every Keras layer: name, dtype, trainable.
 
     Input and output have the same shape, of rank 1 or more, and a float dtype.
 
     Raises:
         SpecError: a hyperparameter that defines no LRN (a ValueError).
-        LearnableError: a misspelt name, or an initial value of 0 (a ValueError).
-        AxisError: `axis` is no axis of the input (a ValueError).
+        LearnableError: an unknown name, or an initial value of 0 (a ValueError).
+        AxisError: the input has no such axis (a ValueError and IndexError).
         DTypeError: integer or boolean input (a TypeError).
-        BackendError: Keras runs on another backend than TensorFlow, JAX or torch (a ValueError).
+        BackendError: the Keras backend is not TensorFlow, JAX or torch (a ValueError).
 
     Source: Krizhevsky, Sutskever and Hinton, NIPS 2012, section 3.3.
 
@@ -90,7 +90,7 @@ class LocalResponseNormalization(keras.layers.Layer):  # type: ignore[misc]
         per_channel: bool = False,
         **kwargs: Any,  # noqa: ANN401
     ) -> LocalResponseNormalization:
-        """Build the layer of any spec, also of a window that the paper's parameters can't express.
+        """Build the layer from any spec, even one whose window the paper's parameters can't express.
 
         Example:
             >>> LocalResponseNormalization.from_spec(LRNSpec.from_torch(4)).spec
@@ -101,7 +101,7 @@ class LocalResponseNormalization(keras.layers.Layer):  # type: ignore[misc]
         return layer
 
     def build(self, input_shape: tuple[int | None, ...]) -> None:
-        """Check the axis against the input and make the weights."""
+        """Check the axis against the input and create the weights."""
         window_axes(self.spec, len(input_shape), self.axis)
         channels = input_shape[channel_axis(len(input_shape), self.axis)]
         if self.per_channel and self.learnable and channels is None:
@@ -114,7 +114,7 @@ class LocalResponseNormalization(keras.layers.Layer):  # type: ignore[misc]
                 shape=(channels,) if self.per_channel else (),
                 initializer="zeros",
                 name=f"log_{name}",
-                # In half precision, alpha would be learned in steps of a thousandth.
+                # In half precision, alpha could only change in steps of a thousandth.
                 dtype="float64" if self.compute_dtype == "float64" else "float32",
                 autocast=False,
             )
@@ -122,7 +122,7 @@ class LocalResponseNormalization(keras.layers.Layer):  # type: ignore[misc]
         self.built = True
 
     def value(self, name: str) -> float | Tensor:
-        """Return k, alpha or beta: a number, or a tensor where it is learned."""
+        """Return k, alpha or beta: a number, or a tensor if it is learned."""
         initial: float = getattr(self.spec, name)
         if name not in self.learnable:
             return initial
@@ -157,7 +157,7 @@ class LocalResponseNormalization(keras.layers.Layer):  # type: ignore[misc]
         return apply_spec(inputs, self.spec, self.axis, learned)
 
     def compute_output_spec(self, inputs: Tensor) -> keras.KerasTensor:
-        """Return what the output is without computing it."""
+        """Return shape and dtype of the output without computing it."""
         self._check_dtype(inputs)
         return keras.KerasTensor(inputs.shape, dtype=inputs.dtype)
 
@@ -174,14 +174,14 @@ class LocalResponseNormalization(keras.layers.Layer):  # type: ignore[misc]
             )
 
     def get_config(self) -> dict[str, Any]:
-        """Return what builds this layer again."""
+        """Return the configuration that `from_config` rebuilds the layer from."""
         config: dict[str, Any] = super().get_config()
-        own = {"spec": asdict(self.spec), "axis": self.axis}
-        return {**config, **own, "learnable": self.learnable, "per_channel": self.per_channel}
+        definition = {"spec": asdict(self.spec), "axis": self.axis}
+        return {**config, **definition, "learnable": self.learnable, "per_channel": self.per_channel}
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> LocalResponseNormalization:
-        """Build the layer that `get_config` describes; also from the arguments of the constructor."""
+        """Build the layer from `get_config`, or from the arguments of the constructor."""
         if "spec" not in config:
             return cls(**config)
         rest = {name: value for name, value in config.items() if name != "spec"}

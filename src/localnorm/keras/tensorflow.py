@@ -1,4 +1,4 @@
-"""LRN on the TensorFlow backend of Keras."""
+"""LRN for TensorFlow tensors, compiled by XLA, with a custom gradient."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from localnorm.kernels.window_sums import clipped, window_sum
 from localnorm.spec import LRNSpec
 
 Tensor = Any
-"""TensorFlow ships no types that a checker could use."""
+"""TensorFlow ships no usable type hints."""
 
 
 def apply_spec(x: Tensor, spec: LRNSpec, axis: int, learned: dict[str, Tensor]) -> Tensor:
@@ -35,7 +35,7 @@ def apply_spec(x: Tensor, spec: LRNSpec, axis: int, learned: dict[str, Tensor]) 
 
     @tf.custom_gradient  # type: ignore[untyped-decorator]
     def normalize(x: Tensor, *values: Tensor) -> tuple[Tensor, Callable[[Tensor], Any]]:
-        # x and the values are all that is kept.
+        # Only x and the values are kept.
         return forward(x, *values), lambda grad: backward(x, grad, *values)
 
     return normalize(x, *values)
@@ -43,7 +43,7 @@ def apply_spec(x: Tensor, spec: LRNSpec, axis: int, learned: dict[str, Tensor]) 
 
 @functools.lru_cache(maxsize=256)
 def _compiled(arithmetic: Arithmetic, names: tuple[str, ...]) -> tuple[Callable[..., Any], Callable[..., Any]]:
-    """Return forward and backward pass, each one compiled by XLA into few loops over memory.
+    """Return forward and backward pass, each compiled by XLA into few loops over memory.
 
     Op by op, the same takes several times as long. XLA compiles once for each shape that it meets.
     """
@@ -55,8 +55,8 @@ def _compiled(arithmetic: Arithmetic, names: tuple[str, ...]) -> tuple[Callable[
 
     def backward(x: Tensor, grad: Tensor, *values: Tensor) -> list[Tensor]:
         learned = dict(zip(names, values, strict=True))
-        found = arithmetic.backward(tf.cast(x, wide), tf.cast(grad, wide), learned)
-        return [tf.cast(found.x, x.dtype), *(_sum_to(found.values[name], learned[name]) for name in names)]
+        gradients = arithmetic.backward(tf.cast(x, wide), tf.cast(grad, wide), learned)
+        return [tf.cast(gradients.x, x.dtype), *(_sum_to(gradients.values[name], learned[name]) for name in names)]
 
     return tuple(tf.function(run, jit_compile=True, autograph=False) for run in (forward, backward))
 
@@ -67,7 +67,7 @@ def _sum_to(values: Tensor, shared: Tensor) -> Tensor:
 
 
 def _where(condition: Tensor, a: Tensor | float, b: Tensor | float) -> Tensor:
-    """Choose; a number is taken to the dtype of the other side, which TensorFlow leaves to the first."""
+    """Select; convert a number to the dtype of the other side, not of the first, as TensorFlow does."""
     dtype = next(side.dtype for side in (a, b) if not isinstance(side, float))
     return tf.where(condition, tf.cast(a, dtype), tf.cast(b, dtype))
 
@@ -84,21 +84,21 @@ _BIT_OPERATIONS = BitOperations(
 )
 
 
-def _power(s: Tensor, exponent: Any, ordinary: bool) -> Tensor:  # noqa: ANN401  a float or a tensor
-    """Choose the fast power where it applies; XLA's own is exact, and takes much longer."""
+def _power(s: Tensor, exponent: Any, positive_finite: bool) -> Tensor:  # noqa: ANN401  a float or a tensor
+    """Use the fast power if it applies; XLA's own is exact, and takes much longer."""
     if s.dtype == tf.float32 and isinstance(exponent, float) and abs(exponent) <= 1:
-        return power(s, exponent, ordinary, _BIT_OPERATIONS)
+        return power(s, exponent, positive_finite, _BIT_OPERATIONS)
     return tf.pow(s, exponent)
 
 
-def _cheap_sum(q: Tensor, lo: int, hi: int, axes: Sequence[int]) -> Tensor:
+def _window_sum(q: Tensor, lo: int, hi: int, axes: Sequence[int]) -> Tensor:
     return window_sum(q, lo, hi, axes, tf.pad)
 
 
-def _costly_sum(q: Tensor, lo: int, hi: int, axes: Sequence[int]) -> Tensor:
-    """Take means of windows: TensorFlow's window operation that has a gradient; XLA works q out once for it."""
+def _window_sum_once(q: Tensor, lo: int, hi: int, axes: Sequence[int]) -> Tensor:
+    """Sum by average pooling, TensorFlow's only window operation with a gradient; XLA computes q once for it."""
     if lo + 1 + hi > _WIDEST_POOLED or q.dtype == tf.float64:
-        return _cheap_sum(q, lo, hi, axes)
+        return _window_sum(q, lo, hi, axes)
     for axis in axes:
         low, high = clipped(lo, hi, q.shape[axis])
         shape = tf.shape(q)
@@ -112,15 +112,15 @@ def _costly_sum(q: Tensor, lo: int, hi: int, axes: Sequence[int]) -> Tensor:
 
 
 _WIDEST_POOLED = 33
-"""From there on, sums of slices are faster."""
+"""For wider windows, sums of slices are faster."""
 
 _OPERATIONS = Operations(
     where=_where,
     total=tf.reduce_sum,
-    either=tf.cond,
+    cond=tf.cond,
     sqrt=tf.sqrt,
     log=tf.math.log,
     power=_power,
-    cheap_sum=_cheap_sum,
-    costly_sum=_costly_sum,
+    window_sum=_window_sum,
+    window_sum_once=_window_sum_once,
 )

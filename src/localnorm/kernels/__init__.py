@@ -1,1 +1,1 @@
-"""How LRN is computed: the arithmetic that the doors share."""
+"""Kernels and formulas without a framework: the CPU kernel, the experimental GPU kernel, array operations."""

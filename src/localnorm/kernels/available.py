@@ -1,10 +1,14 @@
-"""Which kernels can be used here at all; said once where one can't."""
+"""Import a kernel at its first use, or warn once and return None if it can't be used here."""
 
 from __future__ import annotations
 
+import os
 import warnings
 from functools import cache
 from types import ModuleType
+
+_GPU = "LOCALNORM_GPU"
+"""Set to 1, it enables the GPU kernel; set to 0, it disables it without a warning."""
 
 
 @cache
@@ -12,7 +16,7 @@ def cpu_kernel() -> ModuleType | None:
     """Return `localnorm.kernels.cpu`, imported at the first call since Numba takes half a second, or None.
 
     Warns:
-        RuntimeWarning: Numba can't be imported; the doors then compute in plain operations, slower and as exact.
+        RuntimeWarning: Numba can't be imported; array operations compute instead, slower and as exact.
     """
     try:
         from localnorm.kernels import cpu
@@ -29,11 +33,25 @@ def cpu_kernel() -> ModuleType | None:
 
 @cache
 def gpu_kernel() -> ModuleType | None:
-    """Return `localnorm.kernels.gpu.launch`, imported when the first CUDA tensor is met, or None.
+    """Return `localnorm.kernels.gpu.launch` if LOCALNORM_GPU=1 enables it, else None.
+
+    The kernel is experimental: it has never run on a GPU. By default torch operations in float64 compute instead.
 
     Warns:
-        RuntimeWarning: Triton can't be imported; torch operations in float64 then take its place.
+        RuntimeWarning: LOCALNORM_GPU is not set, or it is 1 and Triton can't be imported.
     """
+    setting = os.environ.get(_GPU, "")
+    if setting == "0":
+        return None
+    if setting != "1":
+        warnings.warn(
+            "CUDA tensors are normalized by torch operations in float64, exact but slower than a kernel. "
+            "localnorm's Triton kernel is experimental and has never run on a GPU; set the environment variable "
+            f"{_GPU}=1 to use it, or {_GPU}=0 to silence this warning.",
+            RuntimeWarning,
+            stacklevel=4,
+        )
+        return None
     try:
         from localnorm.kernels.gpu import launch
     except ImportError as problem:

@@ -1,4 +1,4 @@
-"""Powers in float32, accurate at every magnitude and made of nothing but products and sums."""
+"""Powers in float32 by products and sums alone, accurate at every magnitude."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ MANTISSA = 23
 SQRT_HALF = 0x3F3504F3
 """The bits of sqrt(1/2)."""
 
-# Interpolated at Chebyshev's points, lowest power first.
+# Interpolated at Chebyshev points, lowest power first.
 LOG2 = (
     1.4426950216293335,
     -0.7213473320007324,
@@ -40,7 +40,7 @@ EXP2 = (
 
 @dataclass(frozen=True)
 class BitOperations:
-    """What is asked of an array library.
+    """The functions of an array library that `power` calls.
 
     Attributes:
         where: ``where(condition, a, b)``.
@@ -63,12 +63,12 @@ class BitOperations:
     round: Callable[[Array], Array]
 
 
-def power(s: Array, exponent: float, ordinary: bool, operations: BitOperations) -> Array:
+def power(s: Array, exponent: float, positive_finite: bool, operations: BitOperations) -> Array:
     """Return ``s^exponent`` for float32 s and an exponent within [-1, 1], to 2 units in the last place.
 
-    ``exp(exponent * log(s))`` loses ``|log s|`` epsilons in the product. So s = m * 2^n is taken apart, m near 1,
-    and the integer part of exponent * log2(s) goes into the bits of the result unrounded. `ordinary` says that no
-    s is 0, infinite or a NaN.
+    ``exp(exponent * log(s))`` loses ``|log s|`` epsilons in the product. So s is split into m * 2^n, m near 1, and
+    the integer part of exponent * log2(s) goes into the bits of the result unrounded. `positive_finite` promises
+    that no s is 0, infinite or a NaN.
     """
     bits = operations.bits(s)
     n = operations.down(bits - SQRT_HALF, MANTISSA)
@@ -79,12 +79,12 @@ def power(s: Array, exponent: float, ordinary: bool, operations: BitOperations) 
     product = n * upper
     small = n * (exponent - upper) + u * _polynomial(LOG2, u) * exponent
     integer = operations.round(product + small)
-    found = _polynomial(EXP2, (product - integer) + small)
-    raised = operations.bits(found) + operations.up(operations.whole(integer), MANTISSA)
+    fraction = _polynomial(EXP2, (product - integer) + small)
+    raised = operations.bits(fraction) + operations.up(operations.whole(integer), MANTISSA)
     result = operations.numbers(raised)
-    if ordinary:
+    if positive_finite:
         return result
-    # What the power of 0, infinity and NaN is, their reciprocal or they themselves are too.
+    # The power of 0, infinity and NaN is their reciprocal or they themselves.
     return operations.where((s > 0.0) & (s < math.inf), result, 1.0 / s if exponent < 0 else s)
 
 

@@ -1,4 +1,4 @@
-"""How an array lies in memory, as the kernels see it: outer offsets, channels, positions. Pure integers."""
+"""The memory layout of an array for the kernels: outer axes, channels and positions, with their strides."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from itertools import product
 
 _LONG = 16
-"""Positions in a row that are enough to fill a vector register of any machine in use."""
+"""Contiguous positions that fill a vector register of any machine in use."""
 
 
 @dataclass(frozen=True)
@@ -17,8 +17,8 @@ class Layout:
 
     Attributes:
         channels: extent of the axis that the window spans.
-        positions: extent of the one other axis that a tile is cut along.
-        outer: extents of what is left.
+        positions: extent of the axis that tiles are cut along.
+        outer: extents of the remaining axes.
         channel_steps: elements from one channel to the next, for each array.
         position_steps: elements from one position to the next, for each array.
         outer_steps: the same for each outer axis, for each array.
@@ -37,7 +37,7 @@ class Layout:
         return self.channels * self.positions * math.prod(self.outer)
 
     def outer_offsets(self) -> list[list[int]]:
-        """Return where each outer index begins, for each array.
+        """Return the offset of each outer index, for each array.
 
         Example:
             >>> layout((2, 3, 4), 1, (12, 4, 1)).outer_offsets()
@@ -51,7 +51,7 @@ class Layout:
 
 
 def layout(shape: Sequence[int], axis: int, *strides: Sequence[int]) -> Layout:
-    """Merge the axes beside the channel axis where memory allows it, and choose the one to cut tiles along.
+    """Merge the axes other than the channel axis if strides allow it, and choose the one to cut tiles along.
 
     Args:
         shape: extents, the same for all arrays.
@@ -67,7 +67,7 @@ def layout(shape: Sequence[int], axis: int, *strides: Sequence[int]) -> Layout:
             outer_steps=((),))
     """
     others = [a for a in range(len(shape)) if a != axis and shape[a] != 1]
-    # The order of the positions does not matter to LRN, so that of memory is as good as any.
+    # LRN is the same for any order of the positions, so take the order of memory.
     others.sort(key=lambda a: [-abs(s[a]) for s in strides])
     merged: list[tuple[int, tuple[int, ...]]] = []
     for a in others:
@@ -75,7 +75,7 @@ def layout(shape: Sequence[int], axis: int, *strides: Sequence[int]) -> Layout:
         if merged and merged[-1][1] == tuple(extent * step for step in steps):
             extent *= merged.pop()[0]
         merged.append((extent, steps))
-    extent, steps = merged.pop(_chosen(merged)) if merged else (1, (1,) * len(strides))
+    extent, steps = merged.pop(_tile_axis(merged)) if merged else (1, (1,) * len(strides))
     return Layout(
         channels=shape[axis],
         positions=extent,
@@ -86,7 +86,7 @@ def layout(shape: Sequence[int], axis: int, *strides: Sequence[int]) -> Layout:
     )
 
 
-def _chosen(axes: Sequence[tuple[int, tuple[int, ...]]]) -> int:
+def _tile_axis(axes: Sequence[tuple[int, tuple[int, ...]]]) -> int:
     """Return the axis that is contiguous in most arrays and long, else the longest."""
     return max(
         range(len(axes)), key=lambda i: (sum(step == 1 for step in axes[i][1]) * (axes[i][0] >= _LONG), axes[i][0])

@@ -1,4 +1,4 @@
-"""Sums over windows by addition alone, in slices that NumPy, JAX and TensorFlow arrays all have."""
+"""Sums over windows by addition of slices, for NumPy, JAX, TensorFlow and torch arrays."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ Array = Any
 Pad = Callable[[Array, list[tuple[int, int]]], Array]
 
 DIRECT = 8
-"""Up to this size, summing each window by itself is at least as fast as anything else tried."""
+"""Up to this size, summing each window by itself is fastest."""
 
 
 def window_sum(q: Array, lo: int, hi: int, axes: Sequence[int], pad: Pad, direct: int = DIRECT) -> Array:
@@ -17,7 +17,7 @@ def window_sum(q: Array, lo: int, hi: int, axes: Sequence[int], pad: Pad, direct
 
     Wide windows are built from sums over 1, 2, 4, ... elements, so the number of additions grows with the
     logarithm of the window and every sum is a shallow tree, which also rounds less. Nothing is ever
-    subtracted: what is not in a window can't touch its sum.
+    subtracted, so that no element outside of a window can spoil its sum.
     """
     for axis in axes:
         low, high = clipped(lo, hi, q.shape[axis])
@@ -28,22 +28,22 @@ def window_sum(q: Array, lo: int, hi: int, axes: Sequence[int], pad: Pad, direct
 
 
 def clipped(lo: int, hi: int, extent: int | None) -> tuple[int, int]:
-    """Return a window no wider than its axis, so that nothing is padded for what is never there."""
+    """Return a window no wider than its axis, so that no more is padded than needed."""
     if extent is None:
         return lo, hi
     most = max(extent - 1, 0)
     return min(lo, most), min(hi, most)
 
 
-def _shifted(q: Array, start: int, left: int, axis: int) -> Array:
-    """Leave out `start` elements at the front of the axis and `left` at its end, whatever its extent."""
-    return q[(slice(None),) * axis + (slice(start, -left or None),)]
+def _without(q: Array, start: int, end: int, axis: int) -> Array:
+    """Drop `start` elements at the front of the axis and `end` elements at its end, for any extent."""
+    return q[(slice(None),) * axis + (slice(start, -end or None),)]
 
 
 def _direct(padded: Array, size: int, axis: int) -> Array:
-    total = _shifted(padded, 0, size - 1, axis)
+    total = _without(padded, 0, size - 1, axis)
     for offset in range(1, size):
-        total = total + _shifted(padded, offset, size - 1 - offset, axis)
+        total = total + _without(padded, offset, size - 1 - offset, axis)
     return total
 
 
@@ -53,10 +53,10 @@ def _doubled(padded: Array, size: int, axis: int) -> Array:
     block, width, done = padded, 1, 0
     while True:
         if size & width:
-            part = _shifted(block, done, size - width - done, axis)
+            part = _without(block, done, size - width - done, axis)
             total = part if total is None else total + part
             done += width
         if done == size:
             return total
-        block = _shifted(block, 0, width, axis) + _shifted(block, width, 0, axis)
+        block = _without(block, 0, width, axis) + _without(block, width, 0, axis)
         width *= 2

@@ -1,14 +1,15 @@
-"""The norms that the lab compares; each is built by ``builder(num_channels) -> Module``.
+"""Builders of the norms that the lab compares: ``builder(num_channels) -> Module``.
 
-To add one, add a `Norm` to ``NORMS``; to compare one of your own, name it ``package.module:attribute``.
+To add a norm, add its builder to ``NORMS`` and its `NormInfo` to `localnorm.lab.study.registry`. To compare a
+user-defined norm, name it ``package.module:attribute``.
 """
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
+from inspect import Parameter, signature
 from math import gcd
 from types import MappingProxyType
 
@@ -17,8 +18,9 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from localnorm.errors import LabError, UnknownNameError
-from localnorm.lab.plugins import import_own
-from localnorm.lab.study.search_space import Choice, LogUniform, Space, Uniform
+from localnorm.lab.plugins import import_user_defined
+from localnorm.lab.study.registry import NORM_INFO, NormInfo
+from localnorm.lab.study.search_space import Space
 from localnorm.spec import LRNSpec
 from localnorm.torch import LocalResponseNorm
 
@@ -27,14 +29,19 @@ Builder = Callable[[int], nn.Module]
 
 @dataclass(frozen=True)
 class Norm:
-    """One norm of the lab.
+    """A norm that the lab can build.
 
     Attributes:
-        name: the name on the command line and in records.
-        about: what it divides by, in a few words.
+        name: the name on the command line and in records. A user-defined norm is known by
+            ``package.module:attribute`` instead.
+        about: the statistics that it divides by, in a few words.
         make: ``make(num_channels, dims, **settings) -> Module``, where dims is the number of axes after
             (N, C); settings left out take their defaults.
-        space: the norm's own hyperparameters and where to draw them from.
+        space: the norm's hyperparameters and their ranges, searched and sampled by the lab.
+
+    Example:
+        >>> Norm("halved", "two", lambda num_channels, dims: nn.Hardtanh()).builder(dims=2)(8)
+        Hardtanh(...)
     """
 
     name: str
@@ -44,11 +51,33 @@ class Norm:
 
     def builder(self, dims: int, settings: tuple[tuple[str, float], ...] = ()) -> Builder:
         """Return ``builder(num_channels) -> Module`` for inputs of rank dims + 2."""
-        return lambda num_channels: self.make(num_channels, dims, **dict(settings))
+
+        def build(num_channels: int) -> nn.Module:
+            module: object = self.make(num_channels, dims, **dict(settings))
+            if not isinstance(module, nn.Module):
+                raise LabError(
+                    f"a norm must be a torch.nn.Module, got {module!r} from the builder of {self.name}; return "
+                    "the module there."
+                )
+            return module
+
+        return build
+
+    @property
+    def info(self) -> NormInfo:
+        """The norm as plain values."""
+        return NormInfo(self.name, self.about, self.space)
+
+    @property
+    def defaults(self) -> tuple[tuple[str, float], ...]:
+        """The defaults of the hyperparameters that have one in the signature of ``make``, sorted by name."""
+        parameters = signature(self.make).parameters
+        defaults = {name: parameters[name].default for name in sorted(self.space) if name in parameters}
+        return tuple((name, float(value)) for name, value in defaults.items() if value is not Parameter.empty)
 
 
 class RMSNorm(nn.Module):
-    """Divides each sample by its root mean square over channels and positions; one gain a channel.
+    """Divide each sample by its root mean square over channels and positions; one gain per channel.
 
     ``torch.nn.RMSNorm`` normalizes over trailing axes of a fixed size; this is the same function over all
     axes of a sample, whatever their size.
@@ -69,7 +98,7 @@ _BATCH = (nn.BatchNorm1d, nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)
 _INSTANCE = (nn.InstanceNorm1d, nn.InstanceNorm2d, nn.InstanceNorm3d)
 
 
-def _none(num_channels: int, dims: int) -> nn.Module:  # noqa: ARG001  every norm is made by one call
+def _none(num_channels: int, dims: int) -> nn.Module:  # noqa: ARG001  all norms share one signature
     return nn.Identity()
 
 
@@ -104,7 +133,7 @@ def _instance(num_channels: int, dims: int, eps: float = 1e-5) -> nn.Module:
 
 
 def _group(num_channels: int, dims: int, groups: float = 8, eps: float = 1e-5) -> nn.Module:  # noqa: ARG001
-    # A model of a user's own may have 12 channels somewhere: then as many groups as divide both.
+    # A user-defined model may have 12 channels in a layer: use as many groups as divide both.
     return nn.GroupNorm(gcd(int(groups), num_channels), num_channels, eps=eps)
 
 
@@ -112,58 +141,28 @@ def _rms(num_channels: int, dims: int, eps: float = 1e-5) -> nn.Module:  # noqa:
     return RMSNorm(num_channels, eps)
 
 
-_EPS = LogUniform(1e-7, 1e-1)
-_LOCAL: Space = {
-    "n": Choice((3, 5, 7, 9, 11)),
-    "k": LogUniform(0.1, 10),
-    "alpha": LogUniform(1e-5, 1),
-    "beta": Uniform(0.25, 1.5),
+_MAKERS: Mapping[str, Callable[..., nn.Module]] = {
+    "none": _none,
+    "local": _local,
+    "local-learned": partial(_local, learnable=True),
+    "batch": _batch,
+    "layer": _layer,
+    "instance": _instance,
+    "group": _group,
+    "rms": _rms,
 }
-
 NORMS: Mapping[str, Norm] = MappingProxyType(
-    {
-        norm.name: norm
-        for norm in (
-            Norm("none", "nothing: the activations as they are", _none),
-            Norm(
-                "local",
-                "the activations of neighbouring channels (textbook: n=5, k=2, alpha=1e-4, beta=0.75)",
-                _local,
-                _LOCAL,
-            ),
-            Norm(
-                "local-learned",
-                "the activations of neighbouring channels, with k, alpha and beta learned from the textbook's on",
-                partial(_local, learnable=True),
-                _LOCAL,
-            ),
-            Norm(
-                "batch",
-                "the mean and variance of each channel over the mini-batch",
-                _batch,
-                {"momentum": LogUniform(0.01, 0.9), "eps": _EPS},
-            ),
-            Norm("layer", "the mean and variance of all activations of a sample", _layer, {"eps": _EPS}),
-            Norm("instance", "the mean and variance of each channel of a sample", _instance, {"eps": _EPS}),
-            Norm(
-                "group",
-                "the mean and variance of each group of channels of a sample",
-                _group,
-                {"groups": Choice((1, 2, 4, 8, 16, 32)), "eps": _EPS},
-            ),
-            Norm("rms", "the root mean square of all activations of a sample", _rms, {"eps": _EPS}),
-        )
-    }
+    {name: Norm(name, info.about, _MAKERS[name], info.space) for name, info in NORM_INFO.items()}
 )
 
 
 def find_norm(name: str) -> Norm:
-    """Return a norm by name, or your own by ``package.module:attribute``.
+    """Return a norm by name, or a user-defined one by ``package.module:attribute``.
 
-    The attribute is a `Norm`, or any ``builder(num_channels) -> Module``, which has no hyperparameters to draw.
+    The attribute is a `Norm`, or any ``builder(num_channels) -> Module``, which has no hyperparameters to search.
 
     Raises:
-        UnknownNameError: no norm of that name, or nothing usable at that place.
+        UnknownNameError: no norm of that name, or the attribute is neither a `Norm` nor a builder.
 
     Example:
         >>> find_norm("group").about
@@ -173,21 +172,21 @@ def find_norm(name: str) -> Norm:
     """
     if name in NORMS:
         return NORMS[name]
-    found = import_own("norm", name, NORMS)
-    if isinstance(found, Norm):
-        return Norm(name, found.about, found.make, found.space)
-    if not callable(found):
+    imported = import_user_defined("norm", name, NORMS)
+    if isinstance(imported, Norm):
+        return Norm(name, imported.about, imported.make, imported.space)
+    if not callable(imported):
         raise UnknownNameError(
-            f"a norm of your own must be a Norm or a callable that takes num_channels, got {found!r} at {name}; "
-            "see CONTRIBUTING.md, 'Add a norm'."
+            f"a user-defined norm must be a Norm or a callable that takes num_channels, got {imported!r} at {name}"
+            "; see CONTRIBUTING.md, 'Add a norm'."
         )
     try:
-        inspect.signature(found).bind(8)
+        signature(imported).bind(8)
     except TypeError as problem:
         raise UnknownNameError(
-            f"a norm of your own must be callable with a number of channels alone, got {name}: {problem}; to try "
-            "norms in a model of your own, name that with --model."
+            f"a user-defined norm must be callable with a number of channels alone, got {name}: {problem}; to try "
+            "norms inside a user-defined model, name the model with --model."
         ) from None
     except ValueError:
-        pass  # A builtin may have no signature; what it does is seen when it is called.
-    return Norm(name, f"your own: {name}", lambda num_channels, dims: found(num_channels))  # noqa: ARG005
+        pass  # A builtin may have no signature; its error comes when it is called.
+    return Norm(name, f"user-defined: {name}", lambda num_channels, dims: imported(num_channels))  # noqa: ARG005

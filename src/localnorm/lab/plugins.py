@@ -1,4 +1,4 @@
-"""Things of a user's own, named ``package.module:attribute``."""
+"""Import user-defined norms, models and tasks by ``package.module:attribute``."""
 
 from __future__ import annotations
 
@@ -12,57 +12,76 @@ from localnorm.errors import UnknownNameError
 from localnorm.spelling import nearest
 
 
-def import_own(kind: str, name: str, known: Iterable[str]) -> object:
-    """Return what a name of the form ``package.module:attribute`` stands for.
+def check_spelling(kind: str, name: str, known: Iterable[str]) -> None:
+    """Raise an error unless a name is known or of the form ``package.module:attribute``; nothing is imported.
 
     Args:
-        kind: what it should be, for the messages: "norm" or "model".
+        kind: "norm", "model" or "task", for the message.
+        name: the name.
+        known: the names that need no import.
+
+    Raises:
+        UnknownNameError: neither of the two.
+
+    Example:
+        >>> check_spelling("norm", "torch.nn:BatchNorm2d", ["none", "batch"])
+    """
+    names = tuple(known)
+    module, _, attribute = name.partition(":")
+    if name in names or (attribute and module[:1] not in ("", ".")):
+        return
+    raise UnknownNameError(
+        f"a {kind} must be one of {', '.join(names)}, got {name!r}; {nearest(name, names)} "
+        f"A user-defined {kind} is package.module:attribute."
+    )
+
+
+def import_user_defined(kind: str, name: str, known: Iterable[str]) -> object:
+    """Import the object that ``package.module:attribute`` names.
+
+    Args:
+        kind: "norm", "model" or "task", for the messages.
         name: the name.
         known: the names that need no import, for the message.
 
     Raises:
-        UnknownNameError: not of that form, or not importable, also where the module itself raises an error.
+        UnknownNameError: the name is not of that form, or its module or attribute can't be imported.
 
     Example:
-        >>> import_own("norm", "math:pi", ["none", "batch"])
+        >>> import_user_defined("norm", "math:pi", ["none", "batch"])
         3.141592653589793
     """
+    check_spelling(kind, name, known)
     module, _, attribute = name.partition(":")
-    if not attribute or module[:1] in ("", "."):
-        names = tuple(known)
-        raise UnknownNameError(
-            f"a {kind} must be one of {', '.join(names)}, got {name!r}; {nearest(name, names)} "
-            "Your own is package.module:attribute."
-        )
+    rule = f"a user-defined {kind} must be importable as package.module:attribute, got {name!r}"
     try:
-        found: object = getattr(importlib.import_module(module), attribute)
+        imported: object = getattr(importlib.import_module(module), attribute)
     except (ImportError, AttributeError) as problem:
-        raise UnknownNameError(
-            f"a {kind} of your own must be importable as package.module:attribute, got {name!r}: {problem}; "
-            "check the spelling, and that its folder is the current one or on PYTHONPATH."
-        ) from None
+        hint = "check the spelling, and that its folder is the current one or on PYTHONPATH"
+        if module.endswith(".py") or "/" in module:
+            hint = f"name the module, not its file: {Path(module.removesuffix('.py')).name}:{attribute}"
+        raise UnknownNameError(f"{rule}: {problem}; {hint}.") from None
     except Exception as problem:
         raise UnknownNameError(
-            f"a {kind} of your own must be importable as package.module:attribute, got {name!r}, whose module "
-            f"ends with {type(problem).__name__}: {problem}; correct {module}."
+            f"{rule}, whose module raises {type(problem).__name__}: {problem}; correct {module}."
         ) from problem
-    return found
+    return imported
 
 
 @contextmanager
-def current_folder_searched() -> Iterator[None]:
-    """Let modules in the current folder be imported meanwhile, after all others.
+def current_folder_on_path() -> Iterator[None]:
+    """Append the current folder to ``sys.path``, so that user-defined modules there can be imported.
 
-    Only ``python -m`` puts that folder on the path by itself. Worker processes are given the path as it is when
-    they are started. What is installed comes first, so that a file called ``random.py`` there replaces nothing.
+    Only ``python -m`` does this by itself. Worker processes inherit the path. The folder comes last: a file called
+    ``random.py`` in it replaces no installed module.
 
     Example:
-        >>> with current_folder_searched():
+        >>> with current_folder_on_path():
         ...     str(Path.cwd()) in sys.path
         True
     """
     here = str(Path.cwd())
-    added = here not in {str(Path(place).resolve()) for place in sys.path}
+    added = here not in {str(Path(entry).resolve()) for entry in sys.path}
     if added:
         sys.path.append(here)
     importlib.invalidate_caches()

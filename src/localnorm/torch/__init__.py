@@ -1,7 +1,7 @@
-"""The PyTorch door: `local_response_norm` and `LocalResponseNorm`, with the meaning that torch gives them.
+"""PyTorch API: `local_response_norm` and `LocalResponseNorm`, with the definition of torch's own.
 
-Beside them, `GDN` and `IGDN`: the same with a learned weight for every pair of channels; and `replace_lrn`, which
-swaps torch's own LRN layers in a model for these, with `restore_lrn`, which swaps them back.
+Also `GDN` and `IGDN`, with a learned weight for every pair of channels; and `replace_lrn`, which swaps torch's own
+LRN layers in a model for `LocalResponseNorm`, and `restore_lrn`, which swaps them back.
 """
 
 from __future__ import annotations
@@ -20,5 +20,15 @@ from localnorm.torch.functional import local_response_norm
 from localnorm.torch.gdn import GDN, IGDN
 from localnorm.torch.module import LocalResponseNorm
 from localnorm.torch.swap.replace import replace_lrn, restore_lrn
+from localnorm.torch.swap.report import SwappedLayer, SwapReport
 
-__all__ = ["GDN", "IGDN", "LocalResponseNorm", "local_response_norm", "replace_lrn", "restore_lrn"]
+__all__ = [
+    "GDN",
+    "IGDN",
+    "LocalResponseNorm",
+    "SwapReport",
+    "SwappedLayer",
+    "local_response_norm",
+    "replace_lrn",
+    "restore_lrn",
+]

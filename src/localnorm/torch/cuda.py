@@ -1,6 +1,6 @@
-"""The GPU kernel behind the torch door: CUDA tensors in eager mode, and what the operators do.
+"""Launch the experimental Triton kernels on CUDA tensors. They have never run on a GPU.
 
-No value of a tensor is looked at here, and memory comes from torch alone, so CUDA graphs can capture all of it.
+No value of a tensor is read here, and all memory comes from torch, which is what CUDA graphs ask for.
 """
 
 from __future__ import annotations
@@ -11,91 +11,92 @@ from functools import cache
 from typing import Any
 
 import torch
-from torch import Tensor, nn
-from torch.utils._python_dispatch import _get_current_dispatch_mode
+from torch import Tensor
 
 from localnorm.kernels.available import gpu_kernel
-from localnorm.kernels.gpu.tiling import MOST_OUTER, takes
+from localnorm.kernels.gpu.tiling import MOST_OUTER, values_in_range
 from localnorm.kernels.layout import layout
 from localnorm.learnable import NAMES
 from localnorm.spec import LRNSpec
-from localnorm.torch.fallback import backward as portable_backward
-from localnorm.torch.fallback import forward as portable_forward
-from localnorm.torch.traced import Gradients, Values, anywhere, differentiable
+from localnorm.torch.call import Call, Gradients, Values, suits_kernel
+from localnorm.torch.functorch import compile_time_constant
 
 _DTYPES = (torch.float16, torch.bfloat16, torch.float32)
 _USUAL = 132
-"""Multiprocessors to plan for where there is no GPU to ask, as while a graph is traced elsewhere."""
+"""Multiprocessors to plan for without a GPU to ask, such as when a graph is traced elsewhere."""
 
 _MOST_AXES = MOST_OUTER + 2
-"""Of so many, the kernel can count all. More may have to be merged."""
+"""The kernel can count this many axes. With more, some may have to be merged."""
 
 Wrap = Callable[[Any], Any]
-"""What is done to a kernel before it is called; in an operator, ``torch.library.wrap_triton``."""
+"""Wraps a kernel before its launch; in an operator that is ``torch.library.wrap_triton``."""
 
 
-def forward(x: Tensor, spec: LRNSpec, axes: tuple[int, ...], values: Values) -> Tensor:
-    """Return ``x * s^-beta`` for a CUDA tensor in eager mode."""
-    if gpu_kernel() is None:
-        return portable_forward(x, spec, axes, values, torch.empty_like(x))
-    if not (_in_memory(x) and usable(x, spec, axes, values)):
-        return anywhere(x, spec, axes, values)
-    with _on(x):
-        return run_forward(x, spec, axes[0], values)
+def takes(call: Call) -> bool:
+    """Return whether the kernel is enabled and can compute the call; float64 it can't."""
+    if call.x.device.type != "cuda" or gpu_kernel() is None:
+        return False
+    return suits_kernel(call) and usable(call.x, call.spec, call.axes, call.values)
 
 
-def backward(x: Tensor, grad: Tensor, spec: LRNSpec, axes: tuple[int, ...], values: Values) -> Gradients:
+def forward(call: Call) -> Tensor:
+    """Return ``x * s^-beta``."""
+    with _on(call.x):
+        return run_forward(call.x, call.spec, call.axes[0], call.values)
+
+
+def backward(call: Call) -> Gradients:
     """Return the gradients for x and for the learned values."""
-    if gpu_kernel() is None:
-        return portable_backward(x, grad, spec, axes, values)
-    grad = grad.resolve_neg()
-    alike = (grad.dtype, grad.shape) == (x.dtype, x.shape) and _in_memory(grad)
-    if not (alike and _in_memory(x) and usable(x, spec, axes, values)):
-        return differentiable(x, grad, spec, axes, values)
-    with _on(x):
-        return run_backward(x, grad, spec, axes[0], values)
+    with _on(call.x):
+        return run_backward(call.x, call.grad, call.spec, call.axes[0], call.values)  # type: ignore[arg-type]
+
+
+@compile_time_constant
+def enabled() -> bool:
+    """Return whether the kernel may be used: LOCALNORM_GPU=1 is set, and Triton is installed."""
+    return gpu_kernel() is not None
 
 
 def usable(x: Tensor, spec: LRNSpec, axes: tuple[int, ...], values: Values) -> bool:
-    """Whether the kernel takes this dtype, this memory and these values; float64 it does not take."""
+    """Return whether the kernel supports this dtype, these strides and these values; float64 it does not."""
     if x.dtype not in _DTYPES or len(axes) != 1 or any(extent == 0 for extent in x.shape):
         return False
     if any(value.numel() not in (1, value.shape[axes[0]]) for value in values.values()):
-        # One value a channel and a window within the channel, or values of its own for each of a batch.
+        # Values for each of a batch.
         return False
     if x.ndim > _MOST_AXES and len(layout(x.shape, axes[0], x.stride()).outer) > MOST_OUTER:
         return False
-    return takes(spec, values.keys(), x.shape[axes[0]])
+    return values_in_range(spec, values.keys(), x.shape[axes[0]])
 
 
 def traceable(x: Tensor) -> bool:
-    """Whether `usable` can be asked of a tensor of symbolic shape: the compiler does not sort symbols."""
+    """Return whether `usable` may be called for a symbolic shape: the compiler can't sort symbols."""
     return x.ndim <= _MOST_AXES
 
 
 def run_forward(x: Tensor, spec: LRNSpec, axis: int, values: Values, wrap: Wrap | None = None) -> Tensor:
-    """Launch the forward pass; only without `wrap` may shapes be kept, since in a graph they may be symbols."""
+    """Launch the forward pass; with `wrap` nothing is cached, because shapes in a graph may be symbols."""
     gpu: Any = gpu_kernel()
     out = torch.empty_like(x)
-    given = _pass(x, spec, axis, values)
+    described = _pass(x, spec, axis, values)
     prepare = gpu.forward if wrap is None else gpu.Pass.forward
-    _start(prepare(given, x.stride(), out.stride()), {"x": x, "y": out, **_learned(values)}, wrap)
+    _start(prepare(described, x.stride(), out.stride()), {"x": x, "y": out, **_learned(values)}, wrap)
     return out
 
 
 def run_backward(
     x: Tensor, grad: Tensor, spec: LRNSpec, axis: int, values: Values, wrap: Wrap | None = None
 ) -> Gradients:
-    """Launch the backward pass, and sum what the programs found for each learned value."""
+    """Launch the backward pass, and add up the sums of its programs for each learned value."""
     gpu: Any = gpu_kernel()
     out = torch.empty_like(x)
     if grad.stride() != x.stride():
-        # Read once more and written once, it lies as x does, which every kernel is quickest with.
+        # Every kernel is fastest if grad has the strides of x, which is worth one copy.
         grad = torch.empty_like(x).copy_(grad)
-    given = _pass(x, spec, axis, values)
+    described = _pass(x, spec, axis, values)
     prepare = gpu.backward if wrap is None else gpu.Pass.backward
-    # What is made beside x in memory of its own has the strides of out.
-    prepared = prepare(given, x.stride(), out.stride(), grad.stride(), out.stride())
+    # A new tensor like x has the strides of out.
+    prepared = prepare(described, x.stride(), out.stride(), grad.stride(), out.stride())
     tensors = {"x": x, "y": out, "grad": grad, **_learned(values)}
     if prepared.scratch:
         tensors |= {name: torch.empty_like(x, dtype=torch.float32) for name in ("h", "r")}
@@ -105,17 +106,17 @@ def run_backward(
     sums = torch.empty(prepared.sums_shape, dtype=torch.float64, device=x.device)
     _start(prepared, {**tensors, "sums": sums}, wrap)
     totals = dict(zip(NAMES, sums.sum(0), strict=True))
-    found = {name: totals[name] if value.numel() > 1 else totals[name].sum() for name, value in values.items()}
-    # Copies: what an operator returns may not share memory.
-    copies = {name: found[name].reshape(value.shape).to(value, copy=True) for name, value in values.items()}
+    gradients = {name: totals[name] if value.numel() > 1 else totals[name].sum() for name, value in values.items()}
+    # Copies, because the outputs of an operator may not share memory.
+    copies = {name: gradients[name].reshape(value.shape).to(value, copy=True) for name, value in values.items()}
     return Gradients(out, copies)
 
 
 def _start(prepared: Any, tensors: Mapping[str, Tensor], wrap: Wrap | None) -> None:  # noqa: ANN401
     for launch in prepared.launches:
-        given = {name: tensors[name] for name in launch.tensors}
+        pointers = {name: tensors[name] for name in launch.tensors}
         kernel = launch.kernel if wrap is None else wrap(launch.kernel)
-        kernel[launch.grid](**given, **launch.arguments, num_warps=launch.warps)
+        kernel[launch.grid](**pointers, **launch.arguments, num_warps=launch.warps)
 
 
 def _pass(x: Tensor, spec: LRNSpec, axis: int, values: Values) -> Any:  # noqa: ANN401
@@ -126,19 +127,6 @@ def _pass(x: Tensor, spec: LRNSpec, axis: int, values: Values) -> Any:  # noqa: 
 
 def _learned(values: Values) -> dict[str, Tensor]:
     return {f"learned_{name}": value.detach().double().reshape(-1).contiguous() for name, value in values.items()}
-
-
-def _in_memory(x: Tensor) -> bool:
-    """Whether there are elements, and at the addresses that the strides say."""
-    if x.layout != torch.strided or type(x) not in (Tensor, nn.Parameter) or x.is_neg():
-        return False
-    if _get_current_dispatch_mode() is not None:
-        return False
-    try:
-        # Null are those of zeros that autograd makes without memory, and of what torch.func wraps.
-        return x.data_ptr() != 0
-    except RuntimeError:
-        return False
 
 
 def _on(x: Tensor) -> Any:  # noqa: ANN401

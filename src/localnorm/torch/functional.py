@@ -1,4 +1,4 @@
-"""The function of the torch door: checks its input, then calls the operator."""
+"""`local_response_norm` for torch tensors, and the checks of its arguments."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from torch import Tensor
 from localnorm.axes import channel_axis, window_axes
 from localnorm.errors import AxisError, DeviceError, DTypeError, InplaceError, LayoutError
 from localnorm.spec import LRNSpec
-from localnorm.torch import autograd, cpu_op, cuda, onnx
 from localnorm.torch.array_ops import wide_dtype
-from localnorm.torch.cpu import forward
-from localnorm.torch.functorch import transformed
-from localnorm.torch.traced import traceable, tracing, without_sum
+from localnorm.torch.call import Call
+from localnorm.torch.dispatch import normalize
+from localnorm.torch.functorch import compile_time_constant, specialized, transformed
 
 _DTYPES = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
+_NUMBERS = {int, float}
 
 
 def local_response_norm(
@@ -32,27 +32,27 @@ def local_response_norm(
 ) -> Tensor:
     """Divide each activation by its neighbours along the channel axis.
 
-    ``y_c = x_c / (k + alpha / size * sum_{j in W(c)} x_j^2)^beta``, where ``W(c)`` holds `size`
-    channels around c, the extra one below where `size` is even, cut at the borders. This is the meaning of
+    ``y_c = x_c / (k + alpha / size * sum_{j in W(c)} x_j^2)^beta``. The window ``W(c)`` holds `size` channels
+    around c, the extra one below if `size` is even, and is cut at the borders. This is the definition of
     ``torch.nn.functional.local_response_norm``, for every rank, axis, memory format and floating dtype.
 
-    On a CPU a compiled kernel does it, in float32 (in float64 for float64), on torch's threads; the result is
-    rounded once, errs by less than 8 machine epsilons, and does not depend on the number of threads. Where
-    a square would overflow or vanish, a NaN or an infinity is, and on other devices, torch operations in float64
-    (float32 on MPS devices) take its place: slower, but right.
+    CPU tensors are computed by a compiled kernel in float32 (float64 for float64), on torch's threads; the result
+    is rounded once, errs by less than 8 machine epsilons, and does not depend on the number of threads. Squares
+    that overflow or underflow, NaN and infinities, and tensors on other devices are computed by torch operations
+    in float64 (float32 on MPS devices): slower, and as exact.
 
     Args:
-        input: float16, bfloat16, float32 or float64, of rank 1 or more, in any memory format.
+        input: the tensor to normalize: float16, bfloat16, float32 or float64, of rank 1 or more, in any memory
+            format, with the channels along `dim`: ``(N, C, ...)`` by default.
         size: channels in the window, at least 1.
-        alpha: factor of the mean of squares over the window.
+        alpha: factor of the mean of squares over the window, at least 0.
         beta: the exponent.
-        k: the constant in the denominator.
+        k: the constant in the denominator, at least 0.
         dim: the channel axis; 1 by default, as in torch.
-        inplace: write the result into `input` and return it; only where no gradient is needed.
+        inplace: write the result into `input` and return it; only if no gradient is needed.
 
     Returns:
-        A tensor of the shape, dtype and memory format of `input`. The backward pass keeps `input` and
-        nothing else.
+        A tensor of the shape, dtype and memory format of `input`. The backward pass keeps only `input`.
 
     Raises:
         SpecError: a hyperparameter that defines no LRN (a ValueError).
@@ -69,67 +69,46 @@ def local_response_norm(
         tensor([[0.6000, 0.8000, 0.0000]])
     """
     if torch.compiler.is_compiling():
-        # With dynamic shapes the compiler leaves numbers open, too, until they are hashed.
-        [size], [alpha], [beta], [k] = {size}, {alpha}, {beta}, {k}
+        size, alpha, beta, k = specialized(size, alpha, beta, k)
     return apply_spec(input, _spec(size, alpha, beta, k), dim, inplace=inplace)
 
 
+@compile_time_constant
 def _spec(size: int, alpha: float, beta: float, k: float) -> LRNSpec:
-    """Return the spec: the compiler calls this, and does not look into it."""
-    plain = all(type(value) in (int, float) for value in (size, alpha, beta, k))
-    return (_kept_spec if plain else LRNSpec.from_torch)(size, alpha, beta, k)
+    """Return the spec, cached for plain numbers: to build and check one takes as long as a small input."""
+    plain = {type(size), type(alpha), type(beta), type(k)} <= _NUMBERS
+    return (_cached_spec if plain else LRNSpec.from_torch)(size, alpha, beta, k)
 
 
-# What torch.compiler.assume_constant_result does, without a second for importing the compiler.
-_spec._dynamo_marked_constant = True  # type: ignore[attr-defined]  # noqa: SLF001
-
-
-@lru_cache(maxsize=256, typed=True)
-def _kept_spec(size: int, alpha: float, beta: float, k: float) -> LRNSpec:
-    """Return a spec, built and checked once: that takes as long as a small input."""
-    return LRNSpec.from_torch(size, alpha, beta, k)
+_cached_spec = lru_cache(maxsize=256, typed=True)(LRNSpec.from_torch)
 
 
 def apply_spec(
     x: Tensor, spec: LRNSpec, dim: int, *, inplace: bool, learned: Mapping[str, Tensor] | None = None
 ) -> Tensor:
-    """Check x and dim, then normalize; the one entry that function and module share.
+    """Check the arguments, then normalize; the one entry that function, module and Keras layer share.
 
-    `learned` holds what takes the place of the spec's k, alpha or beta: scalars, or vectors along the channel
-    axis.
+    Args:
+        x: as `input` of `local_response_norm`.
+        spec: the normalization.
+        dim: the channel axis.
+        inplace: whether to write the result into x.
+        learned: what replaces the spec's k, alpha or beta: scalars, or vectors along the channel axis.
     """
     channel = checked_channel(x, dim)
     axes = window_axes(spec, x.ndim, dim, "dim")
-    values = {name: _along_channels(value, x, channel) for name, value in (learned or {}).items()}
+    values = {name: _along_channels(value, x, channel) for name, value in learned.items()} if learned else {}
     compiling = torch.compiler.is_compiling()
-    # A program is exported to be run, and from a model whose weights still ask for gradients.
+    # An exported program is run without gradients later, even if the weights of the model still require them.
     if inplace and not torch.compiler.is_exporting():
-        _refuse_overwriting(x, values)
-    y: Tensor
-    if compiling and onnx.exporting():
-        y = onnx.exported(x, spec, axes, values)
-    elif not spec.alpha:
-        y = without_sum(x, spec, values)
-    elif compiling and x.device.type == "cpu" and not (torch.compiler.is_exporting() or transformed()):
-        y = cpu_op.apply(x, spec, axes, values)
-    elif compiling and not transformed() and _for_cuda(x, spec, axes, values):
-        from localnorm.torch import cuda_op
-
-        y = cuda_op.apply(x, spec, axes, values)
-    elif compiling or tracing():
-        y = traceable(x, spec, axes, values)
-    elif inplace and not transformed():
-        forward(x.detach(), spec, axes, values, out=x.detach())
-        return x
-    elif not (_needs_gradient(x, values) or transformed()):
-        y = forward(x, spec, axes, values)
-    else:
-        y = autograd.apply(x, spec, axes, values)
-    return x.copy_(y) if inplace else y
+        _refuse_overwriting(x, values, compiling)
+    out = x if inplace and not compiling else None
+    y = normalize(Call(x, spec, axes, values, None, out, compiling, transformed()))
+    return x.copy_(y) if inplace and y is not x else y
 
 
 def checked_channel(x: Tensor, dim: int) -> int:
-    """Return the channel axis counted from 0, or say what is wrong with x or dim."""
+    """Return the channel axis counted from 0; raise if x or dim is not supported."""
     if not isinstance(x, Tensor):
         raise DTypeError(f"input must be a torch.Tensor, got {type(x).__name__}; wrap it in torch.as_tensor.")
     if x.dtype not in _DTYPES:
@@ -146,7 +125,7 @@ def checked_channel(x: Tensor, dim: int) -> int:
 
 
 def _along_channels(value: Tensor, x: Tensor, channel: int) -> Tensor:
-    """Return a value in the rank of x and in the dtype of the arithmetic."""
+    """Return a learned value in the rank of x and in the compute dtype."""
     if value.device != x.device:
         raise DeviceError(
             f"input and learned values must be on one device, got {x.device} and {value.device}; move the module, "
@@ -160,31 +139,15 @@ def _along_channels(value: Tensor, x: Tensor, channel: int) -> Tensor:
     return value.reshape([-1 if axis == channel else 1 for axis in range(x.ndim)]).to(wide_dtype(x))
 
 
-def _for_cuda(x: Tensor, spec: LRNSpec, axes: tuple[int, ...], values: Mapping[str, Tensor]) -> bool:
-    """Whether the GPU kernel can stand in a compiled graph."""
-    if x.device.type != "cuda" or torch.compiler.is_exporting():
-        return False
-    # Imported where a graph for CUDA is compiled: its operators import the compiler, which takes a second.
-    from localnorm.torch import cuda_op
-
-    if not cuda_op.ready():
-        return False
-    return cuda.traceable(x) and cuda.usable(x, spec, axes, values)
-
-
-def _needs_gradient(x: Tensor, values: Mapping[str, Tensor]) -> bool:
-    return torch.is_grad_enabled() and any(tensor.requires_grad for tensor in (x, *values.values()))
-
-
-def _refuse_overwriting(x: Tensor, values: Mapping[str, Tensor]) -> None:
-    if _needs_gradient(x, values):
+def _refuse_overwriting(x: Tensor, values: Mapping[str, Tensor], compiling: bool) -> None:
+    if torch.is_grad_enabled() and any(tensor.requires_grad for tensor in (x, *values.values())):
         what = "an input with" if x.requires_grad else "learned values with"
         raise InplaceError(
             f"inplace=True overwrites the input that the gradient needs, got {what} "
             "requires_grad=True; use inplace=False, or call under torch.no_grad()."
         )
-    # A graph writes to such an input in torch's own way, which refuses it.
-    if not torch.compiler.is_compiling() and _overlaps_itself(x):
+    # In a graph, torch's own copy_ refuses such an input.
+    if not compiling and _overlaps_itself(x):
         raise InplaceError(
             f"inplace=True needs an input whose elements do not share memory, got strides {x.stride()} for "
             f"shape {tuple(x.shape)}; use inplace=False, or pass x.clone()."
@@ -192,7 +155,7 @@ def _refuse_overwriting(x: Tensor, values: Mapping[str, Tensor]) -> None:
 
 
 def _overlaps_itself(x: Tensor) -> bool:
-    """Whether two elements may share memory: whether a stride is within the reach of the smaller ones."""
+    """Return whether elements may share memory: whether a stride is within the reach of the smaller ones."""
     reach = 0
     for stride, extent in sorted(zip(x.stride(), x.shape, strict=True)):
         if extent > 1:

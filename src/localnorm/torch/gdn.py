@@ -1,4 +1,4 @@
-"""Generalized divisive normalization: LRN with a weight for every pair of channels, all of them learned."""
+"""Generalized divisive normalization (GDN, IGDN): LRN with a learned weight for every pair of channels."""
 
 from __future__ import annotations
 
@@ -20,13 +20,14 @@ class GDN(nn.Module):
     """Generalized divisive normalization, ``y_i = x_i / sqrt(beta_i + sum_j gamma_ij x_j^2)``.
 
     The parameters are beta and gamma themselves, and the formula takes ``max(beta, beta_min)`` and
-    ``max(gamma, 0)``. The gradient passes through a maximum where a step along it would raise the value, so a
-    weight that was pushed below its bound comes back. Squares of the parameters, the usual way, would need no
+    ``max(gamma, 0)``. The gradient passes through a maximum if a step along it raises the value, so a weight
+    that was pushed below its bound can return. Squares of the parameters, the usual way, would need no
     maximum; but a weight of 0 has no gradient there, so a band of zeros as in `from_spec` could never widen,
     and a given value would not be met exactly.
 
     The arithmetic is in float64 whatever the input's dtype (float32 on MPS devices) and the result is rounded
-    once. An infinity or a NaN reaches every channel of its position: all of them are summed, if by weights of 0.
+    once. An infinity or a NaN reaches every channel of its position, because all of them are summed, even with
+    weight 0.
 
     Args:
         num_channels: channels, at least 1.
@@ -40,7 +41,7 @@ class GDN(nn.Module):
         beta: (num_channels,), gamma: (num_channels, num_channels), float32 unless the module is converted.
 
     Raises:
-        LearnableError: `num_channels` is no whole number of at least 1 (a ValueError).
+        LearnableError: `num_channels` is not a whole number of at least 1 (a ValueError).
         SpecError: `beta_min` or `gamma_init` is negative or not finite (a ValueError).
         AxisError: no such axis, or another number of channels along it (a ValueError and IndexError).
         DTypeError: integers, booleans, complex numbers or 8-bit floats (a TypeError).
@@ -72,7 +73,7 @@ class GDN(nn.Module):
         """Build the module that starts as this LRN: gamma is alpha in a band and 0 elsewhere, beta is k.
 
         Raises:
-            SpecError: another exponent than the root's, a window within a channel (a ValueError).
+            SpecError: an exponent other than that of the root, a window within a channel (a ValueError).
 
         Example:
             >>> GDN.from_spec(LRNSpec(lo=1, hi=0, alpha=0.5, beta=0.5, k=2.0), num_channels=3).gamma.data
@@ -109,11 +110,11 @@ class GDN(nn.Module):
         x = input.to(wide).movedim(channel, -1)
         beta, gamma = _bounded(self.beta, self.beta_min).to(wide), _bounded(self.gamma, 0.0).to(wide)
         y = _scaled(x, beta, gamma, self._exponent).movedim(-1, channel)
-        # Under vmap there is no copying into what is not batched.
+        # vmap can't copy into a tensor that is not batched.
         return y.to(input.dtype) if transformed() else torch.empty_like(input).copy_(y)
 
     def extra_repr(self) -> str:
-        """Return the arguments that rebuild the module, but for initial values."""
+        """Return the arguments that rebuild the module, except for initial values."""
         return f"{self.num_channels}" + (f", dim={self.dim}" if self.dim != 1 else "")
 
 
@@ -134,7 +135,7 @@ class IGDN(GDN):
 
 
 def _scaled(x: Tensor, beta: Tensor, gamma: Tensor, exponent: float) -> Tensor:
-    """Return ``x * (beta + gamma x^2)^exponent`` along the last axis, also where a square would overflow."""
+    """Return ``x * (beta + gamma x^2)^exponent`` along the last axis, robust to overflow of a square."""
     # A power of two, 1 for all but huge x; the result does not depend on it.
     largest = x.detach().abs().amax(-1, keepdim=True).nan_to_num(1.0, 1.0)
     m = torch.where(largest > _HUGE, largest / 4, 1.0).log2().floor().exp2()
@@ -144,7 +145,7 @@ def _scaled(x: Tensor, beta: Tensor, gamma: Tensor, exponent: float) -> Tensor:
 
 
 _HUGE = 2.0**60
-"""Its square is in range, and that of all that is smaller, by a wide margin also in float32."""
+"""The squares of numbers up to this are in range by a wide margin, even in float32."""
 
 
 def _bounded(x: Tensor, bound: float) -> Tensor:
@@ -155,7 +156,7 @@ def _bounded(x: Tensor, bound: float) -> Tensor:
 
 
 class _LowerBound(torch.autograd.Function):
-    """``max(x, bound)``, whose gradient passes where a step along it raises x."""
+    """``max(x, bound)``, whose gradient passes if a step along it raises x."""
 
     @staticmethod
     def forward(x: Tensor, bound: float) -> Tensor:
@@ -174,7 +175,7 @@ class _LowerBound(torch.autograd.Function):
 
 
 class _TransformedBound(_LowerBound):
-    """The same for torch.func and forward mode, by themselves: torch.compile takes no function that knows them."""
+    """The same for torch.func and forward mode: torch.compile can't trace a function that supports them."""
 
     generate_vmap_rule = True
 
@@ -186,5 +187,5 @@ class _TransformedBound(_LowerBound):
 
 def _at_least_zero(name: str, value: object) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < float("inf"):
-        raise SpecError(f"{name} must be a finite number of at least 0, got {value!r}; pass 0.1, say.")
+        raise SpecError(f"{name} must be a finite number of at least 0, got {value!r}; pass e.g. 0.1.")
     return float(value)

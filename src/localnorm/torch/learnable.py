@@ -1,4 +1,4 @@
-"""Learned k, alpha and beta: the parameters of a module, and how they come by their shape."""
+"""Learned k, alpha and beta as module parameters, with lazy shape inference."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ from localnorm.torch.array_ops import wide_dtype
 
 
 class LearnedValues(nn.Module):
-    """The part of a module that learns ``initial * exp(p)`` in the place of the values of a spec."""
+    """Mixin of a module that learns ``initial * exp(p)`` instead of the fixed values of a spec."""
 
     spec: LRNSpec
     learnable: tuple[str, ...] = ()
     per_channel: bool = False
     _lazy: bool = False
-    """Whether the number of channels is still unknown."""
+    """True until the number of channels is known."""
 
     def _learn(
         self, spec: LRNSpec, learnable: bool | str | Iterable[str], per_channel: bool, num_channels: int | None
     ) -> None:
-        """Take the spec and make the parameters."""
+        """Set the spec and create the parameters."""
         self.spec = spec
         self.learnable = learnable_names(learnable, spec)
         self.per_channel = per_channel
@@ -42,13 +42,13 @@ class LearnedValues(nn.Module):
                 setattr(self, f"log_{name}", nn.Parameter(torch.zeros(shape)))
 
     def value(self, name: str, initial: float) -> float | Tensor:
-        """Return the initial value, times ``exp(p)`` where it is learned."""
+        """Return the initial value, times ``exp(p)`` if it is learned."""
         if name not in self.learnable:
             return initial
         if self._lazy:
             raise LearnableError(
                 f"{name} has no value a channel before the number of channels is known; call the module once, or "
-                "build it with num_channels=32, say."
+                "build it with e.g. num_channels=32."
             )
         p = getattr(self, f"log_{name}")
         factor: float | Tensor = initial
@@ -62,10 +62,10 @@ class LearnedValues(nn.Module):
         return {name: self.value(name, getattr(self.spec, name)) for name in self.learnable}  # type: ignore[misc]
 
     def current_spec(self) -> LRNSpec:
-        """Return the spec of the values as they are now; `spec` stays that of the initial values.
+        """Return the spec of the current values; `spec` keeps the initial ones.
 
         Raises:
-            LearnableError: there is one value a channel, which no spec can hold.
+            LearnableError: there is one value for each channel, which a spec can't hold (a ValueError).
 
         Example:
             >>> from localnorm.torch import LocalResponseNorm
@@ -77,18 +77,18 @@ class LearnedValues(nn.Module):
                 "current_spec() needs one value for all channels, got a module with per_channel=True; read "
                 f"{', '.join(f'module.{name}' for name in self.learnable)}, one value a channel."
             )
-        now = {name: value.item() for name, value in self.learned().items()}
-        numbers = {name: now.get(name, getattr(self.spec, name)) for name in NAMES}
+        current = {name: value.item() for name, value in self.learned().items()}
+        numbers = {name: current.get(name, getattr(self.spec, name)) for name in NAMES}
         return LRNSpec(self.spec.lo, self.spec.hi, spatial=self.spec.spatial, **numbers)
 
     def _materialize(self, channels: int) -> None:
-        """Give each channel its values."""
+        """Create the parameters of a lazy module."""
         if torch.compiler.is_compiling():
             raise LearnableError(
                 "a module to be compiled or exported must know its number of channels, got none yet; call it once "
-                "before, or build it with num_channels=32, say."
+                "before, or build it with e.g. num_channels=32."
             )
-        # Parameters made under inference mode could never be learned.
+        # Parameters created in inference mode could never be trained.
         with torch.inference_mode(False), torch.no_grad():
             for name in self.learnable:
                 parameter = getattr(self, f"log_{name}")
@@ -97,21 +97,21 @@ class LearnedValues(nn.Module):
         self._lazy = False
 
     def _save_to_state_dict(self, destination: dict[str, Any], prefix: str, keep_vars: bool) -> None:
-        """Save parameters without a shape as they are: torch can't detach them."""
+        """Save lazy parameters as they are: torch can't detach them."""
         lazy = {f"log_{name}": self._parameters.pop(f"log_{name}") for name in self.learnable if self._lazy}
         super()._save_to_state_dict(destination, prefix, keep_vars)
         self._parameters.update(lazy)
         destination.update({prefix + name: parameter for name, parameter in lazy.items()})
 
     def _load_from_state_dict(self, state: dict[str, Any], prefix: str, *rest: Any) -> None:  # noqa: ANN401
-        """Take the number of channels from the state where it is not known yet."""
+        """Take the number of channels from the state if it is not known yet."""
         for saved in [state.get(f"{prefix}log_{name}") for name in self.learnable]:
             if self._lazy and saved is not None and not is_lazy(saved) and saved.ndim == 1:
                 self._materialize(len(saved))
         super()._load_from_state_dict(state, prefix, *rest)
 
     def extra_repr(self) -> str:
-        """Return the arguments of learning, each after a comma, where they are set."""
+        """Return the learning arguments that are not default, each after a comma."""
         names = True if self.learnable == NAMES else self.learnable
         shown = f", learnable={names}" if self.learnable else ""
         return shown + (", per_channel=True" if self.learnable and self.per_channel else "")

@@ -1,4 +1,4 @@
-"""The module of the torch door."""
+"""`LocalResponseNorm` as a torch module, with fixed or learned k, alpha and beta."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from torch import Tensor
 
 from localnorm.axes import whole_axis
-from localnorm.conventions import sum_to_mean
+from localnorm.conversion import sum_to_mean
 from localnorm.errors import ConversionError
 from localnorm.spec import LRNSpec
 from localnorm.torch.functional import apply_spec, checked_channel
@@ -15,15 +15,14 @@ from localnorm.torch.learnable import LearnedValues
 
 
 class LocalResponseNorm(LearnedValues):
-    """Local response normalization as a module, with the meaning of ``torch.nn.LocalResponseNorm``.
+    """Local response normalization as a module, with the definition of ``torch.nn.LocalResponseNorm``.
 
     ``y_c = x_c / (k + alpha / size * sum_{j in W(c)} x_j^2)^beta``; see
     `localnorm.torch.local_response_norm` for the definition, the dtypes and the errors of the call.
 
     A learned value is ``initial * exp(p)``, with p a float32 parameter named ``log_k``, ``log_alpha`` or
-    ``log_beta`` that starts at 0: always positive, and at the start exactly the value given. What its gradient
-    sums over the elements is added up in float64, and the backward pass keeps the input and nothing else of its
-    size.
+    ``log_beta`` that starts at 0: always positive, and initially exactly the given value. Gradients are summed
+    over the elements in float64, and the backward pass keeps the input and nothing else of its size.
 
     Args:
         size: channels in the window, at least 1.
@@ -31,17 +30,17 @@ class LocalResponseNorm(LearnedValues):
         beta: the exponent.
         k: the constant in the denominator.
         dim: the channel axis; 1 by default, as in torch.
-        inplace: overwrite the input; only where no gradient is needed.
+        inplace: overwrite the input; only if no gradient is needed. Default False.
         learnable: True to learn k, alpha and beta, or the names of those to learn; default False.
-        per_channel: learn one value a channel and not one for all; default False.
-        num_channels: the extent of the channel axis, used with `per_channel`; by default that of the first
-            input or of the state that is loaded.
+        per_channel: learn one value for each channel instead of one for all; default False.
+        num_channels: the extent of the channel axis, used with `per_channel`; by default taken from the first
+            input or the loaded state.
 
     Raises:
         SpecError: a hyperparameter that defines no LRN (a ValueError).
-        AxisError: `dim` is not a whole number (a ValueError).
-        LearnableError: a misspelt name, an initial value of 0, a bad `num_channels` (a ValueError).
-        DeviceError: at the call, if values are learned on another device than the input's (a ValueError).
+        AxisError: `dim` is not a whole number (a ValueError and IndexError).
+        LearnableError: an unknown name, an initial value of 0, an invalid `num_channels` (a ValueError).
+        DeviceError: at the call, if the parameters are on another device than the input (a ValueError).
 
     Source: torch/nn/modules/normalization.py.
 
@@ -85,7 +84,7 @@ class LocalResponseNorm(LearnedValues):
         per_channel: bool = False,
         num_channels: int | None = None,
     ) -> LocalResponseNorm:
-        """Build the module of any spec, also of a window that torch's own arguments can't express.
+        """Build the module from any spec, even one whose window torch's own arguments can't express.
 
         Example:
             >>> LocalResponseNorm.from_spec(LRNSpec.from_paper(n=5))
@@ -104,17 +103,17 @@ class LocalResponseNorm(LearnedValues):
 
     @property
     def alpha(self) -> float | Tensor:
-        """Factor of the mean of squares: ``spec.alpha`` times the elements of a window; a tensor where learned."""
+        """Factor of the mean of squares: ``spec.alpha`` times the elements of a window; a tensor if learned."""
         return self.value("alpha", sum_to_mean(self.spec.alpha, self.spec.count))
 
     @property
     def beta(self) -> float | Tensor:
-        """The exponent; a tensor where it is learned."""
+        """The exponent; a tensor if learned."""
         return self.value("beta", self.spec.beta)
 
     @property
     def k(self) -> float | Tensor:
-        """The constant in the denominator; a tensor where it is learned."""
+        """The constant in the denominator; a tensor if learned."""
         return self.value("k", self.spec.k)
 
     def forward(self, input: Tensor) -> Tensor:  # noqa: A002  the name that torch.nn gives it
@@ -124,7 +123,7 @@ class LocalResponseNorm(LearnedValues):
         return apply_spec(input, self.spec, self.dim, inplace=self.inplace, learned=self.learned())
 
     def extra_repr(self) -> str:
-        """Return the arguments as torch prints them, then those that only this class has."""
+        """Return the arguments as torch prints them, followed by those that only this class has."""
         shown = repr(self.spec)
         if not self.spec.spatial:
             try:

@@ -1,4 +1,4 @@
-"""LRN in a graph that ``torch.onnx.export`` writes: ONNX's own LRN node where it says the same, else its parts."""
+"""LRN for ``torch.onnx.export``: ONNX's own LRN node if it means the same, else operations."""
 
 from __future__ import annotations
 
@@ -13,53 +13,70 @@ from torch.overrides import TorchFunctionMode
 from localnorm.errors import ConversionError
 from localnorm.spec import LRNSpec
 from localnorm.torch.array_ops import wide_dtype
-from localnorm.torch.traced import Values, anywhere, without_sum
+from localnorm.torch.call import Call
+from localnorm.torch.traced import forward, without_sum
 
 _ROUNDING = 2.0**-24
 """Half a unit in the last place of float32, in which ONNX keeps alpha, beta and bias."""
 
 
 def exporting() -> bool:
-    """Whether ``torch.onnx.export`` is at work, with its present exporter.
+    """Return whether ``torch.onnx.export`` is active, with its current exporter.
 
     ``torch.compile`` and a strict ``torch.export`` take the answer for a constant, False.
     """
     return torch.compiler.is_exporting() and torch.onnx.is_in_onnx_export()
 
 
-def exported(x: Tensor, spec: LRNSpec, axes: tuple[int, ...], values: Values) -> Tensor:
-    """Return the normalized x as one node or in parts, for an exporter that takes down what is done.
+def has_node(call: Call) -> bool:
+    """Return whether an LRN node of ONNX means the same as the call.
 
-    ``y_c = x_c / (bias + alpha / size * sum_{j in W(c)} x_j^2)^beta`` is what the node means, with the extra
-    channel of an even window above c, along axis 1 of inputs ``(N, C, D1, ...)`` alone, and with fixed alpha, beta
-    and bias.
+    The node means ``y_c = x_c / (bias + alpha / size * sum_{j in W(c)} x_j^2)^beta``, with the extra channel of an
+    even window above c, along axis 1 of inputs ``(N, C, D1, ...)`` alone, and with fixed alpha, beta and bias.
 
     Source: LRN, versions 1 and 13, in onnx/docs/Operators.md.
     """
-    attributes = node_attributes(spec, x.dtype)
-    # torch before 2.8 has no way to name a node.
-    if attributes and spec.alpha and not values and axes == (1,) and x.ndim > 2 and hasattr(torch.onnx, "ops"):
-        y: Tensor = torch.onnx.ops.symbolic("LRN", (x,), dict(attributes), dtype=x.dtype, shape=x.shape)
-        return y
-    with _Numbers(x):
-        if spec.alpha:
-            return anywhere(x, spec, axes, values)
-        return without_sum(x, spec, {"k": number(spec.k, x), **values})
+    # torch before 2.8 can't name a node.
+    if (
+        not call.spec.alpha
+        or call.values
+        or call.axes != (1,)
+        or call.x.ndim < 3
+        or not hasattr(torch.onnx, "ops")
+    ):
+        return False
+    return node_attributes(call.spec, call.x.dtype) is not None
+
+
+def node(call: Call) -> Tensor:
+    """Return the normalized x as one LRN node."""
+    x = call.x
+    attributes: dict[str, Any] = {**(node_attributes(call.spec, x.dtype) or {})}
+    y: Tensor = torch.onnx.ops.symbolic("LRN", (x,), attributes, dtype=x.dtype, shape=x.shape)
+    return y
+
+
+def operations(call: Call) -> Tensor:
+    """Return the normalized x in operations with exact numbers."""
+    with _ExactNumbers(call.x):
+        if call.spec.alpha:
+            return forward(call)
+        return without_sum(call._replace(values={"k": number(call.spec.k, call.x), **call.values}))
 
 
 def number(value: float, x: Tensor) -> Tensor:
-    """Return a number beside x, in the dtype of the arithmetic, that the exporter leaves as it is.
+    """Return a number as a tensor on the device of x and in the compute dtype, which the exporter keeps exact.
 
-    Numbers of Python it rounds to float32, and a scalar within 1e-8 of 0 it does not add.
+    It rounds Python floats to float32, and does not add a scalar within 1e-8 of 0.
     """
     return torch.tensor([value], dtype=wide_dtype(x), device=x.device)
 
 
 def node_attributes(spec: LRNSpec, dtype: torch.dtype) -> dict[str, int | float] | None:
-    """Return the attributes of the node, or None where none of them mean the spec.
+    """Return the attributes of the LRN node that means the spec, or None if there are none.
 
-    The node keeps its numbers in float32. For float64 they must be exact there; for the rest, whose arithmetic is
-    no finer, rounded.
+    The node keeps its numbers in float32. For float64 inputs they must be exact in it; for the others, which ONNX
+    computes in float32 at most, they may be rounded.
 
     Example:
         >>> node_attributes(LRNSpec.from_torch(size=5, alpha=0.5), torch.float32)
@@ -81,8 +98,8 @@ def node_attributes(spec: LRNSpec, dtype: torch.dtype) -> dict[str, int | float]
     return attributes
 
 
-class _Numbers(TorchFunctionMode):
-    """Makes a `number` of each that the formula has."""
+class _ExactNumbers(TorchFunctionMode):
+    """Replace each Python float of the formula by a `number`."""
 
     def __init__(self, x: Tensor) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""Fresh memory for large results, in pages as large as the system has."""
+"""Huge pages for large outputs (madvise), and torch's own OpenMP threads (GOMP_parallel)."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ import torch
 from torch import Tensor
 
 _LARGE = 2**22
-"""Bytes from which on a result is memory that the allocator has just mapped, and every page of it a fault."""
+"""Outputs of at least so many bytes are freshly mapped by the allocator, with a page fault for each page."""
 _PAGE, _ADVICE = 2**21, 14
-"""The size of a large page, and MADV_HUGEPAGE, on x86 and on most others."""
+"""The size of a huge page, and MADV_HUGEPAGE, on x86 and most other processors."""
 
 
 def empty_like(x: Tensor) -> Tensor:
-    """Return what ``torch.empty_like`` does; a large result on a CPU in large pages, where Linux has them.
+    """Return ``torch.empty_like(x)``, with large CPU outputs advised to use huge pages on Linux.
 
-    Half of the time of an operation on a large fresh tensor goes by while the system hands out its pages, 4 KiB at
-    a time. The advice concerns this memory alone and ends with it.
+    Page faults, one for every 4 KiB, take half of the time of an operation that writes a large new tensor. The
+    advice is for this memory only and ends with it.
     """
     out = torch.empty_like(x)
     size = out.numel() * out.element_size()
@@ -43,13 +43,14 @@ def _madvise() -> Callable[[int, int, int], int] | None:
 
 @cache
 def parallel() -> Callable[[int, int, int, int], object] | None:
-    """Return ``GOMP_parallel`` of the OpenMP library that torch has loaded, or None where there is none.
+    """Return ``GOMP_parallel`` of the OpenMP library that torch has loaded, or None if there is none.
 
-    A library counts as torch's if it has torch's number of threads.
+    Run on torch's OpenMP pool, because a second pool would compete with its spinning threads. A library is taken
+    for torch's if it has torch's number of threads.
     """
     if sys.platform != "linux":
         return None
-    # Torch is asked first: at the first question in a thread it tells OpenMP what it wants there.
+    # Ask torch first: its first answer in a thread sets the number of OpenMP threads there.
     threads, library = torch.get_num_threads(), ctypes.CDLL(None)
     if not hasattr(library, "GOMP_parallel") or library.omp_get_max_threads() != threads:
         return None

@@ -15,9 +15,9 @@ from localnorm.lab.analysis.statistics import (
     RESAMPLES,
     estimate,
     estimate_over,
-    evidence,
-    evidence_over,
     interquartile_mean,
+    p_values,
+    p_values_over,
     pairs_to_decide,
 )
 from localnorm.lab.analysis.table import make_table
@@ -51,8 +51,8 @@ def test_overall_is_the_mean_over_tasks_in_smallest_effects():
     assert values == {"none": (0.0, 10), "local": (-3.0, 10), "batch": (1.0, 10)}
     assert row.cell("local").details == {"by_task": {"digits": -4.0, "scenes": -2.0}}
     judged = row.cell("local").judgement
-    assert (judged.verdict, judged.standing, judged.difference.value) == ("supported", "better", -3.0)
-    assert row.cell("batch").judgement.standing == "worse"
+    assert (judged.verdict, judged.comparison, judged.difference.value) == ("supported", "better", -3.0)
+    assert row.cell("batch").judgement.comparison == "worse"
 
 
 def test_each_task_is_judged_in_its_own_unit():
@@ -60,9 +60,9 @@ def test_each_task_is_judged_in_its_own_unit():
     digits, scenes = (table.section(task).find("generalization") for task in ("digits", "scenes"))
     assert (digits.row.unit, digits.row.smallest_effect) == ("% error", 0.5)
     assert (scenes.row.unit, scenes.row.smallest_effect) == ("points", 4.0)
-    assert digits.cell("local").judgement.standing == "better"
+    assert digits.cell("local").judgement.comparison == "better"
     # Two points are half of what matters there.
-    assert scenes.cell("local").judgement.standing == "no different"
+    assert scenes.cell("local").judgement.comparison == "no different"
     assert scenes.cell("local").judgement.difference.value == -2.0
 
 
@@ -120,9 +120,9 @@ def test_the_tasks_count_alike_and_a_placebo_among_them_is_undecided_or_no_diffe
     table = _table({}, spread=0.2)
     cell = table.row("generalization").cell("local")
     assert cell.estimate.value == pytest.approx(0.0, abs=1e-12)  # sums near 60 are rounded
-    assert (cell.judgement.standing, cell.verdict) == ("no different", "not supported")
+    assert (cell.judgement.comparison, cell.verdict) == ("no different", "not supported")
     wide = _table({}, spread=20.0).row("generalization").cell("local")
-    assert (wide.judgement.standing, wide.verdict) == ("undecided", "undecided")
+    assert (wide.judgement.comparison, wide.verdict) == ("undecided", "undecided")
 
 
 def test_differences_in_effects_need_none_with_the_same_seed():
@@ -144,7 +144,7 @@ ONE, OTHER = [0.2, 1.4, 0.9, 2.2, 1.1], [5.0, 7.0, 4.0, 9.0]
 
 def test_one_stratum_is_the_plain_bootstrap():
     assert estimate_over([ONE]) == estimate(ONE)
-    assert evidence_over([ONE], 0.8) == evidence(ONE, 0.8)
+    assert p_values_over([ONE], 0.8) == p_values(ONE, 0.8)
 
 
 def test_strata_are_resampled_each_within_itself():

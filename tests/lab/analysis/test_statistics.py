@@ -11,9 +11,9 @@ from scipy import stats
 from localnorm.lab.analysis.statistics import (
     RESAMPLES,
     estimate,
-    evidence,
     holm,
     interquartile_mean,
+    p_values,
     pairs_to_decide,
 )
 from localnorm.lab.analysis.verdicts import judge
@@ -75,7 +75,7 @@ def test_evidence_is_the_doubled_share_of_all_resamples(effect: float):
     values = SKEWED[:5]
     everything = stats.trim_mean(np.array(list(product(values, repeat=5))), 0.25, axis=1)
     below = np.mean(everything < effect)
-    found = evidence(values, effect)
+    found = p_values(values, effect)
     # Twice the Monte Carlo error of the share, and 2 / (1 + RESAMPLES) for the sample that is counted in.
     allowed = 2 * _five_sigma(below) + 2 / RESAMPLES
     assert 0.02 < below < 0.98, "a share near 0 or 1 would compare nothing"
@@ -84,7 +84,7 @@ def test_evidence_is_the_doubled_share_of_all_resamples(effect: float):
 
 
 def test_evidence_is_monotone_in_the_effect():
-    found = [evidence(SKEWED, effect) for effect in np.linspace(0.0, 4.0, 41)]
+    found = [p_values(SKEWED, effect) for effect in np.linspace(0.0, 4.0, 41)]
     at_least, less = [e.at_least for e in found], [e.less for e in found]
     assert at_least == sorted(at_least)
     assert less == sorted(less, reverse=True)
@@ -95,12 +95,12 @@ def test_evidence_is_monotone_in_the_effect():
 
 @pytest.mark.parametrize("effect", [0.5, 1.5, 3.0])
 def test_evidence_is_symmetric(effect: float):
-    there, back = evidence(SKEWED, effect), evidence([-value for value in SKEWED], -effect)
+    there, back = p_values(SKEWED, effect), p_values([-value for value in SKEWED], -effect)
     assert (there.at_least, there.less) == (back.less, back.at_least)
 
 
 @pytest.mark.parametrize(
-    "function", [estimate, lambda values: evidence(values, 1.6)], ids=["estimate", "evidence"]
+    "function", [estimate, lambda values: p_values(values, 1.6)], ids=["estimate", "p_values"]
 )
 def test_the_same_sample_gives_the_same_digits(function):
     assert function(SKEWED) == function(SKEWED)
@@ -128,7 +128,7 @@ def test_a_placebo_on_several_tasks_is_rarely_found_better_or_worse():
             none, placebo = rng.normal(0, noise / np.sqrt(2), (2, 5)).tolist()
             tasks.append({"none": Sample(tuple(none)), "placebo": Sample(tuple(placebo))})
         found = judge(row, *tasks)["placebo"]
-        false += found.standing in ("better", "worse") or found.verdict == "supported"
+        false += found.comparison in ("better", "worse") or found.verdict == "supported"
     assert false / 300 < 0.05
 
 
@@ -141,7 +141,7 @@ def test_the_seeds_that_are_named_decide_as_often_as_is_said():
     assert needed is not None
     spread = float(np.std(sample, ddof=1))
     decided = np.mean(
-        [evidence(rng.normal(1.5, spread, needed).tolist(), 0.5).at_least < 0.05 for _ in range(400)]
+        [p_values(rng.normal(1.5, spread, needed).tolist(), 0.5).at_least < 0.05 for _ in range(400)]
     )
     assert 0.65 < decided < 0.95
 
@@ -158,5 +158,5 @@ def test_a_placebo_with_noise_of_its_own_is_rarely_found_better_or_worse(seeds: 
         # The difference of two such errors has a standard deviation of `noise` smallest effects.
         none, placebo = rng.normal(0, noise * row.smallest_effect / np.sqrt(2), (2, seeds)).tolist()
         found = judge(row, {"none": Sample(tuple(none)), "placebo": Sample(tuple(placebo))})["placebo"]
-        false += found.standing in ("better", "worse") or found.verdict == "supported"
+        false += found.comparison in ("better", "worse") or found.verdict == "supported"
     assert false / 600 < 0.05

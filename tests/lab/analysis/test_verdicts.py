@@ -8,9 +8,10 @@ from dataclasses import replace
 import pytest
 
 from localnorm.lab.analysis.claims import CLAIMS, QUESTIONS, SELF, claim_of
-from localnorm.lab.analysis.statistics import LEVEL, evidence
+from localnorm.lab.analysis.paired import ClaimedDifference, weigh
+from localnorm.lab.analysis.statistics import LEVEL, p_values
 from localnorm.lab.analysis.table import make_table
-from localnorm.lab.analysis.verdicts import Judgement, _weigh_claim, judge
+from localnorm.lab.analysis.verdicts import Judgement, judge
 from localnorm.lab.measures import MEASURES, Row, Sample
 from localnorm.lab.records.record import Record, Trial
 from localnorm.lab.study.study import Study
@@ -103,7 +104,7 @@ def test_a_difference_about_as_large_as_the_smallest_effect_decides_nothing(row:
 @pytest.mark.parametrize("seeds", [1, 2])
 def test_one_seed_or_two_decide_nothing(row: str, norm: str, seeds: int):
     found = _judged(row, _levels(row, norm, 100.0), study=replace(STUDY, seeds=STUDY.seeds[:seeds]))[norm]
-    assert (found.verdict, found.standing) == ("undecided", "undecided")
+    assert (found.verdict, found.comparison) == ("undecided", "undecided")
     assert (found.p_value, found.why) == (None, "fewer than 3 pairs")
 
 
@@ -133,7 +134,7 @@ def test_standing_against_none(row: str):
         levels["layer"] = 4 * effect
     found = _judged(row, levels)
     lower, higher = ("better", "worse") if ROWS[row].lower_is_better else ("worse", "better")
-    standings = [found[norm].standing for norm in ("local", "batch", "layer")]
+    standings = [found[norm].comparison for norm in ("local", "batch", "layer")]
     assert standings == [lower, higher, "no different"]
     assert found["local"].difference.value == pytest.approx(-3 * effect, abs=1e-12)
     assert "none" not in found
@@ -175,7 +176,7 @@ def test_a_claim_about_a_norm_that_is_not_in_the_study_is_undecided():
     study = replace(STUDY, norms=("none", "local"))
     found = _judged("computational cost", {}, study=study)["local"]
     assert (found.verdict, found.why, found.compared) == ("undecided", "batch: not in this study", ())
-    assert found.standing == "no different"
+    assert found.comparison == "no different"
 
 
 def test_pairs_are_of_one_seed_and_both_ended_well():
@@ -183,7 +184,7 @@ def test_pairs_are_of_one_seed_and_both_ended_well():
     none, own = (None, 10.0, 20.0, 30.0, 40.0), (1.0, 9.0, None, 29.0, 39.0)
     found = judge(row, {"none": Sample(none), "own": Sample(own)})["own"]
     assert (found.difference.low, found.difference.high) == (-1.0, -1.0)
-    assert (found.verdict, found.standing) == ("supported", "better")
+    assert (found.verdict, found.comparison) == ("supported", "better")
     two = judge(row, {"none": Sample(none[:4]), "own": Sample(own[:4])})["own"]
     assert (two.verdict, two.why) == ("undecided", "fewer than 3 pairs")
 
@@ -191,19 +192,19 @@ def test_pairs_are_of_one_seed_and_both_ended_well():
 def test_a_row_of_more_norms_needs_more_evidence():
     row = Row("generalization", "", "%", smallest_effect=0.5)
     lower = (1.2, 0.9, 0.3, 1.4, 0.8, 0.6)
-    p_value = evidence(lower, 0.5).at_least
+    p_value = p_values(lower, 0.5).at_least
     assert 0.05 / 3 < p_value < 0.05, "the sample should decide alone and not among three"
     samples = {"none": Sample((0.0,) * 6)} | {f"own{i}": Sample(tuple(-x for x in lower)) for i in range(3)}
     alone = judge(row, dict(list(samples.items())[:2]))["own0"]
-    assert (alone.verdict, alone.standing, alone.p_value) == ("supported", "better", p_value)
+    assert (alone.verdict, alone.comparison, alone.p_value) == ("supported", "better", p_value)
     among = judge(row, samples)["own0"]
-    assert (among.verdict, among.standing, among.p_value) == ("undecided", "undecided", 3 * p_value)
+    assert (among.verdict, among.comparison, among.p_value) == ("undecided", "undecided", 3 * p_value)
 
 
 def test_a_claim_of_two_differences_pays_for_both():
-    row = Row("computational cost", "", "copies", smallest_effect=1.0)
     above = (0.2, 0.5, 0.9, 1.05, 0.6)
-    samples = {"local": Sample((9.0,) * 5), "batch": Sample(above), "layer": Sample((0.0,) * 5)}
+    from_local = ClaimedDifference([[9.0 - x for x in above]])
     # The difference from layer refutes it: one of two that could have.
-    weighed = _weigh_claim(row, [samples], "batch")
-    assert (weighed.evidence.less, weighed.why) == (2 * evidence(above, 1.0).less, "")
+    weighed = weigh([from_local, ClaimedDifference([list(above)])], 1.0)
+    assert weighed is not None
+    assert weighed.less == 2 * p_values(above, 1.0).less

@@ -83,10 +83,10 @@ def _folder(tmp_path: Path, wrong: str) -> None:
 
 WRONG = {
     "sizes": r"all images must be of one size, got 6x4 in .*a/1\.png and 5x4 in .*b/2\.png; resize them",
-    "damaged": r"b/1\.png must be a whole picture",
-    "no picture": r"b/1\.png must be a whole picture",
-    "deep": r"8 bits a channel, got mode I;16 in .*b/1\.png",
-    "empty class": "a class folder must hold pictures, got none in .*c;",
+    "damaged": r"b/1\.png must be a whole image",
+    "no picture": r"b/1\.png must be a whole image",
+    "deep": r"8 bits per channel, got mode I;16 in .*b/1\.png",
+    "empty class": "a class folder must hold images, got none in .*c;",
     "one class": "at least two classes in training, got only 'a'",
     "test/c": "among those of training, a, b, got .*test/c",
     "extra/a": "only validation and test, got 'extra'",
@@ -100,7 +100,7 @@ def test_folders_that_are_refused(tmp_path: Path, wrong: str):
     if wrong == "val/a":
         (tmp_path / "valid").mkdir()
     with pytest.raises(
-        DataError, match=WRONG[wrong] or "a part must have one folder, got .*val and .*valid; join"
+        DataError, match=WRONG[wrong] or "a split must have one folder, got .*val and .*valid; join"
     ):
         load_data(str(tmp_path))
 

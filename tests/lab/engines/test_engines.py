@@ -1,4 +1,4 @@
-"""The exam of every engine: what is asked for is answered, and nothing waits for a dead or stuck worker."""
+"""Conformance suite of the engines: every call gets an answer, and nothing waits for a dead or stuck worker."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -15,11 +16,11 @@ from typing import Any
 import pytest
 
 from localnorm.errors import LabError
-from localnorm.lab.engines.choice import EngineChoice, OpenedEngine, opened
-from localnorm.lab.engines.interface import Engine, TimedOutError, WorkerDiedError
+from localnorm.lab.engines.base import Engine, TimedOutError, WorkerDiedError
+from localnorm.lab.engines.choice import EngineOptions, EngineSetup, started
 from localnorm.lab.records.record import Job, Probe, Record, key
 from localnorm.lab.records.store import Store
-from localnorm.lab.run.runner import run
+from localnorm.lab.run.runner import run_jobs
 from user_runners import alive, pids, runner, trials, until
 
 
@@ -62,17 +63,17 @@ def _surroundings() -> tuple[int, str, list[str]]:
 
 
 @pytest.fixture(scope="module", params=["pool", pytest.param("ray", marks=pytest.mark.slow)])
-def engine(request: pytest.FixtureRequest) -> Iterator[OpenedEngine]:
+def engine(request: pytest.FixtureRequest) -> Iterator[EngineSetup]:
     if request.param == "ray":
         pytest.importorskip("ray")
-    with opened(EngineChoice(request.param, workers=2)) as engine:
+    with started(EngineOptions(request.param, workers=2)) as engine:
         yield engine
 
 
 @pytest.fixture(scope="module")
-def two(engine: OpenedEngine) -> Iterator[Engine[Any]]:
+def two(engine: EngineSetup) -> Iterator[Engine[Any]]:
     """Two workers for all tests that leave two behind: it takes seconds to start one."""
-    with engine.open_engine(2, lambda _: None) as two:
+    with engine.make(2, lambda _: None) as two:
         yield two
 
 
@@ -150,19 +151,19 @@ def test_a_call_past_its_time_is_ended_with_its_worker_and_others_are_not(two: E
 
 
 def test_a_new_worker_has_what_its_parent_has_one_thread_and_no_clock_before_it_is_ready(
-    engine: OpenedEngine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    engine: EngineSetup, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(str(tmp_path / "own"))
-    begun: list[str] = []
-    with engine.open_engine(1, begun.append) as one:
+    handed_out: list[str] = []
+    with engine.make(1, handed_out.append) as one:
         # Starting a worker takes longer than that.
         one.submit("pid", os.getpid, seconds=1)
         pid = next(one.results()).value
         assert pid is not None
         one.submit("surroundings", _surroundings)
         threads, folder, path = next(one.results()).value
-        assert (threads, folder, begun) == (1, str(tmp_path), ["pid", "surroundings"])
+        assert (threads, folder, handed_out) == (1, str(tmp_path), ["pid", "surroundings"])
         assert str(tmp_path / "own") in path
         one.submit("waits", partial(_mark_and_wait, tmp_path / "mark"))
         began = time.monotonic()
@@ -178,13 +179,13 @@ def _keys(store: Store) -> set[str]:
 
 
 def test_every_job_is_stored_once_though_a_worker_dies_and_those_alone_come_first(
-    engine: OpenedEngine, tmp_path: Path
+    engine: EngineSetup, tmp_path: Path
 ):
     store = Store(tmp_path)
     jobs = trials(tmp_path, "quick", "dies once", "alone", "quick")
     done = []
-    for record in run(
-        jobs, store, 2, alone=lambda job: job.norm == "alone", runner=runner, open_engine=engine.open_engine
+    for record in run_jobs(
+        jobs, store, replace(engine, workers=2), alone=lambda job: job.norm == "alone", function=runner
     ):
         assert key(record.job) in _keys(store)
         done.append(record.job.seed)
@@ -195,13 +196,11 @@ def test_every_job_is_stored_once_though_a_worker_dies_and_those_alone_come_firs
     assert not list(store.records.glob(".*")), "what was temporary is left"
 
 
-def test_a_job_that_kills_two_workers_ends_the_run_and_the_rest_is_kept(engine: OpenedEngine, tmp_path: Path):
+def test_a_job_that_kills_two_workers_ends_the_run_and_the_rest_is_kept(engine: EngineSetup, tmp_path: Path):
     jobs = trials(tmp_path, "quick", "quick", "dies")
-    said = (
-        rf"got two that were killed at the job {key(jobs[2])} \(.+\); free some memory or pass fewer --workers, "
-    )
+    said = rf"killed during the job {key(jobs[2])} \(.+\); free some memory or pass fewer --workers, "
     with pytest.raises(LabError, match=said + "and run the same command again: finished jobs are kept"):
-        list(run(jobs, Store(tmp_path), 1, runner=runner, open_engine=engine.open_engine))
+        list(run_jobs(jobs, Store(tmp_path), replace(engine, workers=1), function=runner))
     assert _keys(Store(tmp_path)) == set(map(key, jobs[:2]))
     assert len(pids(tmp_path, "dies")) == 2
     assert len(list(tmp_path.glob("quick.*"))) == 2, "a finished job was run again"
@@ -219,13 +218,13 @@ def _fated(job: Job) -> Record:
     return record
 
 
-def test_trials_that_hang_get_records_that_say_so(engine: OpenedEngine, tmp_path: Path):
+def test_trials_that_hang_get_records_that_say_so(engine: EngineSetup, tmp_path: Path):
     """A record that was there before its trial was ended is kept, and probes have no limit."""
     jobs, store = (
         [*trials(tmp_path, "quick", "waits", "writes", "quick"), Probe("scope", ("none",))],
         Store(tmp_path),
     )
-    records = run(jobs, store, 2, runner=_fated, open_engine=engine.open_engine, trial_seconds=2)
+    records = run_jobs(jobs, store, replace(engine, workers=2, trial_seconds=2), function=_fated)
     ended = {key(record.job): record for record in records}
     assert [ended[key(job)].status for job in jobs] == ["ok", "timed out", "ok", "ok", "ok"]
     late = ended[key(jobs[1])]
@@ -235,10 +234,10 @@ def test_trials_that_hang_get_records_that_say_so(engine: OpenedEngine, tmp_path
 
 
 def test_jobs_that_no_memory_lasts_for_or_that_end_their_process_get_records_that_say_so(
-    engine: OpenedEngine, tmp_path: Path
+    engine: EngineSetup, tmp_path: Path
 ):
     jobs, store = trials(tmp_path, "no memory", "exits", "quick"), Store(tmp_path)
-    records = run(jobs, store, 1, runner=runner, open_engine=engine.open_engine)
+    records = run_jobs(jobs, store, replace(engine, workers=1), function=runner)
     ended = {key(record.job): record for record in records}
     assert [(ended[key(job)].status, ended[key(job)].message) for job in jobs] == [
         ("out of memory", "MemoryError: no room for its record"),
@@ -250,14 +249,14 @@ def test_jobs_that_no_memory_lasts_for_or_that_end_their_process_get_records_tha
 
 
 def test_records_come_back_where_the_folder_is_not_shared(
-    engine: OpenedEngine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    engine: EngineSetup, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     @contextmanager
     def unseen(folder: Path) -> Iterator[Path]:
         yield folder / "not there"
 
-    monkeypatch.setattr("localnorm.lab.run.runner.marked", unseen)
+    monkeypatch.setattr("localnorm.lab.run.runner.shared_marker", unseen)
     jobs, store = trials(tmp_path, "quick", "quick"), Store(tmp_path)
-    for record in run(jobs, store, 1, runner=runner, open_engine=engine.open_engine):
+    for record in run_jobs(jobs, store, replace(engine, workers=1), function=runner):
         assert store.find(key(record.job)) == record
     assert len(store.read()[0]) == 2

@@ -1,18 +1,19 @@
-"""The pool, in what other engines do not have: signals, and workers stopped in the middle of a message."""
+"""The pool alone: signals, workers killed while they write a message, and scripts without a main guard."""
 
 from __future__ import annotations
 
 import os
 import signal
+import subprocess
+import sys
 import time
 from functools import partial
 from pathlib import Path
 
 import pytest
 
-from localnorm.lab.engines.interface import WorkerDiedError
+from localnorm.lab.engines.base import WorkerDiedError
 from localnorm.lab.engines.pool import Pool
-from localnorm.lab.engines.worker import READY
 from user_runners import alive, until
 
 
@@ -32,6 +33,11 @@ def _large(mark: Path) -> bytes:
     return bytes(50_000_000)
 
 
+def _make_ready(pool: Pool) -> None:
+    pool.submit("first", os.getpid)
+    next(pool.results())
+
+
 def _pid_of(mark: Path) -> int:
     assert until(lambda: mark.exists() and mark.read_text())
     return int(mark.read_text())
@@ -47,12 +53,12 @@ def test_workers_are_deaf_to_interrupts():
 def test_a_worker_killed_at_work_or_in_mid_message_is_found_out_at_once(tmp_path: Path, stopped: str):
     mark = tmp_path / "mark"
     with Pool(1) as pool:
+        _make_ready(pool)
         pool.submit("dies", partial(_mark_and_wait if stopped == "waiting" else _large, mark))
         pool._hand_out()
         pid = _pid_of(mark)
         if stopped == "writing":
-            # Nobody reads yet: once the pipe is full the worker sleeps in the middle of its message.
-            assert pool._workers[0].pipe.recv_bytes() == READY
+            # Nobody reads yet: once the pipe is full, the worker sleeps in the middle of its message.
             assert until(lambda: pool._workers[0].pipe.poll())
         os.kill(pid, signal.SIGKILL)
         (finished,) = pool.results()
@@ -64,6 +70,7 @@ def test_a_worker_killed_at_work_or_in_mid_message_is_found_out_at_once(tmp_path
 
 def test_closing_does_not_wait_for_a_worker_in_mid_message(tmp_path: Path):
     with Pool(1) as pool:
+        _make_ready(pool)
         pool.submit("large", partial(_large, tmp_path / "mark"))
         pool._hand_out()
         pid = _pid_of(tmp_path / "mark")
@@ -71,3 +78,22 @@ def test_closing_does_not_wait_for_a_worker_in_mid_message(tmp_path: Path):
     # Killed, not asked to finish: the tenth of a second that takes is far below this.
     assert time.monotonic() - began < 10
     assert not alive(pid)
+
+
+SCRIPT = """
+from pathlib import Path
+from localnorm.lab import EngineSetup, Study, TaskStudy, compare
+
+task = TaskStudy("digits", "images", "textbook_cnn", "", "", "% error", 0.5)
+list(compare(Study((task,), ("none",), (0,)), Path("out"), EngineSetup(workers=2)))
+"""
+
+
+def test_a_script_without_a_main_guard_is_told_so(tmp_path: Path):
+    (tmp_path / "script.py").write_text(SCRIPT)
+    command = [sys.executable, "script.py"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 1
+    last = done.stderr.strip().splitlines()[-1]
+    assert "a worker must start, got 1 in a row that did not (exit code 1)" in last
+    assert 'start the study under if __name__ == "__main__":, because each worker imports the script' in last

@@ -1,4 +1,4 @@
-"""Ray: clusters of two nodes, and what is asked of it that can't be had."""
+"""Ray: clusters of two nodes, and requests that a cluster cannot meet."""
 
 from __future__ import annotations
 
@@ -7,17 +7,18 @@ import signal
 import socket
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 import user_runners
 from localnorm.errors import LabError, MissingExtraError
-from localnorm.lab.engines.choice import EngineChoice, opened
+from localnorm.lab.engines.choice import EngineOptions, started
 from localnorm.lab.engines.ray_cluster import _room, cluster
 from localnorm.lab.records.record import key
 from localnorm.lab.records.store import Store
-from localnorm.lab.run.runner import run
+from localnorm.lab.run.runner import run_jobs
 from user_runners import alive, pids, runner, trials, until
 
 
@@ -41,7 +42,7 @@ def deaf() -> Iterator[str]:
 def test_an_address_where_no_cluster_is(address: str, said: str):
     pytest.importorskip("ray")
     began = time.monotonic()
-    with pytest.raises(LabError, match=said), opened(EngineChoice("ray", address=address)):
+    with pytest.raises(LabError, match=said), started(EngineOptions("ray", address=address)):
         pass
     assert time.monotonic() - began < 20
 
@@ -61,7 +62,7 @@ def test_without_ray(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setitem(__import__("sys").modules, "ray", None)
     with (
         pytest.raises(MissingExtraError, match=r"pip install 'localnorm\[ray\]'"),
-        opened(EngineChoice("ray", workers=1)),
+        started(EngineOptions("ray", workers=1)),
     ):
         pass
 
@@ -109,12 +110,12 @@ def test_no_more_is_asked_for_than_there_is(there: dict, workers: int | None, sh
 )
 def test_options_that_an_engine_does_not_have(options: dict, said: str):
     with pytest.raises(LabError, match=said):
-        EngineChoice(**options)
+        EngineOptions(**options)
 
 
 def test_a_share_is_of_one_gpu():
     with (
-        pytest.raises(LabError, match=r"a part of one or a whole number, got 1\.5; give 2"),
+        pytest.raises(LabError, match=r"a fraction of one or a whole number, got 1\.5; give 2"),
         cluster(None, 1, 1, 1.5),
     ):
         pass
@@ -130,11 +131,11 @@ def _named_after_its_node(job):
 
 
 def test_jobs_run_in_ray_on_this_machine(tmp_path: Path):
-    """The exam of engines takes a while on Ray; this is a short one."""
+    """The conformance suite takes a while on Ray; this is a short one."""
     pytest.importorskip("ray")
     jobs, store = trials(tmp_path, "quick", "no memory", "quick"), Store(tmp_path)
-    with opened(EngineChoice("ray", workers=1)) as engine:
-        records = {key(r.job): r for r in run(jobs, store, 1, runner=runner, open_engine=engine.open_engine)}
+    with started(EngineOptions("ray", workers=1)) as engine:
+        records = {key(r.job): r for r in run_jobs(jobs, store, replace(engine, workers=1), function=runner)}
     assert [records[key(job)].status for job in jobs] == ["ok", "out of memory", "ok"]
     assert store.read() == (records, ())
     assert os.getpid() not in pids(tmp_path)
@@ -157,15 +158,15 @@ def test_a_command_that_is_ended_leaves_no_worker_and_run_again_trains_what_is_m
     process = user_runners.localnorm(*words)
     # The probes of cost are alone in an engine of one; then there are two workers.
     assert until(lambda: len(written()) >= 7, seconds=300)
-    started = user_runners.offspring(process.pid)
-    workers = [pid for pid, words in started.items() if "ray::Worker" in words]
+    processes = user_runners.offspring(process.pid)
+    workers = [pid for pid, words in processes.items() if "ray::RemoteWorker" in words]
     assert len(workers) >= 1
     process.send_signal(sent)
     _, said = process.communicate()
     assert (process.returncode, "Traceback" in said) == (-9 if sent == signal.SIGKILL else 130, False), said
     assert until(lambda: not any(map(alive, workers)), seconds=20)
     # Ray's own helpers notice within a minute where nothing could tell them.
-    assert until(lambda: not any(map(alive, started)), seconds=120 if sent == signal.SIGKILL else 20)
+    assert until(lambda: not any(map(alive, processes)), seconds=120 if sent == signal.SIGKILL else 20)
     kept = written()
     again = user_runners.localnorm(*words)
     _, said = again.communicate()
@@ -188,14 +189,14 @@ def test_a_study_runs_on_two_nodes_and_outlives_one(tmp_path: Path, monkeypatch:
         nodes.wait_for_nodes()
         monkeypatch.chdir(tmp_path)
         jobs, store = trials(tmp_path, "meets", "meets", *["quick"] * 4), Store(tmp_path)
-        choice = EngineChoice("ray", address=nodes.address)
-        with opened(choice) as engine:
+        choice = EngineOptions("ray", address=nodes.address)
+        with started(choice) as engine:
             assert engine.workers == 2
-            records = run(jobs, store, 2, runner=_named_after_its_node, open_engine=engine.open_engine)
+            records = run_jobs(jobs, store, replace(engine, workers=2), function=_named_after_its_node)
             assert {record.status for record in records} == {"ok"}
             assert len(list(tmp_path.glob("node.*"))) == 2
             more = trials(tmp_path, *["slow"] * 8)
-            records = run(more, store, 2, runner=_slow, open_engine=engine.open_engine)
+            records = run_jobs(more, store, replace(engine, workers=2), function=_slow)
             next(records)
             nodes.remove_node(second, allow_graceful=False)
             assert len(list(records)) == 7

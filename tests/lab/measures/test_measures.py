@@ -338,7 +338,7 @@ def test_exact_rows_are_read_off_the_probes():
     scope, flexibility = (_measured(row, made) for row in ("normalization scope", "flexibility"))
     assert (scope.text, scope.values, scope.details["reach"]) == ("mini-batch", (2.0,), "mini-batch")
     assert (flexibility.text, flexibility.values) == ("12 of 13", (12.0,))
-    assert list(flexibility.details["exam"].values()) == [None] * 12 + ["no"]
+    assert list(flexibility.details["checks"].values()) == [None] * 12 + ["no"]
 
 
 TRAINED = {

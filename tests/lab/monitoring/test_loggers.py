@@ -1,4 +1,4 @@
-"""TensorBoard and MLflow read what was logged, by their own readers."""
+"""TensorBoard and MLflow logs, read back by these tools."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from localnorm.errors import MissingExtraError, UnknownNameError
+from localnorm.lab.monitoring.callback import DONE, RunStart
 from localnorm.lab.monitoring.loggers import LOGGERS, make_loggers
-from localnorm.lab.monitoring.watcher import DONE, Start
 from localnorm.lab.records.record import Probe, Record, Trial, key
 from localnorm.lab.records.store import Store
 from user_runners import localnorm
@@ -43,11 +43,11 @@ def _log(name: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(socket.socket, "connect", refuse)
     (logger,) = make_loggers([name, name], folder)
-    logger.started(Start(3, 0, ()))
+    logger.run_started(RunStart(3, 0, ()))
     for record in (RECORD, Record(FAILED, "diverged", "in epoch 1"), Record(Probe("scope", ("none",)), "ok")):
-        logger.began(record.job)
-        logger.finished(record, 2.0)
-    logger.stopped(DONE)
+        logger.job_started(record.job)
+        logger.job_finished(record, 2.0)
+    logger.run_stopped(DONE)
 
 
 def test_tensorboard_reads_what_was_logged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from localnorm.lab.norms import NORMS, Norm, find_norm
 from localnorm.lab.probes import cost, run_probe
-from localnorm.lab.probes.flexibility import ITEMS, probe_flexibility
+from localnorm.lab.probes.flexibility import CHECKS, probe_flexibility
 from localnorm.lab.probes.scope import OUTPUT, SHAPE, probe_scope
 from localnorm.lab.records.record import Probe
 from user_norms import Applied
@@ -115,14 +115,14 @@ FAILED = {
         "batch of one, rank 2": "the shape became (1, 31)",
         "keeps channels last": "the output is not channels last",
     },
-    "user_norms:refuses": dict.fromkeys(ITEMS, "no input of rank"),
+    "user_norms:refuses": dict.fromkeys(CHECKS, "no input of rank"),
 }
 
 
 @pytest.mark.parametrize("name", FAILED)
 def test_a_norm_fails_these_items_and_no_other(name: str):
     exam = probe_flexibility([find_norm(name)])[name]
-    assert list(exam) == list(ITEMS)
+    assert list(exam) == list(CHECKS)
     problems = {item: problem for item, problem in exam.items() if problem is not None}
     assert problems.keys() == FAILED[name].keys()
     assert all(problem.startswith(FAILED[name][item]) for item, problem in problems.items())
@@ -143,7 +143,7 @@ def test_a_norm_fails_these_items_and_no_other(name: str):
     ],
 )
 def test_every_item_can_be_failed(item: str, function: Callable[[Tensor], Tensor], problem: str):
-    assert ITEMS.keys() > {item}
+    assert CHECKS.keys() > {item}
     found = probe_flexibility([_norm(function)])["own"][item]
     assert found is not None
     assert found.startswith(problem)

@@ -1,4 +1,4 @@
-"""The index of many records: what it says is what their files say, and it is never needed."""
+"""Index of many records: equal to the files, and never needed."""
 
 from __future__ import annotations
 

@@ -1,9 +1,8 @@
-"""Which norm to use: what the sentences say follows from the verdicts, and is never more certain."""
+"""Which norm to use: the answers follow from the verdicts and are never more certain."""
 
 from __future__ import annotations
 
 import random
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
@@ -11,7 +10,8 @@ import pytest
 
 from localnorm.lab.analysis.table import Table, make_table
 from localnorm.lab.records.record import Trial
-from localnorm.lab.report.advice import UNDECIDED, Advice, advise, advise_on
+from localnorm.lab.report.advice import Advice, advise, advise_on
+from localnorm.lab.report.terminal import advice_text
 from localnorm.lab.study.study import Study
 from made_records import DIGITS, ROWS, STUDY, Ended, Fate, Run, like, records
 
@@ -41,68 +41,71 @@ FAR = [4.0, 9.0, 3.0, 11.0, 6.0]
 """Below none by 5.8, 0.9, 7, -0.9, 4.2: variance 11.025, middle 3.63, so (3.083 * 3.32 / 3.13)^2 = 10.7 seeds."""
 
 
+LOSES = "by at least 0.5 points of error"
+
+
 @pytest.mark.parametrize(
-    ("errors", "use", "because"),
+    ("errors", "answer", "reasons"),
     [
         (
             {"none": around(10), "local": around(10), "batch": around(5), "layer": around(8)},
             "Use batch.",
-            ["batch and layer lower the test error of none, by at least 0.5 points of error.",
-             "batch is ahead of every other norm by at least 0.5 points of error.",
-             "local is no different from none."],
+            (
+                f"Better than none {LOSES}: batch, layer. batch is ahead {LOSES} of local, layer. "
+                "No different from none: local."
+            ),
         ),
         (
             {"none": around(10), "local": around(13), "batch": around(5), "layer": around(5.1)},
             "Use batch or layer.",
-            ["batch and layer lower the test error of none, by at least 0.5 points of error.",
-             "batch is ahead of local by at least 0.5 points of error.",
-             "batch is not ahead of layer by that much.",
-             "local is worse than none."],
+            (
+                f"Better than none {LOSES}: batch, layer. batch is ahead {LOSES} of local. "
+                "batch is not ahead by that much of layer. Worse than none: local."
+            ),
         ),
         (
             {"none": around(10), "local": around(10.1), "batch": around(12), "layer": around(10)},
-            "No norm lowers the test error of none by at least 0.5 points of error: choose by something else.",
-            ["batch is worse than none.", "local and layer are no different from none."],
+            f"No norm is better than none {LOSES}: choose by another criterion.",
+            "Worse than none: batch. No different from none: local, layer.",
         ),
         (
             {"none": around(10), "local": FAR, "batch": around(10)},
-            UNDECIDED,
-            ["No norm is shown to be better than none; local looks best of those that are open.",
-             "batch is no different from none.",
-             "Undecided against none: local (11 seeds would decide)."],
+            "Undecided.",
+            (
+                "No norm is shown to be better than none. Best of the undecided norms: local. "
+                "No different from none: batch. Undecided against none: local (11 seeds would decide)."
+            ),
         ),
         (
             {"none": around(10), "local": FAR, "batch": FAR},
-            UNDECIDED,
-            ["No norm is shown to be better than none; local and batch look best of those that are open.",
-             "Undecided against none: local (11 seeds would decide) and batch (11)."],
+            "Undecided.",
+            (
+                "No norm is shown to be better than none. Best of the undecided norms: local, batch. "
+                "Undecided against none: local (11 seeds would decide), batch (11 seeds would decide)."
+            ),
         ),
-        ({"local": around(5)}, UNDECIDED, [f"none, with which all are compared: diverged: {Ended().message}."]),
-        ({"none": around(5)}, "No result.", ["diverged: " + Ended().message]),
+        ({"local": around(5)}, "No result.", f"none, the baseline: diverged: {Ended().message}."),
+        ({"none": around(5)}, "No result.", f"diverged: {Ended().message}."),
     ],
-)  # fmt: skip
-def test_advice_on_a_task_says_what_the_verdicts_say(
-    errors: Mapping[str, Sequence[float]], use: str, because: list[str]
+)
+def test_advice_on_a_task_follows_from_the_verdicts(
+    errors: Mapping[str, Sequence[float]], answer: str, reasons: str
 ) -> None:
-    found = about(table(errors), "On digits")
-    assert (found.use, list(found.because)) == (use, because)
+    assert advice_text(about(table(errors), "On digits")) == (answer, reasons)
 
 
 def test_grounds_are_the_differences_of_the_table() -> None:
     found = table({"none": around(10), "local": around(10), "batch": around(5), "layer": around(8)})
     grounds = about(found, "On digits").grounds
-    assert [ground.told for ground in grounds] == [
-        "generalization on digits, batch \N{MINUS SIGN} none",
-        "generalization on digits, layer \N{MINUS SIGN} none",
+    row = found.section("digits").find("generalization")
+    assert row is not None
+    assert [(ground.row, ground.cell, ground.than) for ground in grounds] == [
+        (row, row.cell(norm), "none") for norm in ("batch", "layer")
     ]
-    for ground, norm in zip(grounds, ("batch", "layer"), strict=True):
-        row = found.section("digits").find("generalization")
-        assert row is not None
-        cell = row.cell(norm)
-        assert cell.judgement is not None
-        assert ground.difference == cell.judgement.difference
-        assert (ground.pairs, ground.unit, ground.more.evidence) == (5, "points of error", cell.evidence)
-        assert len(cell.evidence) == 5
+    for ground in grounds:
+        assert ground.cell.judgement is not None
+        assert ground.estimate == ground.cell.judgement.difference
+        assert (ground.cell.pairs, len(ground.cell.record_keys)) == (5, 5)
 
 
 def test_over_all_names_who_is_better_somewhere_and_worse_nowhere() -> None:
@@ -110,19 +113,32 @@ def test_over_all_names_who_is_better_somewhere_and_worse_nowhere() -> None:
     errors = {"none": around(10), "local": around(14), "batch": around(5), "layer": around(10)}
     found = table(errors, study)
     overall, means, *rest = advise(found)
-    assert overall.use.endswith("of the tasks: batch.")
-    # Generalization and robustness of two tasks of images, and the recurrent one.
-    assert re.match(r"batch: better in 5 \(.*generalization on digits.*\)", overall.because[0])
-    assert any(
-        re.match(r"local: worse in 5 \(.*suitability for RNNs on digit-rows", why) for why in overall.because
-    )
-    assert {ground.more.norm for ground in overall.grounds} == {"batch"}
+    answer, _, *tally = advice_text(overall)
+    assert answer == "Better than none on some task and worse on none: batch."
+    # Generalization and robustness of two image tasks, and the recurrent one.
+    assert [line.split(",")[0] for line in tally[:2]] == ["batch: better in 5", "local: worse in 5"]
+    assert {"generalization on digits", "robustness to noise on faces"} <= {*overall.tally["batch"]["better"]}
+    assert "suitability for RNNs on digit-rows" in overall.tally["local"]["worse"]
+    assert {ground.cell.norm for ground in overall.grounds} == {"batch"}
     assert means.topic == "Generalization, over digits and faces"
-    assert means.use == "Use batch."
+    assert (means.answer, means.norms) == ("use", ("batch",))
     assert {"On digits", "On digit-rows", "On faces", "Cost", "Noisy data", "Little time to tune"} <= {
         advice.topic for advice in rest
     }
     assert [advice.topic for advice in advise_on(found.section("digit-rows"))] == ["On digit-rows"]
+
+
+def test_over_all_counts_cost_and_flexibility_for_every_norm_though_no_task_decides() -> None:
+    study = replace(ONE, seeds=(0, 1), norms=("none", "local", "batch"))
+    cost = {"none": [0.0] * 9, "local": [11.4] * 9, "batch": [9.9] * 9}
+    flexibility = {"none": 13, "local": 13, "batch": 10}
+    overall = advise(make_table(study, records(study, probes={"cost": cost, "flexibility": flexibility})))[0]
+    answer, reasons, *tally = advice_text(overall)
+    assert (answer, reasons) == ("Undecided.", "No norm differs from none on any task.")
+    assert [line.partition(", undecided")[0] for line in tally] == [
+        "local: worse in 1, no different in 1", "batch: worse in 2",
+    ]  # fmt: skip
+    assert overall.tally["batch"]["worse"] == ["computational cost", "flexibility"]
 
 
 def test_no_norm_is_advised_that_is_not_shown_to_be_better() -> None:
@@ -135,9 +151,9 @@ def test_no_norm_is_advised_that_is_not_shown_to_be_better() -> None:
         found = table(errors)
         row = found.section("digits").find("generalization")
         assert row is not None
-        named = re.match(r"Use (.*)\.$", about(found, "On digits").use)
-        norms = re.split(r", | or ", named[1]) if named else []
-        better = {cell.norm for cell in row.cells if cell.judgement and cell.judgement.standing == "better"}
+        advice = about(found, "On digits")
+        norms = advice.norms if advice.answer == "use" else ()
+        better = {cell.norm for cell in row.cells if cell.judgement and cell.judgement.comparison == "better"}
         assert {*norms} <= better
         assert bool(norms) == bool(better)
         advised += len(norms)
@@ -149,7 +165,7 @@ def test_too_few_seeds_advise_nothing_that_is_trained(seeds: tuple[int, ...]) ->
     study = replace(ONE, seeds=seeds)
     found = table({"none": around(10), "local": around(1), "batch": around(5), "layer": around(8)}, study)
     trained = [advice for advice in advise(found) if advice.topic not in ("Cost", "Unusual inputs")]
-    assert {advice.use for advice in trained} == {UNDECIDED}
+    assert {advice.answer for advice in trained} == {"undecided"}
 
 
 @pytest.mark.parametrize(("norms", "made"), [(("none",), True), (NORMS, False)])
@@ -158,15 +174,18 @@ def test_a_study_of_none_alone_or_without_records_has_advice_of_no_kind(
 ) -> None:
     study = replace(ONE, norms=norms)
     found = make_table(study, records(study) if made else [])
-    assert not [advice for advice in advise(found) if advice.use.startswith(("Use", "Cheapest")) or advice.grounds]
+    assert not [advice for advice in advise(found) if advice.answer in ("use", "best") or advice.grounds]
 
 
 def test_cost_names_the_cheapest_norm_and_never_none() -> None:
     cost = {"none": [0.1] * 9, "local": [9.0] * 9, "batch": [5.0] * 9, "layer": [5.2] * 9}
     found = make_table(ONE, records(ONE, probes={"cost": cost}))
     advice = about(found, "Cost")
-    assert advice.use == "Cheapest of the norms: batch or layer."
-    assert "batch is ahead of local by at least 1 copy." in advice.because
-    assert [(ground.more.norm, ground.than, ground.unit) for ground in advice.grounds] == [
-        ("batch", "", "copies"), ("layer", "", "copies"),
-    ]  # fmt: skip
+    assert advice_text(advice) == (
+        "Cheapest of the norms: batch, layer.",
+        (
+            "batch is ahead by at least 1 copy of local. batch is not ahead by that much of layer. "
+            "The cost of none is 0: a norm must be worth its copies."
+        ),
+    )
+    assert [(ground.cell.norm, ground.than) for ground in advice.grounds] == [("batch", ""), ("layer", "")]

@@ -11,7 +11,7 @@ import pytest
 from markdown_it import MarkdownIt
 
 from localnorm.lab.report import Report, read_report, write_report
-from localnorm.lab.report.text_tables import Grid, grids, latex, markdown, to_latex, to_markdown
+from localnorm.lab.report.exports import TextTable, latex, markdown, text_tables, to_latex, to_markdown
 from report_records import STUDY, ended, write_records
 
 HOSTILE = ("none", "a|b_c*d*[x](y)<b>`e`", r"\input{/etc/passwd} 50% & #1 ~^$x$", "two\nlines \\\\", "layer")
@@ -24,8 +24,8 @@ def report(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
     return read_report(write_records(tmp_path_factory.mktemp("exports"), study, change))
 
 
-def flat(grid: Grid) -> list[list[str]]:
-    return [[" ".join(text.split()) for text in line] for line in (grid.head, *grid.lines)]
+def flat(table: TextTable) -> list[list[str]]:
+    return [[" ".join(text.split()) for text in line] for line in (table.head, *table.lines)]
 
 
 def test_markdown_reads_back_as_the_same_tables(report: Report) -> None:
@@ -40,20 +40,20 @@ def test_markdown_reads_back_as_the_same_tables(report: Report) -> None:
             # An escaped character stands in a token of its own.
             assert {child.type for child in inside.children or []} <= {"text", "text_special"}
             tables[-1][-1].append("".join(child.content for child in inside.children or []))
-    assert tables == [flat(grid) for grid in grids(report.table)]
+    assert tables == [flat(table) for table in text_tables(report.table)]
 
 
 def test_latex_reads_back_as_the_same_tables(report: Report) -> None:
     text = to_latex(report.table)
     assert re.findall(r"\\(begin|end)\{(\w+)\}", text) == [
         ("begin", "table"), ("begin", "tabular"), ("end", "tabular"), ("end", "table"),
-    ] * len(grids(report.table))  # fmt: skip
-    for body, grid in zip(text.split(r"\begin{tabular}")[1:], grids(report.table), strict=True):
+    ] * len(text_tables(report.table))  # fmt: skip
+    for body, table in zip(text.split(r"\begin{tabular}")[1:], text_tables(report.table), strict=True):
         rules = re.findall(r"\\(toprule|midrule|bottomrule)", body)
         assert rules == ["toprule", "midrule", "bottomrule"]
         lines = [line.removesuffix(r" \\") for line in body.splitlines() if line.endswith(r" \\")]
-        assert [[plain(own) for own in line.split(" & ")] for line in lines] == flat(grid)
-        assert body.startswith(f"{{{'l' * len(grid.head)}}}")
+        assert [[plain(own) for own in line.split(" & ")] for line in lines] == flat(table)
+        assert body.startswith(f"{{{'l' * len(table.head)}}}")
 
 
 def plain(written: str) -> str:
@@ -68,11 +68,11 @@ def plain(written: str) -> str:
 
 
 def test_every_cell_is_there(report: Report) -> None:
-    opinions, overall, *by_task = grids(report.table)
+    opinions, overall, *by_task = text_tables(report.table)
     assert [line[:3] for line in opinions.lines] == [
         (row.row.name, cell.norm, cell.claim) for row in report.table.rows for cell in row.cells if cell.claim
     ]
-    assert [len(grid.lines) for grid in (overall, *by_task)] == [
+    assert [len(table.lines) for table in (overall, *by_task)] == [
         len(report.table.rows), *(len(section.rows) for section in report.table.sections),
     ]  # fmt: skip
     assert {line[2] for line in by_task[0].lines} == {"no result"}

@@ -1,42 +1,46 @@
-"""What the report draws: the series are the records', the pictures are the measurements'."""
+"""Plots of the report: the series are those of the records, the scopes those of the probes."""
 
 from __future__ import annotations
 
-import itertools
 import json
+import math
 import random
-import re
-from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from statistics import fmean
 
 import pytest
 
+from localnorm.lab import descriptions
 from localnorm.lab.norms import NORMS
 from localnorm.lab.records.record import Record, Trial
-from localnorm.lab.report import series, wording
+from localnorm.lab.report import series
 from localnorm.lab.report.contents import read_report
-from localnorm.lab.report.figures import line_figure, range_figure
-from localnorm.lab.report.palette import MARKERS, styles
-from localnorm.lab.report.scope_picture import scope_picture
+from localnorm.lab.report.figures import Figure, line_figure, range_figure, scope_figure
+from localnorm.lab.report.palette import styles
 from localnorm.lab.report.series import Chart, Curve
 from localnorm.lab.study.study import DEFAULT_NORMS
-from report_readers import written
+from localnorm.lab.tasks import TASKS
+from localnorm.lab.tasks.corruptions import CORRUPTIONS as CORRUPTED
+from report_readers import figures, written
 from report_records import CORRUPTIONS, DIGITS, OUTPUT, ROWS, SHAPE, STUDY, ended, error, mask, write_records
 
 Cell = tuple[int, int, int]
 
 
-def cells(sheets: Sequence[str]) -> Iterator[Cell]:
-    """Yield sample, channel and position of each unit square that the SVG path data of each sample fills."""
-    for sample, path in enumerate(sheets):
-        runs = re.findall(r"M(\d+) (\d+)h(\d+)v1h-(\d+)z", path)
-        assert "".join(f"M{x} {y}h{length}v1h-{back}z" for x, y, length, back in runs) == path
-        for x, y, length, back in runs:
-            assert length == back
-            for position in range(int(x), int(x) + int(length)):
-                yield sample, int(y), position
+def reached(figure: Figure, shape: tuple[int, int, int]) -> list[Cell]:
+    """Return sample, channel and position of each coloured cell; an empty column parts two samples."""
+    samples, channels, positions = shape
+    rows = figure["data"][0]["z"]
+    assert [len(rows), *{len(row) for row in rows}] == [channels, samples * (positions + 1) - 1]
+    found = [
+        (x // (positions + 1), y, x % (positions + 1))
+        for y, row in enumerate(rows)
+        for x, v in enumerate(row)
+        if v
+    ]
+    assert all(row[x] is None for row in rows for x in range(positions, len(row), positions + 1))
+    return sorted(found)
 
 
 def marked(lines: list[str], channels: int) -> list[Cell]:
@@ -48,53 +52,32 @@ def marked(lines: list[str], channels: int) -> list[Cell]:
     ]
 
 
-def test_scope_picture_marks_exactly_the_cells_of_the_mask(tmp_path: Path) -> None:
+def test_page_draws_exactly_the_cells_of_the_mask(tmp_path: Path) -> None:
     report, page = written(write_records(tmp_path))
-    drawn = [attributes["d"] or "" for tag, attributes in page.elements if attributes.get("class") == "reached"]
-    norms = report.table.study.norms
-    samples, channels, *_ = SHAPE
-    assert len(drawn) == len(norms) * samples
-    for place, norm in enumerate(norms):
-        own = drawn[place * samples : (place + 1) * samples]
-        assert sorted(cells(own)) == marked(mask(norm), channels)
-    frames = [a for _, a in page.elements if a.get("class") == "output"]
-    assert [(frame["x"], frame["y"]) for frame in frames] == [(str(OUTPUT[3]), str(OUTPUT[1]))] * len(norms)
-    assert f"one output of local depends on {sum(map(str.count, mask('local'), '1' * 8))} inputs" in page.text
+    samples, channels, *size = SHAPE
+    drawn = figures(page)
+    assert list(drawn) == [f"scope-{i}" for i in range(len(report.table.study.norms))]
+    for norm, figure in zip(report.table.study.norms, drawn.values(), strict=True):
+        assert reached(figure, (samples, channels, math.prod(size))) == marked(mask(norm), channels)
+        frame = figure["data"][1]
+        assert (frame["x"], frame["y"]) == ([OUTPUT[0] * 6 + OUTPUT[3]], [OUTPUT[1]])
+    inputs = sum(map(str.count, mask("local"), "1" * 8))
+    assert f"{inputs} inputs: 2 of 2 samples, 4 of 4 channels, 5 of 5 positions." in page.text
 
 
-def test_scope_picture_of_any_mask() -> None:
+def test_scope_of_any_mask() -> None:
     rng = random.Random(0)
-    for _ in range(200):
+    for _ in range(50):
         lines = ["".join(rng.choice("01") for _ in range(6)) for _ in range(3 * 4)]
-        details = {"mask": lines, "shape": [3, 4, 2, 3], "output": [2, 1, 1, 2], "reach": "", "samples": 0,
-                   "channels": 0, "positions": 0}  # fmt: skip
-        picture = scope_picture("x", details)
-        assert picture is not None
-        assert sorted(cells([sheet.path for sheet in picture.sheets])) == marked(lines, 4)
-        assert picture.output == (2, 1, 5)
+        figure = scope_figure({"mask": lines, "shape": [3, 4, 2, 3], "output": [2, 1, 1, 2]}, "#123456")
+        assert figure is not None
+        assert reached(figure, (3, 4, 6)) == marked(lines, 4)
+        assert (figure["data"][1]["x"], figure["data"][1]["y"]) == ([2 * 7 + 5], [1])
 
 
-def test_scope_sheets_are_side_by_side_and_within_the_picture() -> None:
-    details = {"mask": ["1" * 6] * 12, "shape": [3, 4, 2, 3], "output": [0, 0, 0, 0], "reach": "", "samples": 3,
-               "channels": 4, "positions": 6}  # fmt: skip
-    picture = scope_picture("x", details)
-    assert picture is not None
-    corners = []
-    for sheet in picture.sheets:
-        a, b, c, d, e, f = map(float, re.findall(r"-?[\d.]+", sheet.turned))
-        corners.append([(a * x + c * y + e, b * x + d * y + f) for x, y in ((0, 0), (0, 4), (6, 0), (6, 4))])
-    for corner, edge in zip(corners[0], picture.edges, strict=True):
-        assert corner == pytest.approx(edge)
-    for own, after in itertools.pairwise(corners):
-        assert max(x for x, _ in own) < min(x for x, _ in after)
-    flat = [corner for own in corners for corner in own]
-    assert (max(x for x, _ in flat), max(y for _, y in flat)) == pytest.approx(picture.size)
-    assert (min(x for x, _ in flat), min(y for _, y in flat)) == pytest.approx((0, 0))
-
-
-def test_scope_without_layout_has_no_picture() -> None:
-    assert scope_picture("x", {}) is None
-    assert scope_picture("x", {"mask": ["1"], "reach": "itself"}) is None
+def test_scope_without_a_shape_has_no_figure() -> None:
+    assert scope_figure({}, "#123456") is None
+    assert scope_figure({"mask": ["1"], "reach": "itself"}, "#123456") is None
 
 
 def at(norm: str, rate: float, task: str = "digits") -> list[float]:
@@ -201,15 +184,14 @@ def test_norms_differ_in_colour_and_in_shape_or_dash() -> None:
     look = styles([*NORMS, *own])
     assert len({style.colour for style in look.values()}) == len(look)
     assert len({(style.marker, style.dash) for style in look.values()}) == len(look)
-    assert {style.marker for style in look.values()} <= set(MARKERS)
     assert min(contrast(style.colour) for style in look.values()) >= 3
     assert styles(["none", own[0]])["none"] == look["none"]
     assert set(styles([f"n{i}" for i in range(40)])) == {f"n{i}" for i in range(40)}
 
 
-def test_page_says_of_norms_and_data_what_they_say_of_themselves(tmp_path: Path) -> None:
-    assert dict(wording.NORMS) == {name: norm.about for name, norm in NORMS.items()}
-    assert list(wording.SEVERITIES) == list(DIGITS.corruptions)
+def test_page_describes_norms_corruptions_models_and_data(tmp_path: Path) -> None:
+    assert list(descriptions.CORRUPTIONS) == list(CORRUPTED)
+    assert {task.model for task in TASKS.values()} <= {*descriptions.MODELS}
     _, page = written(write_records(tmp_path))
-    for about in (*(wording.NORMS[norm] for norm in DEFAULT_NORMS), DIGITS.about, ROWS.about):
+    for about in (*(NORMS[norm].about for norm in DEFAULT_NORMS), DIGITS.about, ROWS.about):
         assert about in page.text

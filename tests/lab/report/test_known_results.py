@@ -57,7 +57,7 @@ def test_batch_normalization_at_small_batches(lost: dict[str, float], verdict: s
     for (_, estimate), norm in zip(finding.differences, ("batch", "group"), strict=True):
         assert estimate.value == pytest.approx(lost[norm] + 0.02)
     # Two norms, two sizes, five seeds.
-    assert len(finding.evidence) == 20
+    assert len(finding.record_keys) == 20
 
 
 @pytest.mark.parametrize(

@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 
 from localnorm.lab.analysis.table import Cell
-from localnorm.lab.measures.select import Records, chosen_runs, keys, of_trials
+from localnorm.lab.measures.select import RecordSet, chosen_runs, keys, of_trials
 from localnorm.lab.records.record import Record, Trial, key
 from localnorm.lab.report import Report
-from localnorm.lab.report.links import Evidence, page_names
+from localnorm.lab.report.links import RecordLinks, page_names
 from report_readers import Page, on_task, opinions, written
 from report_records import DIGITS, ROWS, STUDY, ended, write_records
 
@@ -21,12 +21,12 @@ FAILED = ended("instance", "failed", "needs positions", "digit-rows")
 
 @pytest.fixture(scope="module")
 def report(tmp_path_factory: pytest.TempPathFactory) -> Report:
-    return written(write_records(tmp_path_factory.mktemp("evidence"), change=FAILED))[0]
+    return written(write_records(tmp_path_factory.mktemp("record_keys"), change=FAILED))[0]
 
 
 def behind(report: Report, cell: Cell) -> list[Record]:
     by_key = {key(record.job): record for record in report.records}
-    return [by_key[name] for name in cell.evidence]
+    return [by_key[name] for name in cell.record_keys]
 
 
 def jobs(report: Report, criterion: str, norm: str) -> list[Trial]:
@@ -40,7 +40,7 @@ def test_evidence_is_the_records_that_a_number_was_read_from(report: Report, nor
     chosen = of_trials(report.records, STUDY.grid_trials(DIGITS))
     runs = [record for (own, _), record in chosen_runs(chosen, STUDY.norms).items() if own == norm]
     for criterion in ("generalization", "robustness to noise"):
-        assert report.table.row(criterion).cell(norm).evidence == keys(runs)
+        assert report.table.row(criterion).cell(norm).record_keys == keys(runs)
     assert {(t.task, t.batch_size, t.norm) for t in jobs(report, "batch-size dependence", norm)} == {
         ("digits", size, norm) for size in DIGITS.schedule.batch_sizes
     }
@@ -59,8 +59,8 @@ def test_evidence_is_the_records_that_a_number_was_read_from(report: Report, nor
 
 
 def test_a_cell_without_a_result_has_no_evidence(report: Report) -> None:
-    assert report.table.row("suitability for RNNs").cell("instance").evidence == ()
-    assert json.loads(report.table.to_json())["rows"][0]["cells"][0]["evidence"]
+    assert report.table.row("suitability for RNNs").cell("instance").record_keys == ()
+    assert json.loads(report.table.to_json())["rows"][0]["cells"][0]["record_keys"]
 
 
 def lists(page: Page) -> dict[str, set[str]]:
@@ -80,7 +80,7 @@ def test_numbers_on_a_page_link_to_their_records(report: Report) -> None:
     for row in report.table.section("digits").rows:
         for cell in row.cells:
             if cell.estimate and row.row.name != "batch-size dependence":
-                assert set(cell.evidence) in found.values()
+                assert set(cell.record_keys) in found.values()
     # The numbers of a plot link by the name of the norm.
     assert {"none", "local", "rms"} <= {text for _, text in links}
     # Lists that are alike are one list: generalization and robustness rest on the same records.
@@ -97,27 +97,27 @@ def test_every_judged_number_of_the_opinions_is_a_link(report: Report) -> None:
 
 def test_numbers_over_several_tasks_lead_to_the_tasks_pages() -> None:
     trials = [Trial(task, "m", "batch", seed, 0.01, 32, 1) for task in ("a", "b") for seed in (0, 1)]
-    evidence = Evidence(Records(Record(trial, "ok") for trial in trials).by_key, page_names(["a", "b"]))
+    links = RecordLinks(RecordSet(Record(trial, "ok") for trial in trials).by_key, page_names(["a", "b"]))
     both = tuple(key(trial) for trial in trials)
-    assert evidence.href(both) == "#records-1"
-    assert evidence.href(both[:2]) == "#records-2"
-    assert evidence.href(both[::-1]) == "#records-1"
-    assert evidence.href(("unknown",)) == evidence.href(()) == ""
-    (_, over), (_, (one,)) = evidence.lists
-    assert [(own.what, own.files) for own in over] == [
+    assert links.href(both) == "#records-1"
+    assert links.href(both[:2]) == "#records-2"
+    assert links.href(both[::-1]) == "#records-1"
+    assert links.href(("unknown",)) == links.href(()) == ""
+    (_, over), (_, (one,)) = links.lists
+    assert [(own.label, own.files) for own in over] == [
         ("a: 2 records", (("listed on its page", "report-a.html#records"),)),
         ("b: 2 records", (("listed on its page", "report-b.html#records"),)),
     ]
-    assert one.what == "a, batch: learning rate 0.01, batches of 32, epochs 1"
+    assert one.label == "a, batch: learning rate 0.01, batches of 32, epochs 1"
     assert one.files == (("seed 0", f"records/{both[0]}.json"), ("seed 1", f"records/{both[1]}.json"))
 
 
 def test_a_number_that_rests_on_very_many_records_leads_to_their_names() -> None:
     trials = [Trial("a", "m", norm, seed, 0.01, 32, 1) for norm in ("batch", "none") for seed in range(300)]
-    evidence = Evidence(Records(Record(trial, "ok") for trial in trials).by_key, page_names(["a"]))
-    evidence.href(tuple(map(key, trials)))
-    ((_, behind),) = evidence.lists
-    assert [(own.what, own.files) for own in behind] == [
+    links = RecordLinks(RecordSet(Record(trial, "ok") for trial in trials).by_key, page_names(["a"]))
+    links.href(tuple(map(key, trials)))
+    ((_, behind),) = links.lists
+    assert [(own.label, own.files) for own in behind] == [
         (f"a, {norm}: 300 records", (("named beside the number", "table.json"),)) for norm in ("batch", "none")
     ]
 

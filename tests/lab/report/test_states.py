@@ -83,7 +83,7 @@ def test_diverged_norm_has_no_number_and_no_line(tmp_path: Path) -> None:
         "failed": 0,
     }
     drawn = {**figures(on_task(report, "digits")), **figures(on_task(report, "digit-rows"))}
-    assert "layer" not in {trace.get("meta") for trace in drawn["learning-0"]["data"]}
+    assert {trace["name"] for trace in drawn["learning-0"]["data"]} == {*STUDY.norms} - {"layer"}
     notes = [note["text"] for figure in drawn.values() for note in figure["layout"].get("annotations", [])]
     tried = len(DIGITS.schedule.learning_rates) + len(ROWS.schedule.learning_rates)
     assert notes == ["diverged in 3 of 3"] * tried
@@ -114,7 +114,7 @@ def test_any_task_alone_with_one_norm_or_two_has_a_report(
     tmp_path: Path, task: TaskStudy, norms: tuple[str, ...]
 ) -> None:
     study = replace(image_records.STUDY, tasks=(task,), norms=norms)
-    report, page = written(write_records(tmp_path, study, image_records.with_pictures))
+    report, page = written(write_records(tmp_path, study, image_records.with_images))
     assert report.done == report.wanted
     assert len(on_task(report, task.name).scripts) == 2
     assert "Which should I use?" in page.text

@@ -1,7 +1,7 @@
-"""Studies from end to end: run, killed, interrupted, damaged, extended, and what they find.
+"""Studies from end to end: run, killed, interrupted, damaged, extended, and their results.
 
-What takes a minute is slow; its quick forms are those of `test_faults` (killed), `test_records` (damaged) and
-`test_compare_own` (extended).
+Tests of a minute are slow; their quick forms are in `test_faults` (killed), `test_records` (damaged) and
+`test_compare_user_data` (extended).
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ from typing import Any
 import pytest
 
 from localnorm.lab.analysis.table import make_table
+from localnorm.lab.engines.choice import EngineSetup
 from localnorm.lab.records.record import Trial, key
 from localnorm.lab.records.store import Store
 from localnorm.lab.run.compare import compare
-from localnorm.lab.run.jobs import jobs, runs_alone
-from localnorm.lab.run.settings import Settings, make_study
-from localnorm.lab.run.settings_parser import read_settings
+from localnorm.lab.run.settings import StudySettings, make_study, read_settings
+from localnorm.lab.study.jobs import jobs, runs_alone
 from localnorm.lab.study.study import Study
 from localnorm.lab.study.study_file import read_study
 from localnorm.lab.tasks import task_studies
@@ -145,7 +145,7 @@ def test_interrupted_it_says_so_and_leaves_no_worker(tmp_path: Path):
     out, err = process.communicate(timeout=60)
     assert (process.returncode, out) == (130, "")
     kept = re.search(
-        rf"interrupted; (\d+) more jobs are kept in {tmp_path}: the same command goes on from there", err
+        rf"interrupted; (\d+) more jobs? (?:is|are) kept in {tmp_path}; run the same command again to resume", err
     )
     # A worker may have written a record that the command had not heard of yet.
     assert 1 <= int(kept[1]) <= len(_written(tmp_path))
@@ -181,7 +181,8 @@ def test_a_task_of_ones_own_takes_part_and_another_is_added_later(tmp_path: Path
     file.write_text('norms = "none,user_norms:placebo"\ntask = "user_tasks:tiny"\nseeds = 3\nworkers = 1\n')
 
     trials = 2 * 3 * (2 + 2)  # norms x seeds x (grid, batch sizes)
-    assert len(list(compare(make_study(Settings(**read_settings(file))), folder, 1, lambda _: None))) == 5 + trials
+    study = make_study(StudySettings(**read_settings(file)))
+    assert len(list(compare(study, folder, EngineSetup(workers=1)))) == 5 + trials
     before = _written(folder)
     more = ("--task", "user_tasks:tiny,user_tasks:styled")
     process = localnorm("compare", "--study", file, "--out", folder, *more)
@@ -196,7 +197,7 @@ def test_a_task_of_ones_own_takes_part_and_another_is_added_later(tmp_path: Path
         placebo = row.cell("user_norms:placebo")
         assert placebo.judgement.difference.value == 0
         assert placebo.verdict in ("not supported", "undecided")
-        assert placebo.judgement.standing == "no different"
+        assert placebo.judgement.comparison == "no different"
     assert table.row("robustness to noise").cell("user_norms:placebo").details["relative_to_none"] == {
         "noise": 1.0, "mean": 1.0
     }  # fmt: skip
@@ -214,13 +215,13 @@ def test_the_placebo_is_undecided_and_the_harm_is_found(tmp_path: Path):
         (replace(digits, schedule=images), replace(rows, schedule=few)),
         norms=("none", "user_norms:placebo", "user_norms:harm"),
     )
-    table = make_table(study, list(compare(study, tmp_path, 2, lambda _: None)))
+    table = make_table(study, list(compare(study, tmp_path, EngineSetup(workers=2))))
     for row in table.rows:
         placebo = row.cell("user_norms:placebo")
         assert placebo.verdict in ("undecided", "not supported")
-        assert placebo.judgement.standing in ("no different", "undecided")
+        assert placebo.judgement.comparison in ("no different", "undecided")
         assert placebo.judgement.difference.value == 0 or row.row.name == "computational cost"
     harm = table.row("generalization").cell("user_norms:harm")
-    assert (harm.verdict, harm.judgement.standing) == ("not supported", "worse")
+    assert (harm.verdict, harm.judgement.comparison) == ("not supported", "worse")
     assert harm.judgement.difference.low > 10
-    assert table.row("robustness to noise").cell("user_norms:harm").judgement.standing == "worse"
+    assert table.row("robustness to noise").cell("user_norms:harm").judgement.comparison == "worse"

@@ -1,4 +1,4 @@
-"""Faults injected into running studies: whatever befalls one, run again it has every record, once and whole."""
+"""Faults injected into running studies: run again, each has every record, once and undamaged."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ pytestmark = pytest.mark.usefixtures("one_thread")
 
 @pytest.fixture(scope="module")
 def wanted() -> Mapping[str, Any]:
-    """What the study comes to where nothing befalls it."""
+    """Outcome of the study without a fault."""
     return undisturbed()
 
 
@@ -53,6 +53,6 @@ def test_a_read_only_folder_is_refused_before_any_work_and_nothing_changed(tmp_p
     finally:
         tmp_path.chmod(0o755)
     assert process.returncode == 1
-    assert f"FolderError: a study's folder must take what is written, got Permission denied for {tmp_path}" in said
+    assert f"FolderError: a study's folder must be writable, got Permission denied for {tmp_path}" in said
     assert "run the same command again: finished jobs are kept" in said
     assert {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()} == before

@@ -1,4 +1,4 @@
-"""Results that are known from the literature and come out in the lab's small networks, too."""
+"""Results from the literature, reproduced in the small networks of the lab."""
 
 from __future__ import annotations
 

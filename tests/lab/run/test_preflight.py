@@ -1,4 +1,4 @@
-"""Whether norms, models and data of a user's own go together, found out before any trial."""
+"""Pre-flight check of user-defined norms, models and data."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import torch
 
 from localnorm.errors import LabError, LocalnormError, ModelError
 from localnorm.lab.records.record import Trial
-from localnorm.lab.run.preflight import misfits
+from localnorm.lab.run.preflight import incompatible_pairs
 from localnorm.lab.study.study import Study
 from localnorm.lab.tasks import task_studies
 from localnorm.lab.training.trial import run_trial
@@ -30,7 +30,7 @@ FITS = {
 @pytest.mark.parametrize("model", FITS)
 def test_models_that_people_write_fit_and_learn(model: str):
     norms = ("local", "batch", "layer", "instance", "group", "rms", "user_norms:plain")
-    assert misfits(_study(*norms, model=model)) == ()
+    assert incompatible_pairs(_study(*norms, model=model)) == ()
     trials = [Trial("digits", model, norm, 0, 1e-3, 64, 1) for norm in ("none", "user_norms:placebo", "group")]
     none, placebo, group = map(run_trial, trials)
     assert {record.status for record in (none, placebo, group)} == {"ok"}
@@ -41,26 +41,26 @@ def test_models_that_people_write_fit_and_learn(model: str):
 
 
 def test_a_norm_that_fits_one_task_is_named_with_the_other():
-    found = misfits(_study("batch", "torch.nn:BatchNorm2d", tasks=("digits", "digit-rows")))
-    assert [(misfit.task, misfit.norm) for misfit in found] == [("digit-rows", "torch.nn:BatchNorm2d")]
+    found = incompatible_pairs(_study("batch", "torch.nn:BatchNorm2d", tasks=("digits", "digit-rows")))
+    assert [(pair.task, pair.norm) for pair in found] == [("digit-rows", "torch.nn:BatchNorm2d")]
     assert "expected 4D input" in str(found[0].problem)
 
 
 def test_a_norm_of_the_labs_that_a_model_can_not_use_is_named():
-    (found,) = misfits(_study("instance", "batch", model="user_models:norm_on_one_position"))
+    (found,) = incompatible_pairs(_study("instance", "batch", model="user_models:norm_on_one_position"))
     assert (found.task, found.norm) == ("digits", "instance")
     assert "more than 1 spatial element" in str(found.problem)
 
 
-def test_what_is_the_labs_own_is_not_looked_at(monkeypatch: pytest.MonkeyPatch):
+def test_built_in_pairs_are_not_checked(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr("localnorm.lab.run.preflight.find_task", None)
     # Refused in a cell, as everyone knows.
-    assert misfits(_study("instance", tasks=("digits", "digit-rows"))) == ()
+    assert incompatible_pairs(_study("instance", tasks=("digits", "digit-rows"))) == ()
 
 
 @pytest.mark.parametrize("norm", ["out_of_memory", "out_of_memory_in_torch", "makes_nan"])
-def test_what_a_record_will_say_is_no_misfit(norm: str):
-    assert misfits(_study(f"user_norms:{norm}")) == ()
+def test_what_a_record_will_say_is_no_incompatible_pair(norm: str):
+    assert incompatible_pairs(_study(f"user_norms:{norm}")) == ()
 
 
 REFUSED = [
@@ -81,6 +81,6 @@ REFUSED = [
 def test_what_is_not_worth_a_start(norms: tuple[str, ...], model: str | None, kind: type, said: str):
     before = torch.get_rng_state()
     with pytest.raises(LocalnormError, match=said) as caught:
-        misfits(_study(*norms, model=model))
+        incompatible_pairs(_study(*norms, model=model))
     assert type(caught.value) is kind
     assert torch.equal(torch.get_rng_state(), before)

@@ -14,6 +14,7 @@ from typer.testing import CliRunner
 
 import user_runners
 from localnorm.commands import app
+from localnorm.lab.engines.choice import EngineSetup
 from localnorm.lab.records.store import Store
 from localnorm.lab.run.tune import make_tuning, tune
 from localnorm.lab.tasks import task_studies
@@ -44,7 +45,7 @@ def _killed_and_started_again(folder: Path, words: tuple[object, ...], at: int) 
     out, err = again.communicate()
     assert again.returncode == 0, err
     # A trial may have been written between the kill of the search and the end of its worker.
-    assert f" of {trials} trials of the search are in {folder} already" in " ".join(err.split())
+    assert f" of {trials} search trials are in {folder} already" in " ".join(err.split())
     assert json.loads(out) == json.loads((folder / "tuned.json").read_text())
     found, _ = Store(folder).read()
     assert {name: found[name] for name in kept} == kept
@@ -99,7 +100,7 @@ def test_some_trials_were_stopped_early_and_what_was_found_is_compared(killed: P
     assert set(statuses) == {"ok", "pruned"}
     assert statuses[:5] == ["ok"] * 5
     found = json.loads((killed / "tuned.json").read_text())
-    assert set(found["rivals"]) == {"textbook", "tuned", "learned"}
+    assert set(found["rivals"]) == {"article", "tuned", "learned"}
     assert all(None not in rival["test_errors"] for rival in found["rivals"].values())
     assert found["rivals"]["tuned"]["code"].startswith("localnorm.torch.LocalResponseNorm(")
 
@@ -119,7 +120,7 @@ def test_a_search_of_no_time_still_compares_and_a_norm_without_hyperparameters_s
     words = ("tune", "--task", "user_tasks:tiny", "--norm", "none", "--timeout", "1e-9", "--seeds", 1)
     result = _run(*words, "--workers", 1, "--out", tmp_path / "out")
     assert result.exit_code == 0, result.stderr
-    assert "none has no hyperparameters of its own: only the learning rate is searched for" in result.stderr
+    assert "none has no hyperparameters: only the learning rate is searched" in result.stderr
     assert "torch.nn.Identity()" in result.stdout
     # The defaults, at both learning rates with three seeds, and the better one with the seed of the comparison.
     assert len(list((tmp_path / "out" / "records").iterdir())) == 2 * 3 + 1
@@ -127,19 +128,19 @@ def test_a_search_of_no_time_still_compares_and_a_norm_without_hyperparameters_s
 
 def test_a_search_ends_where_its_space_is_used_up_and_says_so(tmp_path: Path):
     words = ("tune", "--task", "user_tasks:tiny", "--norm", "user_norms:scaled", "--lr", "1e-3", "--trials", 9)
-    said = "the space is used up: the search ends with its 3 settings, fewer than 9 trials"
+    said = "all settings have been tried: the search ends with 3 instead of 9 trials"
     for times in range(2):
         result = _run(*words, "--seeds", 1, "--workers", 1, "--out", tmp_path / "out")
         assert result.exit_code == 0, result.stderr
         assert said in result.stderr
-        assert f"{'3 of 9' if times else '9'} trials" in result.stderr
+        assert f"{'3 of 9' if times else '9'} search trials" in result.stderr
     found = json.loads((tmp_path / "out" / "tuned.json").read_text())
     assert found["trials"] == 3
 
 
 def test_a_trial_of_a_search_that_takes_too_long_keeps_its_number(tmp_path: Path):
     tuning = make_tuning(replace(TINY, schedule=replace(TINY.schedule, epochs=10**6)), "none", trials=2, seeds=1)
-    with closing(tune(tuning, tmp_path, 1, trial_seconds=1)) as records:
+    with closing(tune(tuning, tmp_path, EngineSetup(workers=1, trial_seconds=1))) as records:
         found = [next(records), next(records)]
     assert [(record.status, record.timing) for record in found] == [
         ("timed out", {"number": 0}),
@@ -149,17 +150,17 @@ def test_a_trial_of_a_search_that_takes_too_long_keeps_its_number(tmp_path: Path
 
 
 REFUSED = {
-    "--sampler grid": "a sampler must be one of tpe, random, got 'grid'",
+    "--sampler grid": "sampler must be tpe or random, got 'grid'; leave it out",
     "--engine slurm": "an engine must be one of pool, ray, got 'slurm'",
     "--address head:6379": "--address must be given to the engine ray, got head:6379 for pool",
     "--engine ray --address 127.0.0.1:1": "Ray cluster that can be reached, got 127.0.0.1:1: [Errno 111]",
     "--engine pool --gpus-per-worker 1": "--gpus-per-worker must be given to the engine ray, got 1.0 for pool",
-    "--trial-seconds -1": "--trial-seconds must be a number above 0, got -1.0; leave it out for no limit",
-    "--trials 0": "--trials must be at least 1, got 0",
-    "--seeds 0": "--seeds must be at least 1, got 0",
-    "--workers 0": "--workers must be at least 1, got 0",
-    "--timeout 0": "--timeout must be above 0 seconds, got 0",
-    "--timeout nan": "--timeout must be above 0 seconds, got nan",
+    "--trial-seconds -1": "trial-seconds must be a number above 0, got '-1'; leave it out",
+    "--trials 0": "trials must be a whole number, at least 1, got '0'",
+    "--seeds 0": "seeds must be a whole number, at least 1, got '0'",
+    "--workers 0": "workers must be a whole number, at least 1, got '0'",
+    "--timeout 0": "timeout must be a number above 0, got '0'",
+    "--timeout nan": "timeout must be a number above 0, got 'nan'",
     "--norm lokal": "a norm must be one of none, local",
     "--task digits,adding": "a search must be on one task, got digits, adding; name one with --task",
     "--task faecs": "a task must be one of digits",
@@ -170,7 +171,7 @@ REFUSED = {
 
 
 @pytest.mark.parametrize("options", REFUSED)
-def test_bad_input_is_said_on_stderr_and_nothing_is_written(options: str, tmp_path: Path):
+def test_bad_input_is_explained_on_stderr_and_nothing_is_written(options: str, tmp_path: Path):
     result = _run("tune", *options.split(), "--out", tmp_path / "out")
     assert (result.exit_code, result.stdout) == (2, "")
     assert result.stderr.splitlines()[-1].startswith("error: ")
@@ -182,7 +183,7 @@ def test_a_folder_of_another_search_is_refused_and_unchanged(killed: Path):
     before = {path: path.read_bytes() for path in killed.rglob("*") if path.is_file()}
     result = _run(*SMALL, "--norm", "batch", "--out", killed)
     assert (result.exit_code, result.stdout) == (2, "")
-    assert "error: an output folder must hold this tuning" in result.stderr
+    assert "error: an output folder must hold this search" in result.stderr
     assert {path: path.read_bytes() for path in killed.rglob("*") if path.is_file()} == before
 
 
@@ -191,3 +192,40 @@ def test_a_folder_without_a_search(command: str, tmp_path: Path):
     result = _run(*command.split(), tmp_path)
     assert (result.exit_code, result.stdout) == (2, "")
     assert result.stderr.startswith("error: ")
+
+
+@pytest.mark.parametrize("command", ["tune", "compare"])
+@pytest.mark.parametrize("place", ["/etc/passwd/x", "/dev/null/x"])
+def test_a_folder_that_can_not_be_made_is_an_error_that_says_so(command: str, place: str):
+    words = ("--seeds", 1, "--epochs", 1, "--task", "user_tasks:tiny", "--workers", 1, "--out", place)
+    result = _run(command, *words)
+    assert (result.exit_code, result.stdout) == (2, "")
+    last = result.stderr.splitlines()[-1]
+    assert last.startswith(f"error: a study's folder must be writable, got Not a directory for {place}")
+    assert "Traceback" not in result.stderr
+
+
+@pytest.mark.parametrize("command", ["tune", "compare"])
+def test_of_two_commands_at_once_in_a_new_folder_one_runs_and_the_other_is_told(command: str, tmp_path: Path):
+    words = {
+        "tune": ("--trials", 2, "--seeds", 1),
+        "compare": ("--norms", "none", "--seeds", 1),
+    }[command]
+    words = (command, "--task", "user_tasks:tiny", *words, "--workers", 1, "--out", tmp_path / "out")
+    both = [user_runners.localnorm(*words, "--lr", rate) for rate in ("1e-3,1e-2", "1e-3,3e-2")]
+    errors = [process.communicate(timeout=300)[1] for process in both]
+    codes = [process.returncode for process in both]
+    assert sorted(codes) == [0, 2], errors
+    refused = errors[codes.index(2)].splitlines()[-1]
+    assert "one running study at a time" in refused or "which holds another" in refused
+    assert not Store(tmp_path / "out").read()[1]
+
+
+def test_status_and_the_log_of_a_search(killed: Path):
+    status = _run("status", killed)
+    assert status.exit_code == 0, status.stderr
+    assert status.stdout.startswith("done: ")
+    assert json.loads(_run("status", killed, "--json").stdout)["stage"] == "comparing"
+    wrong = _run("tune", "--log", "wandb", "--out", killed)
+    assert wrong.exit_code == 2
+    assert "a logger must be one of tensorboard, mlflow, got 'wandb'" in wrong.stderr

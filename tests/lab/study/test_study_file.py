@@ -1,4 +1,4 @@
-"""The folder of a study: claimed, opened again, extended, or refused with nothing changed."""
+"""Folder of a study: claimed, used again, extended, or refused with nothing changed."""
 
 from __future__ import annotations
 
@@ -12,8 +12,14 @@ from localnorm.errors import LabError, RecordError, StudyConflictError
 from localnorm.lab.records.record import Probe, Record
 from localnorm.lab.records.store import Store
 from localnorm.lab.study.study import Study
-from localnorm.lab.study.study_file import open_study, read_study
+from localnorm.lab.study.study_file import STUDY_FOLDER, read_study
 from localnorm.lab.tasks import task_studies
+
+
+def _claim(folder: Path, study: Study) -> Path:
+    with STUDY_FOLDER.claimed(folder, study) as store:
+        return store.folder
+
 
 DIGITS, ROWS = task_studies(["digits", "digit-rows"])
 STUDY = Study((DIGITS,), norms=("none", "local"), seeds=(0, 1))
@@ -33,8 +39,7 @@ def test_a_new_folder_is_claimed(tmp_path: Path, before: str):
     if before == "a dot file":
         folder.mkdir(parents=True)
         (folder / ".study.json.7.tmp").touch()
-    store, held = open_study(folder, STUDY)
-    assert (store.folder, held, read_study(folder)) == (folder, False, STUDY)
+    assert (_claim(folder, STUDY), read_study(folder)) == (folder, STUDY)
 
 
 EXTENDED = {
@@ -49,44 +54,46 @@ EXTENDED = {
 
 @pytest.mark.parametrize("study", EXTENDED.values(), ids=EXTENDED)
 def test_a_study_is_opened_again_and_extended(tmp_path: Path, study: Study):
-    open_study(tmp_path, STUDY)
+    _claim(tmp_path, STUDY)
     before = (tmp_path / "study.json").stat().st_mtime_ns
-    store, held = open_study(tmp_path, study)
-    assert (store.folder, held, read_study(tmp_path)) == (tmp_path, True, study)
+    assert (_claim(tmp_path, study), read_study(tmp_path)) == (tmp_path, study)
     assert ((tmp_path / "study.json").stat().st_mtime_ns == before) == (study == STUDY)
 
 
 REFUSED = {
-    "fewer norms": (replace(STUDY, norms=("none",)), "norms: .*'none', 'local'.* there, .*'none',.* asked for"),
-    "another norm": (replace(STUDY, norms=("none", "rms", "batch")), "norms: .*'local'.* there, .*'rms'"),
-    "fewer seeds": (replace(STUDY, seeds=(1, 2)), r"seeds: \(0, 1\) there, \(1, 2\) asked for"),
-    "other epochs": (_scheduled(epochs=7), "digits.epochs: 6 there, 7 asked for"),
+    "fewer norms": (replace(STUDY, norms=("none",)), "norms: none, local there, none requested"),
+    "another norm": (
+        replace(STUDY, norms=("none", "rms", "batch")),
+        "norms: none, local there, none, rms, batch req",
+    ),
+    "fewer seeds": (replace(STUDY, seeds=(1, 2)), "seeds: 0, 1 there, 1, 2 requested"),
+    "other epochs": (_scheduled(epochs=7), "digits.epochs: 6 there, 7 requested"),
     "two others": (_scheduled(draws=1, batch_size=8), "batch_size: 32 there, 8 .*draws: 3 there, 1"),
-    "another task": (replace(STUDY, tasks=(ROWS,)), r"tasks: \('digits',\) there, \('digit-rows',\) asked for"),
+    "another task": (replace(STUDY, tasks=(ROWS,)), "tasks: digits there, digit-rows requested"),
     "another effect": (
         replace(STUDY, tasks=(replace(DIGITS, smallest_effect=2.0),)),
-        r"digits.smallest_effect: 0.75 there, 2.0 asked for",
+        r"digits.smallest_effect: 0.75 there, 2 requested",
     ),
 }
 
 
 @pytest.mark.parametrize(("study", "text"), REFUSED.values(), ids=REFUSED)
 def test_another_study_is_refused_and_nothing_changed(tmp_path: Path, study: Study, text: str):
-    store, _ = open_study(tmp_path, STUDY)
-    store.write(Record(Probe("scope", ("none",)), "ok"))
+    _claim(tmp_path, STUDY)
+    Store(tmp_path).write(Record(Probe("scope", ("none",)), "ok"))
     before = _bytes(tmp_path)
     with pytest.raises(
         StudyConflictError, match=f"{text}.* nothing was changed: pass another --out, or the settings"
     ):
-        open_study(tmp_path, study)
+        _claim(tmp_path, study)
     assert _bytes(tmp_path) == before
 
 
 def test_a_running_study_is_not_extended(tmp_path: Path):
-    open_study(tmp_path, STUDY)
+    _claim(tmp_path, STUDY)
     before = _bytes(tmp_path)
     with Store(tmp_path).locked(), pytest.raises(StudyConflictError, match="one running study at a time"):
-        open_study(tmp_path, EXTENDED["both"])
+        _claim(tmp_path, EXTENDED["both"])
     assert _bytes(tmp_path) == before | {".lock": b""}
 
 
@@ -96,14 +103,14 @@ def test_a_folder_with_something_else_is_refused_and_nothing_changed(tmp_path: P
     (tmp_path / name).write_text("precious")
     before = _bytes(tmp_path)
     with pytest.raises(StudyConflictError, match=f"which holds {name.partition('/')[0]}; nothing was changed"):
-        open_study(tmp_path, STUDY)
+        _claim(tmp_path, STUDY)
     assert _bytes(tmp_path) == before
 
 
 def test_a_file_is_no_folder(tmp_path: Path):
     (tmp_path / "file").write_text("precious")
-    with pytest.raises(StudyConflictError, match="which holds no folder but a file; nothing was changed"):
-        open_study(tmp_path / "file", STUDY)
+    with pytest.raises(StudyConflictError, match="which is a file; nothing was changed"):
+        _claim(tmp_path / "file", STUDY)
     assert _bytes(tmp_path) == {"file": b"precious"}
 
 
@@ -134,14 +141,14 @@ SETTINGS = {
 @pytest.mark.parametrize(("content", "text"), SETTINGS.values(), ids=SETTINGS)
 def test_settings_that_cannot_be_read(tmp_path: Path, content: str, text: str):
     (tmp_path / "study.json").write_text(content)
-    for act in (partial(read_study, tmp_path), partial(open_study, tmp_path, STUDY)):
+    for act in (partial(read_study, tmp_path), partial(_claim, tmp_path, STUDY)):
         with pytest.raises(RecordError, match=text):
             act()
     assert _bytes(tmp_path) == {"study.json": content.encode()}
 
 
 def test_a_folder_without_a_study(tmp_path: Path):
-    with pytest.raises(RecordError, match=r"must hold study\.json, got .*; pass the folder that"):
+    with pytest.raises(RecordError, match=r"must hold study\.json or tune\.json, got .*; pass the folder that"):
         read_study(tmp_path)
 
 

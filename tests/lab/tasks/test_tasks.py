@@ -10,7 +10,7 @@ import torch
 from sklearn.datasets import load_digits
 from torch import nn
 
-from localnorm.lab.models.article_cnn import textbook_cnn
+from localnorm.lab.models.article_cnn import article_cnn
 from localnorm.lab.models.recurrent import Recurrent
 from localnorm.lab.norms import find_norm
 from localnorm.lab.tasks import Subset, find_task
@@ -67,7 +67,7 @@ def test_parameters_of_the_models(norm: str, more: int):
     cell = (8 + 1) * 64 + 64 * 64 + (64 + 1) * 10
     assert (cnn, cell) == (53_002, 5_322)
     found = find_norm(norm)
-    assert _count(textbook_cnn(found.builder(2))) == cnn + more * (32 + 64)
+    assert _count(article_cnn(found.builder(2))) == cnn + more * (32 + 64)
     assert _count(Recurrent(found.builder(0))) == cell + more * 64
 
 
@@ -76,7 +76,7 @@ def _count(model: nn.Module) -> int:
 
 
 def test_the_textbooks_network_is_built_as_it_is_listed():
-    layers = [type(layer).__name__ for layer in textbook_cnn(find_norm("user_norms:plain").builder(2))]
+    layers = [type(layer).__name__ for layer in article_cnn(find_norm("user_norms:plain").builder(2))]
     block = ["Conv2d", "ReLU", "BatchNorm2d"]
     assert layers == [*block, *block, "MaxPool2d", "Flatten", "Linear", "ReLU", "Linear"]
 

@@ -13,7 +13,7 @@ from data_files import random_pixels, write_mnist, write_pictures
 from localnorm.errors import DataError, ModelError, UnknownNameError
 from localnorm.lab.records.record import Trial
 from localnorm.lab.tasks import Split, Subset, data_task, find_task
-from localnorm.lab.tasks.user_images import draw
+from localnorm.lab.tasks.user_images import stratified_sample
 from localnorm.lab.training.trial import run_trial
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -24,7 +24,7 @@ pytestmark = pytest.mark.usefixtures("one_thread")
 def test_every_class_has_its_share_of_what_is_drawn(sizes: tuple[int, ...], share: float):
     labels = np.random.default_rng(1).permutation(np.repeat(np.arange(len(sizes)), sizes))
     size = round(share * len(labels))
-    drawn = draw(labels, size, np.random.default_rng(0))
+    drawn = stratified_sample(labels, size, np.random.default_rng(0))
     assert len(set(drawn.tolist())) == len(drawn) == size
     counts = np.bincount(labels[drawn], minlength=len(sizes))
     # Equal distances from a random start: within one of the share, and one more for the rounding of the size.
@@ -33,7 +33,7 @@ def test_every_class_has_its_share_of_what_is_drawn(sizes: tuple[int, ...], shar
 
 def test_every_example_is_drawn_as_often():
     labels = np.repeat([0, 1], [30, 10])
-    drawn = np.concatenate([draw(labels, 10, np.random.default_rng(seed)) for seed in range(400)])
+    drawn = np.concatenate([stratified_sample(labels, 10, np.random.default_rng(seed)) for seed in range(400)])
     # 100 times each on average, with a standard deviation of sqrt(400 * 0.25 * 0.75) < 9.
     assert abs(np.bincount(drawn, minlength=40) - 100).max() < 45
 
@@ -74,9 +74,7 @@ def test_the_official_test_part_is_kept_and_validation_split_off(mnist: str):
     assert torch.equal(splits[0].train.inputs, splits[1].train.inputs)
     assert _numbers(splits[0].validation) != _numbers(splits[2].validation)
     assert splits[0].test.inputs[19].unique().item() == np.float32(19) / np.float32(255)
-    assert (
-        "images of 1x4x5 in 10 classes (50 train, 20 test); validation split off train by the seed" in task.about
-    )
+    assert "1x4x5 in 10 classes: 40 to train, 10 to choose, 20 to test; validation split off train" in task.about
 
 
 def test_examples_limit_every_part(mnist: str):
@@ -86,9 +84,9 @@ def test_examples_limit_every_part(mnist: str):
         assert sorted(part.labels.tolist()) == list(range(10))
     assert not set(_numbers(split.train)) & set(_numbers(split.validation))
     assert _numbers(split.test) != _numbers(other.test)
-    assert "at most 10 a part" in task.about
+    assert "10 to test; validation split off train by the seed, one in 5 each; at most 10 per subset" in task.about
     assert len(data_task(mnist, examples=15).load(0).validation.labels) == 10
-    with pytest.raises(DataError, match="at least 2 a part, got 1"):
+    with pytest.raises(DataError, match="at least 2 per subset, got 1"):
         data_task(mnist, examples=1)
 
 
@@ -135,7 +133,7 @@ def test_tasks_and_models_that_do_not_go_together():
     ):
         find_task("mnist")
     with pytest.raises(
-        UnknownNameError, match="model of digit-rows must be recurrent, got 'small_cnn'; other models lea"
+        UnknownNameError, match="model of digit-rows must be recurrent, got 'small_cnn'; other models are"
     ):
         find_task("digit-rows", "small_cnn")
     with pytest.raises(UnknownNameError, match="data:FOLDER or data:hub:NAME, got 'data:'"):

@@ -1,4 +1,4 @@
-"""What is exported is what Optuna itself reads back."""
+"""Exported searches, read back by Optuna."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What came of a tuning: the comparison on test data by hand, importances, and the line of code."""
+"""Results of a search: the comparison on test data by hand, importance, and the line of code."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ SPREAD = (0.0, 0.1, -0.1, 0.05)
 
 
 def _tested(errors: Mapping[str, float]) -> Tuned:
-    """Return what comes of test errors for the textbook's values, the tuned and the learned ones."""
+    """Return what comes of test errors for the article's values, the tuned and the learned ones."""
 
     def test(trial: Trial) -> float:
-        name = "learned" if trial.norm == "local-learned" else "tuned" if trial.settings else "textbook"
+        name = "learned" if trial.norm == "local-learned" else "tuned" if trial.settings else "article"
         return errors[name] + SPREAD[trial.seed % 4] * (1 if name == "tuned" else 2)
 
     return make_tuned(TUNING, finished(TUNING, test=test).values())
@@ -36,25 +36,25 @@ def _tested(errors: Mapping[str, float]) -> Tuned:
     ("tuned", "standing"), [(5.0, "better"), (10.0, "not worse"), (10.3, "not worse"), (15.0, "worse")]
 )
 def test_standing_of_the_tuned_values(tuned: float, standing: str):
-    found = _tested({"textbook": 10.0, "tuned": tuned, "learned": 10.0})
+    found = _tested({"article": 10.0, "tuned": tuned, "learned": 10.0})
     first = found.differences[0]
-    assert (first.more, first.than, first.pairs, first.standing) == ("tuned", "textbook", 4, standing)
+    assert (first.more, first.than, first.pairs, first.standing) == ("tuned", "article", 4, standing)
     assert first.estimate.value == pytest.approx(tuned - 10, abs=0.2)
     assert first.estimate.low <= first.estimate.value <= first.estimate.high
     assert [(own.more, own.than) for own in found.differences] == [
-        ("tuned", "textbook"), ("learned", "textbook"), ("learned", "tuned")
+        ("tuned", "article"), ("learned", "article"), ("learned", "tuned")
     ]  # fmt: skip
 
 
 def test_at_the_smallest_effect_nothing_is_decided():
-    found = _tested({"textbook": 10.0, "tuned": 10.0 + TUNING.task.smallest_effect, "learned": 10.0})
+    found = _tested({"article": 10.0, "tuned": 10.0 + TUNING.task.smallest_effect, "learned": 10.0})
     assert found.differences[0].standing == "undecided"
 
 
 def test_the_same_setting_is_exactly_as_good():
     errors = lambda trial: 1.0 + bool(trial.settings) + trial.learning_rate  # noqa: E731
     found = make_tuned(TUNING, finished(TUNING, errors=errors).values())
-    assert found.rivals["tuned"].setting == found.rivals["textbook"].setting
+    assert found.candidates["tuned"].setting == found.candidates["article"].setting
     own = found.differences[0].estimate
     assert (own.value, own.low, own.high) == (0.0, 0.0, 0.0)
     assert found.differences[0].standing == "not worse"

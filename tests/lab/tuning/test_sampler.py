@@ -1,4 +1,4 @@
-"""What is tried next: a function of the records, within the space, nothing twice, and better than at random."""
+"""Proposed settings: a function of the records, in the space, none twice, better than random."""
 
 from __future__ import annotations
 

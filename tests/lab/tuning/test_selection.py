@@ -1,4 +1,4 @@
-"""The choice: by validation error over the seeds of the choice, whatever the test data say."""
+"""Choice of the best setting: by validation error alone, whatever the test data are."""
 
 from __future__ import annotations
 

@@ -59,10 +59,10 @@ def _patched() -> nn.Module:
 
 
 REFUSED = {
-    "its own forward": (_Squared(5), "_Squared has a forward of its own"),
-    "its own call": (_Called(5), "_Called has a forward of its own"),
-    "patched": (_patched(), "LocalResponseNorm has a forward of its own"),
-    "state": (_Scaled(), "_Scaled has parameters, buffers or layers of its own"),
+    "overridden forward": (_Squared(5), "_Squared overrides forward"),
+    "overridden call": (_Called(5), "_Called overrides forward"),
+    "patched": (_patched(), "LocalResponseNorm overrides forward"),
+    "state": (_Scaled(), "_Scaled has parameters, buffers or layers here"),
     "a hook": (_hooked(), r"has hooks \(_forward_hooks\), .*; remove them, swap, then register"),
     "a backward hook": (_hooked_backward(), r"has hooks \(_backward_pre_hooks\)"),
     "even cross map": (nn.CrossMapLRN2d(4), "size must be odd in torch_cross_map since .*got 4; use 5"),

@@ -1,10 +1,12 @@
-"""The GPU kernel: LRN and its gradients in Triton, each element moved once where windows are narrow.
+"""The experimental GPU kernel: LRN and its gradients in Triton, each element moved once for narrow windows.
 
-`plan` cuts the work up, `launch` says what to call with what. `rows_forward` and `rows_backward` are for where
-a row of positions is a channel, `side_forward` and `side_backward` where channels lie side by side, `wide_forward`
-and `wide_backward` for wide windows. float16, bfloat16 and float32 are computed in float32; a program that finds
-a number there that float32 won't do, a square that overflows or vanishes, a NaN or an infinity, does its tile
-again in float64 (`again`, `anywhere`). No value is looked at outside of the kernels.
+**It has never run on a GPU**: it passes the conformance suite under Triton's interpreter, and its machine code was
+inspected. It is off unless the environment variable LOCALNORM_GPU is 1 (`localnorm.kernels.available.gpu_kernel`).
 
-All but `plan` import Triton, so this file imports none of them.
+`tiling` divides the work, `launch` selects kernels, grids and arguments. `channels_first_*` and `channels_last_*`
+are for narrow windows in these memory layouts, `wide_*` for wide windows. float16, bfloat16 and float32 are
+computed in float32; a program that meets a value outside its range (a square that overflows or underflows, a NaN,
+an infinity) recomputes its tile in float64 (`float64`). No value is read outside of the kernels.
+
+All modules but `tiling` import Triton, so this file imports none of them.
 """

@@ -1,4 +1,4 @@
-"""The backward pass in rows: each thread goes up the channels with the windows of x and of h in registers.
+"""Backward pass, channels first, narrow windows: threads go up the channels with windows of x and h in registers.
 
 What a channel c hands down to the x in its window is ``h_c = 2 alpha beta g_c x_c s_c^(-beta-1)``. Of the channels
 that have been read, s is known but for the last `hi`, and the gradient but for the last ``lo + hi``.
@@ -9,7 +9,7 @@ from __future__ import annotations
 import triton
 import triton.language as tl
 
-from localnorm.kernels.gpu.float64 import backward_again, write_sums
+from localnorm.kernels.gpu.float64 import redo_backward, write_sums
 from localnorm.kernels.gpu.memory import base, columns, positions, write, zeros
 from localnorm.kernels.gpu.power import log, power
 from localnorm.kernels.gpu.values import grad_out_of_range, in_range, values
@@ -17,7 +17,7 @@ from localnorm.kernels.gpu.window_sums import squares, window_sums
 
 
 @triton.jit
-def rows_backward(
+def channels_first_backward(
     x,
     y,
     grad,
@@ -56,14 +56,14 @@ def rows_backward(
     LO: tl.constexpr,
     HI: tl.constexpr,
     BETA: tl.constexpr,
-    OWN: tl.constexpr,
+    PER_CHANNEL: tl.constexpr,
     OUTER: tl.constexpr,
     TILE: tl.constexpr,
     CHUNK: tl.constexpr,
     LONG: tl.constexpr,
 ):
-    """Write the gradient for x, and what k, alpha and beta get from this tile where `sums` is given."""
-    given, learned = (k, alpha, upper, lower), (learned_k, learned_alpha, learned_beta)
+    """Write the gradient for x, and this tile's sums for k, alpha and beta unless `sums` is None."""
+    scalars, learned = (k, alpha, upper, lower), (learned_k, learned_alpha, learned_beta)
     steps, extents = (step_k, step_alpha, step_beta), (extent_0, extent_1, extent_2)
     x_steps, y_steps, grad_steps = (x_0, x_1, x_2, x_3), (y_0, y_1, y_2, y_3), (grad_0, grad_1, grad_2, grad_3)
     position = positions(TILE, 0, TILE, LONG)
@@ -79,7 +79,7 @@ def rows_backward(
         tl.zeros([TILE], tl.float64),
         tl.zeros([TILE], tl.float64),
     )
-    shared = values(given, learned, steps, 0, True)
+    shared = values(scalars, learned, steps, 0, True)
     for at in range(low - LO - HI, high + LO + HI, CHUNK):
         first = tl.full((), at, tl.int64) if LONG else at
         xs = xs + columns(x, x_start, x_channel, first, 0, channels, mask, CHUNK)
@@ -89,8 +89,8 @@ def rows_backward(
             channel = first + (i - HI)
             there = (channel >= tl.maximum(low - HI, 0)) & (channel < tl.minimum(high + LO, channels))
             v = shared
-            if OWN:
-                v = values(given, learned, steps, channel, there)
+            if PER_CHANNEL:
+                v = values(scalars, learned, steps, channel, there)
             s = v[1] * totals[i] + v[0]
             outside = outside | (there & ~in_range(s, v))
             largest = tl.maximum(largest, tl.abs(grads[i]))
@@ -103,9 +103,9 @@ def rows_backward(
                 mine = mask & (channel >= low) & (channel < high)
                 share = tl.where(mine, product * (v[2] + v[3]) / s, 0.0)
                 got_alpha, got_beta = share * totals[i], tl.where(mine, -product * log(s), 0.0)
-                if OWN:
+                if PER_CHANNEL:
                     if (channel >= low) & (channel < high):
-                        write_sums(sums, channels, channel, OWN, share, got_alpha, got_beta)
+                        write_sums(sums, channels, channel, PER_CHANNEL, share, got_alpha, got_beta)
                 else:
                     of_k += share
                     of_alpha += got_alpha
@@ -117,12 +117,12 @@ def rows_backward(
             write((y, y_start, y_channel), channel, inside, rs[i] - xs[i] * through[i])
         xs, grads, hs, rs = xs[CHUNK:], grads[CHUNK:], hs[CHUNK:], rs[CHUNK:]
     if sums is not None:
-        if not OWN:
-            write_sums(sums, channels, low, OWN, of_k, of_alpha, of_beta)
+        if not PER_CHANNEL:
+            write_sums(sums, channels, low, PER_CHANNEL, of_k, of_alpha, of_beta)
     far = grad_out_of_range(tl.max(tl.where(mask, largest, 0.0), 0))
     if (tl.max((outside & mask).to(tl.int32), 0) > 0) | far:
         x_all, y_all, grad_all = (x, x_steps, x_channel), (y, y_steps, y_channel), (grad, grad_steps, grad_channel)
-        backward_again(
+        redo_backward(
             x_all,
             y_all,
             grad_all,
@@ -132,12 +132,12 @@ def rows_backward(
             channels,
             count,
             extents,
-            given,
+            scalars,
             learned,
             steps,
             LO,
             HI,
-            OWN,
+            PER_CHANNEL,
             OUTER,
             TILE,
             LONG,

@@ -1,19 +1,19 @@
-"""The backward pass where channels lie side by side; what a thread needs beside its own, it works out."""
+"""Backward pass, channels last, narrow windows: a thread recomputes what it needs of neighbouring channels."""
 
 from __future__ import annotations
 
 import triton
 import triton.language as tl
 
-from localnorm.kernels.gpu.float64 import backward_anywhere, terms_anywhere, write_sums
-from localnorm.kernels.gpu.memory import base, beside, positions, write_side_by_side
+from localnorm.kernels.gpu.float64 import backward_float64, terms_float64, write_sums
+from localnorm.kernels.gpu.memory import base, positions, read_with_neighbors, write_channels_last
 from localnorm.kernels.gpu.power import log, power
 from localnorm.kernels.gpu.values import grad_out_of_range, in_range, values
 from localnorm.kernels.gpu.window_sums import squares, window_sums
 
 
 @triton.jit
-def side_backward(
+def channels_last_backward(
     x,
     y,
     grad,
@@ -52,14 +52,14 @@ def side_backward(
     LO: tl.constexpr,
     HI: tl.constexpr,
     BETA: tl.constexpr,
-    OWN: tl.constexpr,
+    PER_CHANNEL: tl.constexpr,
     OUTER: tl.constexpr,
     TILE: tl.constexpr,
     CHUNK: tl.constexpr,
     LONG: tl.constexpr,
 ):
-    """Write the gradient for x, and what k, alpha and beta get from this tile where `sums` is given."""
-    given, learned = (k, alpha, upper, lower), (learned_k, learned_alpha, learned_beta)
+    """Write the gradient for x, and this tile's sums for k, alpha and beta unless `sums` is None."""
+    scalars, learned = (k, alpha, upper, lower), (learned_k, learned_alpha, learned_beta)
     steps, extents = (step_k, step_alpha, step_beta), (extent_0, extent_1, extent_2)
     x_steps, y_steps, grad_steps = (x_0, x_1, x_2, x_3), (y_0, y_1, y_2, y_3), (grad_0, grad_1, grad_2, grad_3)
     group = positions(TILE, 0, TILE, LONG)
@@ -67,9 +67,9 @@ def side_backward(
     mask = position < count
     x_start, y_start = base(position, extents, x_steps, OUTER), base(position, extents, y_steps, OUTER)
     grad_start = base(position, extents, grad_steps, OUTER)
-    v = values(given, learned, steps, 0, True)
-    xs = beside(x, x_start, first, channels, mask, LO + HI, LO + HI, CHUNK)
-    grads = beside(grad, grad_start, first, channels, mask, HI, LO, CHUNK)
+    v = values(scalars, learned, steps, 0, True)
+    xs = read_with_neighbors(x, x_start, first, channels, mask, LO + HI, LO + HI, CHUNK)
+    grads = read_with_neighbors(grad, grad_start, first, channels, mask, HI, LO, CHUNK)
     totals = window_sums(squares(xs, CHUNK + 2 * (LO + HI)), CHUNK + LO + HI, LO + HI + 1)
     outside, largest = tl.zeros([TILE], tl.int1), tl.zeros([TILE], tl.float32)
     of_k, of_alpha, of_beta = (
@@ -99,7 +99,7 @@ def side_backward(
     results = ()
     for i in tl.static_range(CHUNK):
         results = results + (rs[i + HI] - xs[i + LO + HI] * through[i],)
-    write_side_by_side(y, y_start, first, channels, mask, results, CHUNK)
+    write_channels_last(y, y_start, first, channels, mask, results, CHUNK)
     if sums is not None:
         write_sums(sums, channels, 0, False, of_k, of_alpha, of_beta)
     far = grad_out_of_range(tl.max(tl.where(mask, largest, 0.0), 0))
@@ -112,9 +112,9 @@ def side_backward(
         )
         for step in range(CHUNK):
             channel = first + step
-            backward_anywhere(x_here, grad_here, y_here, channel, channels, mask, given, learned, steps, LO, HI)
+            backward_float64(x_here, grad_here, y_here, channel, channels, mask, scalars, learned, steps, LO, HI)
             if sums is not None:
-                terms = terms_anywhere(x_here, grad_here, channel, channels, mask, given, learned, steps, LO, HI)
+                terms = terms_float64(x_here, grad_here, channel, channels, mask, scalars, learned, steps, LO, HI)
                 all_k, all_alpha, all_beta = all_k + terms[0], all_alpha + terms[1], all_beta + terms[2]
         if sums is not None:
             write_sums(sums, channels, 0, False, all_k, all_alpha, all_beta)

@@ -1,4 +1,4 @@
-"""Where the elements of a tile lie, and how columns of them are read and written.
+"""Addresses of the elements of a tile, and reading and writing columns of them.
 
 A position is counted across all axes but the channels'. Its base is the offset of its channel 0.
 """
@@ -9,7 +9,7 @@ import triton
 import triton.language as tl
 
 PART = tl.constexpr(128)
-"""Positions that are done in float64 at a time: one for each thread."""
+"""Positions that are recomputed in float64 at a time: one for each thread."""
 
 
 @triton.jit
@@ -23,7 +23,7 @@ def zeros(COUNT: tl.constexpr, TILE: tl.constexpr):
 
 @triton.jit
 def positions(TILE: tl.constexpr, part, PART: tl.constexpr, LONG: tl.constexpr):
-    """Return a part of this program's positions; in 64 bits where an offset may need them."""
+    """Return a part of this program's positions; in 64 bits if an offset may need them."""
     program = tl.program_id(0).to(tl.int64) if LONG else tl.program_id(0)
     return program * TILE + part * PART + tl.arange(0, PART)
 
@@ -61,8 +61,8 @@ def columns(pointer, start, step, first, low, high, mask, COUNT: tl.constexpr):
 
 
 @triton.jit
-def side_by_side(pointer, start, first, channels, mask, COUNT: tl.constexpr):
-    """Return COUNT channels that lie side by side in memory, in loads of four elements and more; 4 or 8."""
+def read_channels_last(pointer, start, first, channels, mask, COUNT: tl.constexpr):
+    """Return COUNT adjacent channels of a channels-last array, 4 or 8, in loads of four elements and more."""
     channel = first[:, None] + tl.arange(0, COUNT)[None, :]
     inside = mask[:, None] & (channel >= 0) & (channel < channels)
     value = tl.load(pointer + start[:, None] + channel, mask=inside, other=0.0)
@@ -98,8 +98,8 @@ def _joined(parts, COUNT: tl.constexpr):
 
 
 @triton.jit
-def write_side_by_side(pointer, start, first, channels, mask, parts, COUNT: tl.constexpr):
-    """Write COUNT columns to channels that lie side by side."""
+def write_channels_last(pointer, start, first, channels, mask, parts, COUNT: tl.constexpr):
+    """Write COUNT columns to adjacent channels of a channels-last array."""
     channel = first[:, None] + tl.arange(0, COUNT)[None, :]
     inside = mask[:, None] & (channel < channels)
     tile = _joined(parts, COUNT).to(pointer.dtype.element_ty)
@@ -115,13 +115,15 @@ def write(array, channel, mask, value):
 
 
 @triton.jit
-def beside(pointer, start, first, channels, mask, LEFT: tl.constexpr, RIGHT: tl.constexpr, COUNT: tl.constexpr):
-    """Return COUNT channels side by side from `first` on, with LEFT before and RIGHT after them, at most 8."""
+def read_with_neighbors(
+    pointer, start, first, channels, mask, LEFT: tl.constexpr, RIGHT: tl.constexpr, COUNT: tl.constexpr
+):
+    """Return COUNT channels-last channels from `first` on, with LEFT before and RIGHT after them, at most 8."""
     left: tl.constexpr = 0 if LEFT == 0 else (4 if LEFT <= 4 else 8)
     right: tl.constexpr = 0 if RIGHT == 0 else (4 if RIGHT <= 4 else 8)
-    found = side_by_side(pointer, start, first, channels, mask, COUNT)
+    found = read_channels_last(pointer, start, first, channels, mask, COUNT)
     if left > 0:
-        found = side_by_side(pointer, start, first - left, channels, mask, left)[left - LEFT :] + found
+        found = read_channels_last(pointer, start, first - left, channels, mask, left)[left - LEFT :] + found
     if right > 0:
-        found = found + side_by_side(pointer, start, first + COUNT, channels, mask, right)[:RIGHT]
+        found = found + read_channels_last(pointer, start, first + COUNT, channels, mask, right)[:RIGHT]
     return found

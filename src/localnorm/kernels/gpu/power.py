@@ -1,4 +1,4 @@
-"""The power in the type of the arithmetic: float32 by roots or polynomials, float64 by the library's logarithm.
+"""Powers in the compute dtype: float32 by roots or polynomials, float64 by the library's logarithm.
 
 The polynomials are those of `localnorm.kernels.float32_power`, for positive normal numbers only.
 """
@@ -18,7 +18,7 @@ _TO_WHOLE = tl.constexpr(1.5 * 2.0**23)
 """Added to a small number, it leaves the nearest integer in the last bits."""
 _LOG_2 = tl.constexpr(math.log(2))
 ROOTS = (0.5, 0.75, 1.0)
-"""The beta that square roots do; any other one is the BETA of 0."""
+"""The beta that square roots compute; for any other one BETA is 0."""
 
 
 @triton.jit
@@ -43,7 +43,7 @@ def power(t, upper, lower, BETA: tl.constexpr):
     """Return ``t^(upper + lower)`` in float32.
 
     The roots err by less than 4 epsilons: PTX promises 2^-22.9 for the reciprocal root and 2^-23 for the root.
-    The polynomials take the integer part of the logarithm into the bits of the result, since a product of it
+    The polynomials put the integer part of the logarithm into the bits of the result, because a product with it
     would cost ``|log2 t|`` half epsilons; `upper` has few enough bits for its product with n to be exact.
     """
     if BETA == 0.5:

@@ -1,4 +1,4 @@
-"""The values that a channel is normalized with, and the limits of float32 that follow from them."""
+"""The k, alpha and beta of a channel, and the range of s in which float32 is exact enough for them."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ import triton
 import triton.language as tl
 
 _POWERS = tl.constexpr(100.0)
-"""Powers of two that the powers of s may take up; those that are left are for the factors beside them."""
+"""Powers of two that the powers of s may take up; the rest is for the other factors."""
 _SMALLEST_S = tl.constexpr(2.0**-60)
-"""Below it, squares that vanished may have mattered."""
+"""Below it, squares that underflowed may have mattered."""
 _LARGEST_BETA = tl.constexpr(2.0)
-"""Beyond this, what s errs by in float32 is raised to too high a power."""
+"""Beyond it, the float32 error of s is raised to too high a power."""
 _SMALLEST_ALPHA, _LARGEST_ALPHA = tl.constexpr(2.0**-40), tl.constexpr(2.0**40)
-"""Beyond these, a product of alpha may overflow or vanish before its sum does."""
+"""Beyond these, a product of alpha may overflow or underflow before its sum does."""
 _GRID = tl.constexpr(4096.0)
 """The upper part of an exponent has twelve binary places."""
 _LARGEST_GRAD = tl.constexpr(2.0**60)
@@ -20,19 +20,19 @@ _SMALLEST_GRAD = tl.constexpr(2.0**-60)
 
 
 @triton.jit
-def wide_values(given, learned, steps, channel, inside):
+def wide_values(scalars, learned, steps, channel, inside):
     """Return k, alpha and the exponent -beta in float64.
 
     Args:
-        given: k, alpha, and the upper and lower part of -beta.
-        learned: the pointers of those that are learned, float64, None for the others.
-        steps: 1 for what has one value a channel, else 0.
-        channel: which; a number or a tensor of them.
+        scalars: k, alpha, and the upper and lower part of -beta.
+        learned: float64 pointers of the learned ones, None for the others.
+        steps: 1 for one value a channel, else 0.
+        channel: a number or a tensor of numbers.
         inside: whether the channel exists.
     """
-    k = tl.full((), given[0], tl.float64)
-    alpha = tl.full((), given[1], tl.float64)
-    exponent = tl.full((), given[2], tl.float64) + tl.full((), given[3], tl.float64)
+    k = tl.full((), scalars[0], tl.float64)
+    alpha = tl.full((), scalars[1], tl.float64)
+    exponent = tl.full((), scalars[2], tl.float64) + tl.full((), scalars[3], tl.float64)
     if learned[0] is not None:
         k = tl.load(learned[0] + channel * steps[0], mask=inside, other=1.0)
     if learned[1] is not None:
@@ -43,10 +43,10 @@ def wide_values(given, learned, steps, channel, inside):
 
 
 @triton.jit
-def values(given, learned, steps, channel, inside):
+def values(scalars, learned, steps, channel, inside):
     """Return k, alpha, upper and lower part of -beta, ``2 alpha beta``, smallest and largest s, in float32."""
-    upper, lower = tl.full((), given[2], tl.float32), tl.full((), given[3], tl.float32)
-    k, alpha, exponent = wide_values(given, learned, steps, channel, inside)
+    upper, lower = tl.full((), scalars[2], tl.float32), tl.full((), scalars[3], tl.float32)
+    k, alpha, exponent = wide_values(scalars, learned, steps, channel, inside)
     if learned[2] is not None:
         grid = tl.floor(exponent * _GRID + 0.5)
         upper = (grid * (1.0 / _GRID)).to(tl.float32)
@@ -62,11 +62,11 @@ def values(given, learned, steps, channel, inside):
 
 @triton.jit
 def in_range(s, v):
-    """Whether the plain formula is right for s; not for a NaN."""
+    """Return whether float32 is exact enough for s; False for a NaN."""
     return (s >= v[5]) & (s <= v[6])
 
 
 @triton.jit
 def grad_out_of_range(largest):
-    """Whether the largest gradient is so large or so small that a product with it may be lost."""
+    """Return whether a product with the largest gradient may overflow or underflow."""
     return (largest > _LARGEST_GRAD) | ((largest > 0.0) & (largest < _SMALLEST_GRAD))

@@ -1,4 +1,4 @@
-"""The backward pass with wide windows, in two kernels with float32 scratch memory between them.
+"""Backward pass, wide windows: two kernels with float32 scratch memory between them.
 
 The first writes ``r = g s^-beta`` and ``h = 2 alpha beta r x / s``, the second ``r - x sum h``. An h that float32
 won't do is NaN, which makes the second kernel do its tile again from the beginning.
@@ -9,7 +9,7 @@ from __future__ import annotations
 import triton
 import triton.language as tl
 
-from localnorm.kernels.gpu.float64 import backward_again, write_sums
+from localnorm.kernels.gpu.float64 import redo_backward, write_sums
 from localnorm.kernels.gpu.memory import base, positions
 from localnorm.kernels.gpu.power import log, power
 from localnorm.kernels.gpu.values import grad_out_of_range, in_range, values
@@ -56,14 +56,14 @@ def wide_terms(
     step_alpha,
     step_beta,
     BETA: tl.constexpr,
-    OWN: tl.constexpr,
+    PER_CHANNEL: tl.constexpr,
     OUTER: tl.constexpr,
     TILE: tl.constexpr,
     CHUNK: tl.constexpr,
     LONG: tl.constexpr,
 ):
     """Write h and r, whose strides are the same, for a tile of positions and CHUNK channels; and the sums."""
-    given, learned = (k, alpha, upper, lower), (learned_k, learned_alpha, learned_beta)
+    scalars, learned = (k, alpha, upper, lower), (learned_k, learned_alpha, learned_beta)
     steps, extents = (step_k, step_alpha, step_beta), (extent_0, extent_1, extent_2)
     x_steps, h_steps, grad_steps = (x_0, x_1, x_2, x_3), (h_0, h_1, h_2, h_3), (grad_0, grad_1, grad_2, grad_3)
     position = positions(TILE, 0, TILE, LONG)
@@ -72,7 +72,7 @@ def wide_terms(
     first = tl.program_id(1) * CHUNK
     channel = first + tl.arange(0, CHUNK)[:, None]
     inside = mask[None, :] & (channel < channels)
-    v = values(given, learned, steps, channel if OWN else 0, channel < channels if OWN else True)
+    v = values(scalars, learned, steps, channel if PER_CHANNEL else 0, channel < channels if PER_CHANNEL else True)
     total = block_sums((x, x_start, x_channel), first, channels, mask, lo, hi, True, CHUNK, LONG)
     s = v[1] * total + v[0]
     found = read_block((x, x_start, x_channel), first, channels, mask, CHUNK, LONG)
@@ -89,11 +89,11 @@ def wide_terms(
     if sums is not None:
         share = tl.where(inside, product * (v[2] + v[3]) / s, 0.0)
         of_beta = tl.where(inside, -product * log(s), 0.0)
-        write_sums(sums, channels, first, OWN, share, share * total, of_beta)
+        write_sums(sums, channels, first, PER_CHANNEL, share, share * total, of_beta)
         if tl.max(tl.max(outside.to(tl.int32), 0), 0) > 0:
             high = tl.minimum(first + CHUNK, channels)
             x_all, no_y, grad_all = (x, x_steps, x_channel), (None, x_steps, 0), (grad, grad_steps, grad_channel)
-            backward_again(
+            redo_backward(
                 x_all,
                 no_y,
                 grad_all,
@@ -103,12 +103,12 @@ def wide_terms(
                 channels,
                 count,
                 extents,
-                given,
+                scalars,
                 learned,
                 steps,
                 lo,
                 hi,
-                OWN,
+                PER_CHANNEL,
                 OUTER,
                 TILE,
                 LONG,
@@ -159,14 +159,14 @@ def wide_through(
     step_k,
     step_alpha,
     step_beta,
-    OWN: tl.constexpr,
+    PER_CHANNEL: tl.constexpr,
     OUTER: tl.constexpr,
     TILE: tl.constexpr,
     CHUNK: tl.constexpr,
     LONG: tl.constexpr,
 ):
     """Write the gradient for x from h and r."""
-    given, learned = (k, alpha, upper, lower), (learned_k, learned_alpha, learned_beta)
+    scalars, learned = (k, alpha, upper, lower), (learned_k, learned_alpha, learned_beta)
     steps, extents = (step_k, step_alpha, step_beta), (extent_0, extent_1, extent_2)
     x_steps, y_steps, h_steps = (x_0, x_1, x_2, x_3), (y_0, y_1, y_2, y_3), (h_0, h_1, h_2, h_3)
     position = positions(TILE, 0, TILE, LONG)
@@ -187,7 +187,7 @@ def wide_through(
         high = tl.minimum(first + CHUNK, channels)
         grad_steps = (grad_0, grad_1, grad_2, grad_3)
         x_all, y_all, grad_all = (x, x_steps, x_channel), (y, y_steps, y_channel), (grad, grad_steps, grad_channel)
-        backward_again(
+        redo_backward(
             x_all,
             y_all,
             grad_all,
@@ -197,12 +197,12 @@ def wide_through(
             channels,
             count,
             extents,
-            given,
+            scalars,
             learned,
             steps,
             lo,
             hi,
-            OWN,
+            PER_CHANNEL,
             OUTER,
             TILE,
             LONG,

@@ -1,11 +1,11 @@
-"""Wide windows: the channels of a program begin their windows in one block and end them in another."""
+"""Forward pass, wide windows: the windows of a program's channels start in one block and end in another."""
 
 from __future__ import annotations
 
 import triton
 import triton.language as tl
 
-from localnorm.kernels.gpu.float64 import forward_again
+from localnorm.kernels.gpu.float64 import redo_forward
 from localnorm.kernels.gpu.memory import base, positions
 from localnorm.kernels.gpu.power import power
 from localnorm.kernels.gpu.values import in_range, values
@@ -44,14 +44,14 @@ def wide_forward(
     step_alpha,
     step_beta,
     BETA: tl.constexpr,
-    OWN: tl.constexpr,
+    PER_CHANNEL: tl.constexpr,
     OUTER: tl.constexpr,
     TILE: tl.constexpr,
     CHUNK: tl.constexpr,
     LONG: tl.constexpr,
 ):
     """Write ``x s^-beta`` for a tile of positions and CHUNK channels."""
-    given, learned = (k, alpha, upper, lower), (learned_k, learned_alpha, learned_beta)
+    scalars, learned = (k, alpha, upper, lower), (learned_k, learned_alpha, learned_beta)
     steps, extents = (step_k, step_alpha, step_beta), (extent_0, extent_1, extent_2)
     x_steps, y_steps = (x_0, x_1, x_2, x_3), (y_0, y_1, y_2, y_3)
     position = positions(TILE, 0, TILE, LONG)
@@ -60,7 +60,7 @@ def wide_forward(
     first = tl.program_id(1) * CHUNK
     channel = first + tl.arange(0, CHUNK)[:, None]
     inside = mask[None, :] & (channel < channels)
-    v = values(given, learned, steps, channel if OWN else 0, channel < channels if OWN else True)
+    v = values(scalars, learned, steps, channel if PER_CHANNEL else 0, channel < channels if PER_CHANNEL else True)
     s = v[1] * block_sums((x, x_start, x_channel), first, channels, mask, lo, hi, True, CHUNK, LONG) + v[0]
     found = read_block((x, x_start, x_channel), first, channels, mask, CHUNK, LONG)
     wide = channel.to(tl.int64) if LONG else channel
@@ -69,6 +69,6 @@ def wide_forward(
     outside = inside & ~in_range(s, v)
     if tl.max(tl.max(outside.to(tl.int32), 0), 0) > 0:
         x_all, y_all, high = (x, x_steps, x_channel), (y, y_steps, y_channel), tl.minimum(first + CHUNK, channels)
-        forward_again(
-            x_all, y_all, first, high, channels, count, extents, given, learned, steps, lo, hi, OUTER, TILE, LONG
+        redo_forward(
+            x_all, y_all, first, high, channels, count, extents, scalars, learned, steps, lo, hi, OUTER, TILE, LONG
         )

@@ -1,4 +1,4 @@
-"""Sums over wide windows by van Herk's idea, nothing ever subtracted and nothing passed between programs.
+"""Sums over wide windows by van Herk's algorithm, without subtraction or exchange between programs.
 
 Let B channels from b on be a block, B at most ``lo + hi``. Its channel i's window begins at ``b - lo + i`` and
 ends at ``b + hi + i``: it is what is left of the block of B at ``b - lo`` from its element i on, all that lies

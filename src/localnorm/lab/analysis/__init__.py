@@ -1,1 +1,1 @@
-"""Paired samples to verdicts, the table of a study, and differences between studies; no torch."""
+"""From paired samples to verdicts, the table of a study and the diff of two tables; no torch."""

@@ -1,4 +1,4 @@
-"""Several tasks in one row: differences from none in smallest effects, which can be averaged."""
+"""One row over several tasks: differences from none in units of each task's smallest effect."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ UNIT = "smallest effects"
 
 
 def in_effects(row: Row, samples: Samples) -> Samples:
-    """Return one task's samples as differences from `none` with the same seed, in the row's smallest effects.
+    """Return a task's samples as differences from `none` with the same seed, in the row's smallest effects.
 
-    A pair in which `none` has no result has none here.
+    A pair without a result of `none` has no value.
 
     Example:
         >>> row = Row("generalization", "", "% error", smallest_effect=0.5)
@@ -21,27 +21,26 @@ def in_effects(row: Row, samples: Samples) -> Samples:
         (-2.0, None)
     """
     reference = samples["none"]
-    scaled = {}
-    for norm, sample in samples.items():
-        if not sample.values or not reference.values:
-            missing = sample.missing or f"none: {reference.missing}"
-            scaled[norm] = Sample(missing=missing)
-            continue
-        values = tuple(
-            None if own is None or base is None else (own - base) / row.smallest_effect
-            for own, base in zip(sample.values, reference.values, strict=True)
-        )
-        evidence = tuple(dict.fromkeys((*sample.evidence, *reference.evidence)))
-        without = all(value is None for value in values)
-        scaled[norm] = Sample(missing="no seed shared with none") if without else Sample(values, evidence=evidence)
-    return scaled
+    return {norm: _in_effects(row, sample, reference) for norm, sample in samples.items()}
+
+
+def _in_effects(row: Row, sample: Sample, reference: Sample) -> Sample:
+    if not sample.values or not reference.values:
+        return Sample(missing=sample.missing or f"none: {reference.missing}")
+    values = tuple(
+        None if value is None or base is None else (value - base) / row.smallest_effect
+        for value, base in zip(sample.values, reference.values, strict=True)
+    )
+    if all(value is None for value in values):
+        return Sample(missing="no seed shared with none")
+    return Sample(values, record_keys=tuple(dict.fromkeys((*sample.record_keys, *reference.record_keys))))
 
 
 def overall_row(rows: Sequence[Row], tasks: Sequence[str]) -> Row:
     """Return the row over several tasks.
 
     Args:
-        rows: the tasks' own, of one criterion.
+        rows: one criterion's row of each task.
         tasks: their names.
 
     Example:
@@ -49,12 +48,12 @@ def overall_row(rows: Sequence[Row], tasks: Sequence[str]) -> Row:
         >>> overall_row([row, row], ["digits", "faces"]).unit
         'smallest effects'
     """
-    told = ", ".join(
+    effects = ", ".join(
         f"{row.smallest_effect:g} {row.unit} on {task}" for row, task in zip(rows, tasks, strict=True)
     )
     return replace(
         rows[0],
-        measured_as=f"difference from none in smallest effects ({told}), mean over these tasks",
+        measured_as=f"difference from none in smallest effects ({effects}), mean over these tasks",
         unit=UNIT,
         smallest_effect=1.0,
         decimals=2,

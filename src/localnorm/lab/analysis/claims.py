@@ -1,9 +1,8 @@
-"""What is claimed of each norm, as differences that can be judged.
+"""The article's claims about normalization layers, each as differences between norms that can be judged.
 
-The textbook's comparison (local, batch and layer) and its claims about LRN, and of what layer and instance
-normalization suit, are `CLAIMS`. Its words high,
-moderate and low rank the three norms, so they are judged as a ranking. Of a norm that the textbook says
-nothing about, each row asks the same plain question, in `QUESTIONS`.
+`CLAIMS` holds the article's comparison of local, batch and layer, its claims about LRN, and its claims about what
+layer and instance normalization suit. Its words high, moderate and low rank the three norms, so they are judged as
+a ranking. For norms that the article does not mention, each row asks the same question, in `QUESTIONS`.
 """
 
 from __future__ import annotations
@@ -12,17 +11,20 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
+ARTICLE = "“Normalization — machine learning note documentation”, 22 November 2024"
+"""The article, cited where its claims are shown."""
 SELF = "this norm"
+NOT_ITSELF = "not itself"
 
 
 @dataclass(frozen=True)
 class Contrast:
-    """``value(more) - value(than) >= smallest effect``, or that it is not.
+    """``value(more) - value(than) >= smallest effect``, or the opposite.
 
     Attributes:
         more: a norm, or `SELF`.
         than: a norm, or `SELF`.
-        holds: False where the claim is that the difference is smaller.
+        holds: False if the claim is that the difference is smaller.
     """
 
     more: str
@@ -32,13 +34,13 @@ class Contrast:
 
 @dataclass(frozen=True)
 class Claim:
-    """An opinion, and what would have to be measured for it to be right.
+    """An opinion, and the measurement that would confirm it.
 
     Attributes:
-        text: the textbook's words; empty where it has none.
-        judged_as: what is judged, in words.
+        text: the article's words; empty if it has none.
+        judged_as: the judged statement, in words.
         contrasts: differences that must all be as stated.
-        reach: the scope that is claimed, or `not itself` for any scope beyond the element itself.
+        reach: the claimed scope, or `NOT_ITSELF` for any scope beyond the element itself.
     """
 
     text: str
@@ -48,7 +50,7 @@ class Claim:
 
 
 def _ranking(row: str) -> dict[tuple[str, str], Claim]:
-    """The textbook's high, moderate and low in one row."""
+    """The article's high, moderate and low in one row."""
     local_over_batch, batch_over_layer = Contrast("local", "batch"), Contrast("batch", "layer")
     return {
         (row, "local"): Claim("high", "higher than batch", (local_over_batch,)),
@@ -59,68 +61,60 @@ def _ranking(row: str) -> dict[tuple[str, str], Claim]:
     }
 
 
-NOT_ITSELF = "not itself"
+def _lowers(norm: str, text: str, error: str = "error") -> Claim:
+    return Claim(text, f"lowers the {error} of none", (Contrast("none", norm),))
 
+
+def _reaches(reach: str, words: str) -> Claim:
+    return Claim(reach, f"reaches {words}", reach=reach)
+
+
+_SCOPE, _FLEXIBILITY, _RNNS = "normalization scope", "flexibility", "suitability for RNNs"
 CLAIMS: Mapping[tuple[str, str], Claim] = MappingProxyType(
     {
-        ("normalization scope", "local"): Claim(
-            "local neighbourhood", "reaches neighbouring channels only", reach="local neighbourhood"
-        ),
-        ("normalization scope", "batch"): Claim(
-            "mini-batch", "reaches other samples of the batch", reach="mini-batch"
-        ),
-        ("normalization scope", "layer"): Claim(
-            "single layer", "reaches all of its own sample and no other", reach="single layer"
-        ),
+        (_SCOPE, "local"): _reaches("local neighbourhood", "neighbouring channels only"),
+        (_SCOPE, "batch"): _reaches("mini-batch", "other samples of the batch"),
+        (_SCOPE, "layer"): _reaches("single layer", "all of its own sample and no other"),
         **_ranking("computational cost"),
         **_ranking("hyperparameter sensitivity"),
-        ("flexibility", "local"): Claim(
+        (_FLEXIBILITY, "local"): Claim(
             "limited",
-            "passes fewer items than batch and than layer",
+            "passes fewer checks than batch and than layer",
             (Contrast("batch", "local"), Contrast("layer", "local")),
         ),
-        ("flexibility", "batch"): Claim("high", "passes more items than local", (Contrast("batch", "local"),)),
-        ("flexibility", "layer"): Claim("high", "passes more items than local", (Contrast("layer", "local"),)),
-        ("suitability for RNNs", "local"): Claim(
+        (_FLEXIBILITY, "batch"): Claim("high", "passes more checks than local", (Contrast("batch", "local"),)),
+        (_FLEXIBILITY, "layer"): Claim("high", "passes more checks than local", (Contrast("layer", "local"),)),
+        (_RNNS, "local"): Claim(
             "no", "does not lower the error of none", (Contrast("none", "local", holds=False),)
         ),
-        ("suitability for RNNs", "batch"): Claim("yes", "lowers the error of none", (Contrast("none", "batch"),)),
-        ("suitability for RNNs", "layer"): Claim("yes", "lowers the error of none", (Contrast("none", "layer"),)),
-        ("suitability for transformers", "layer"): Claim(
-            "yes", "lowers the error of none", (Contrast("none", "layer"),)
-        ),
-        ("suitability for style transfer", "instance"): Claim(
-            "yes", "lowers the error of none", (Contrast("none", "instance"),)
-        ),
-        ("generalization", "local"): Claim("improved", "lowers the error of none", (Contrast("none", "local"),)),
-        ("feature learning", "local"): Claim(
-            "enhanced", "lowers the linear-probe error of none", (Contrast("none", "local"),)
-        ),
-        ("robustness to noise", "local"): Claim(
-            "robust", "lowers the error of none", (Contrast("none", "local"),)
-        ),
+        (_RNNS, "batch"): _lowers("batch", "yes"),
+        (_RNNS, "layer"): _lowers("layer", "yes"),
+        ("suitability for transformers", "layer"): _lowers("layer", "yes"),
+        ("suitability for style transfer", "instance"): _lowers("instance", "yes"),
+        ("generalization", "local"): _lowers("local", "improved"),
+        ("feature learning", "local"): _lowers("local", "enhanced", "linear-probe error"),
+        ("robustness to noise", "local"): _lowers("local", "robust"),
     }
 )
 
-_LOWERS = Claim("", "lowers the error of none", (Contrast("none", SELF),))
-
+_MORE, _BETTER = (Contrast(SELF, "none"),), _lowers(SELF, "")
 QUESTIONS: Mapping[str, Claim] = MappingProxyType(
     {
-        "normalization scope": Claim("", "reaches beyond the element itself", reach=NOT_ITSELF),
-        "computational cost": Claim("", "costs more than none", (Contrast(SELF, "none"),)),
-        "hyperparameter sensitivity": Claim("", "loses more by its defaults than none", (Contrast(SELF, "none"),)),
-        "flexibility": Claim("", "passes fewer items than none", (Contrast("none", SELF),)),
-        "suitability for RNNs": _LOWERS,
-        "suitability for transformers": _LOWERS,
-        "suitability for style transfer": _LOWERS,
-        "generalization": _LOWERS,
-        "feature learning": _LOWERS,
-        "robustness to noise": _LOWERS,
-        "batch-size dependence": Claim("", "depends more on the batch size than none", (Contrast(SELF, "none"),)),
+        _SCOPE: Claim("", "reaches beyond the element itself", reach=NOT_ITSELF),
+        "computational cost": Claim("", "costs more than none", _MORE),
+        "hyperparameter sensitivity": Claim("", "loses more with its defaults than none", _MORE),
+        _FLEXIBILITY: Claim("", "passes fewer checks than none", (Contrast("none", SELF),)),
+        _RNNS: _BETTER,
+        "suitability for transformers": _BETTER,
+        "suitability for style transfer": _BETTER,
+        "generalization": _BETTER,
+        "feature learning": _BETTER,
+        "robustness to noise": _BETTER,
+        "batch-size dependence": Claim("", "depends more on the batch size than none", _MORE),
     }
 )
 
 
 def claim_of(row: str, norm: str) -> Claim:
-    """Return what is judged of a norm in a row."""
+    """Return the claim that is judged for a norm in a row."""
     return CLAIMS.get((row, norm), QUESTIONS[row])

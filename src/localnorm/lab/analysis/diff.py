@@ -1,4 +1,4 @@
-"""Two finished studies side by side: what their tables have in common, and where verdicts differ."""
+"""Compare two finished studies: their common cells, and the verdicts that differ."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from localnorm.errors import LabError
+from localnorm.lab.analysis.paired import Verdict
 from localnorm.lab.analysis.statistics import Estimate
 from localnorm.lab.analysis.table import Cell, Table, TableRow
-from localnorm.lab.analysis.verdicts import Verdict
 from localnorm.lab.measures import Row
 
 
@@ -18,11 +18,11 @@ class Change:
     """One cell in both studies.
 
     Attributes:
-        row: what is measured.
-        tasks: the tasks whose mean it is; empty where it needs none.
+        row: the criterion.
+        tasks: the tasks whose mean it is; empty if it needs none.
         norm: the norm.
-        values: the first study's estimate and the second's; None where there is none.
-        difference: second minus first, with its interval; None where one is missing.
+        values: the first study's estimate and the second's; None without a result.
+        difference: second minus first, with its interval; None if one is missing.
         verdicts: the first study's and the second's; None for the norm `none`.
     """
 
@@ -41,7 +41,7 @@ class Change:
 
 @dataclass(frozen=True)
 class Changes:
-    """What two studies have in common, and what only one of them has.
+    """The common cells of two studies, and what only one of them has.
 
     Attributes:
         cells: in both.
@@ -58,17 +58,17 @@ class Changes:
 
 
 def changes(first: Table, second: Table) -> Changes:
-    """Put two tables side by side.
+    """Compare two tables cell by cell.
 
     Raises:
         LabError: they have no cell in common.
     """
-    ours, theirs = (dict(_rows(table)) for table in (first, second))
+    rows, others = (dict(_rows(table)) for table in (first, second))
     norms = [norm for norm in first.study.norms if norm in second.study.norms]
     cells = [
-        _change(row, theirs[name], row.cell(norm), theirs[name].cell(norm))
-        for name, row in ours.items()
-        if name in theirs
+        _change(row, others[name], row.cell(norm), others[name].cell(norm))
+        for name, row in rows.items()
+        if name in others
         for norm in norms
     ]
     if not cells:
@@ -76,15 +76,15 @@ def changes(first: Table, second: Table) -> Changes:
             "two studies must have a row in common to be compared, got two that share no task and no probe; "
             "pass two of the same tasks."
         )
-    return Changes(tuple(cells), (_only(first, ours, second, theirs), _only(second, theirs, first, ours)))
+    return Changes(tuple(cells), (_only(first, rows, second, others), _only(second, others, first, rows)))
 
 
 def difference(first: Estimate, second: Estimate) -> Estimate:
-    """Return second minus first, with an interval put together from both intervals.
+    """Return second minus first, with an interval combined from both intervals.
 
     The distances of the bounds from their estimates add as squares (Zou and Donner, "Construction of confidence
-    limits about effect measures", 2008). Both studies count as independent; of the same seeds they are not, and
-    the interval is wider than it need be.
+    limits about effect measures", 2008). It treats the studies as independent, so for the same seeds it is wider
+    than necessary.
 
     Example:
         >>> difference(Estimate(4.0, 1.0, 5.0), Estimate(6.0, 2.0, 9.0))
@@ -97,18 +97,18 @@ def difference(first: Estimate, second: Estimate) -> Estimate:
 
 
 def _rows(table: Table) -> Iterator[tuple[str, TableRow]]:
-    """Yield every row with a name that says what it is of, those of one task once."""
+    """Yield every row with a name that includes its tasks; a repeated name is the same row."""
     for row in (*table.rows, *(row for section in table.sections for row in section.rows)):
         of = f" ({', '.join(row.tasks)})" if row.tasks else ""
         yield f"{row.row.name}{of}, {row.row.unit}", row
 
 
-def _only(table: Table, own: dict[str, TableRow], other: Table, others: dict[str, TableRow]) -> tuple[str, ...]:
+def _only(table: Table, rows: dict[str, TableRow], other: Table, others: dict[str, TableRow]) -> tuple[str, ...]:
     norms = (f"norm {norm}" for norm in table.study.norms if norm not in other.study.norms)
-    return (*norms, *(name for name in own if name not in others))
+    return (*norms, *(name for name in rows if name not in others))
 
 
 def _change(row: TableRow, other: TableRow, first: Cell, second: Cell) -> Change:
     before, after = first.estimate, second.estimate
-    apart = difference(before, after) if before is not None and after is not None else None
-    return Change(other.row, row.tasks, first.norm, (before, after), apart, (first.verdict, second.verdict))
+    change = difference(before, after) if before is not None and after is not None else None
+    return Change(other.row, row.tasks, first.norm, (before, after), change, (first.verdict, second.verdict))

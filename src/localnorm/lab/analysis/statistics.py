@@ -1,6 +1,6 @@
-"""The statistics of the table: interquartile means, paired bootstrap intervals and p-values, Holm, power.
+"""Statistics of the table: interquartile mean, paired bootstrap intervals and p-values, Holm, power.
 
-Small on purpose, and tested against SciPy.
+Tested against SciPy.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ LEVEL = 0.95
 """Level of every interval; a verdict needs a p-value below ``1 - LEVEL`` after Holm's correction."""
 RESAMPLES = 10_000
 POWER = 0.8
-"""Chance that the number of seeds that is named decides, if the difference is as observed."""
+"""Chance that the reported number of seeds decides, if the difference is as observed."""
 MOST_PAIRS = 100
-"""Beyond this, how many seeds would decide is not told: nobody would run them."""
+"""Above this the number of seeds to decide is reported as "more than"."""
 _SEED = 0
 
 
@@ -34,20 +34,25 @@ class Estimate:
 
 
 @dataclass(frozen=True)
-class Evidence:
+class PValues:
     """Bootstrap p-values against two one-sided hypotheses about a difference.
 
     Attributes:
-        at_least: small where the difference is clearly at least the effect.
-        less: small where the difference is clearly less than the effect.
+        at_least: small if the difference is clearly at least the effect.
+        less: small if the difference is clearly less than the effect.
     """
 
     at_least: float
     less: float
 
+    @property
+    def smaller(self) -> float:
+        """The smaller of the two, which decides."""
+        return min(self.at_least, self.less)
+
 
 def interquartile_mean(values: ArrayLike, axis: int = -1) -> NDArray[np.float64]:
-    """Return the mean of what is left after dropping the lowest and the highest quarter, rounded down.
+    """Return the mean without the lowest and the highest quarter of the values, rounded down.
 
     Five values keep the middle three. Defined as ``scipy.stats.trim_mean(values, 0.25)``; recommended for
     few runs by Agarwal et al., "Deep Reinforcement Learning at the Edge of the Statistical Precipice", 2021.
@@ -70,7 +75,7 @@ def _resampled(values: Sequence[float], place: int = 0) -> NDArray[np.float64]:
 
 @lru_cache(maxsize=256)
 def _resampled_once(values: tuple[float, ...], place: int) -> NDArray[np.float64]:
-    """Remember some: a cell's interval and its verdict ask for the same ones."""
+    """Cached: a cell's interval and its verdict use the same resamples."""
     found = interquartile_mean(np.asarray(values, np.float64)[_picks(len(values), place)], axis=1)
     found.flags.writeable = False
     return found
@@ -101,7 +106,7 @@ def estimate_over(strata: Sequence[Sequence[float]]) -> Estimate:
     """Return the mean over strata of their interquartile means, with the stratified bootstrap's interval.
 
     Args:
-        strata: a sample each, of a task; each is resampled within itself.
+        strata: one sample per task; each is resampled within itself.
 
     Example:
         >>> estimate_over([[2.0, 2.0, 2.0], [5.0, 5.0]])
@@ -121,46 +126,46 @@ def middle_over(strata: Sequence[Sequence[float]]) -> float:
     return fmean(float(interquartile_mean(values)) for values in strata)
 
 
-def evidence(differences: Sequence[float], effect: float) -> Evidence:
-    """Weigh paired differences against an effect.
+def p_values(differences: Sequence[float], effect: float) -> PValues:
+    """Return the p-values of paired differences against an effect.
 
-    The p-value of each side is the share of bootstrap resamples on the other side, counted with one more
-    for the sample itself, and doubled because both sides are looked at.
+    The p-value of a side is the share of bootstrap resamples on the other side, counting the sample itself as one
+    more, and doubled because there are two sides.
 
     Args:
-        differences: one difference a pair; pairs share their seed, or their round of timing.
+        differences: one per pair; pairs share their seed, or their timing round.
         effect: the smallest effect of the row, or its negative.
 
     Example:
-        >>> evidence([3.0, 4.0, 3.5, 3.2, 3.8], effect=1.0).at_least < 0.001
+        >>> p_values([3.0, 4.0, 3.5, 3.2, 3.8], effect=1.0).at_least < 0.001
         True
     """
-    return evidence_over([differences], effect)
+    return p_values_over([differences], effect)
 
 
-def evidence_over(strata: Sequence[Sequence[float]], effect: float) -> Evidence:
-    """Weigh the mean over strata of paired differences against an effect, as `evidence` does for one.
+def p_values_over(strata: Sequence[Sequence[float]], effect: float) -> PValues:
+    """Return the p-values of the mean over strata of paired differences; see `p_values`.
 
     Args:
-        strata: paired differences of a task each; each is resampled within itself.
+        strata: paired differences of each task; each is resampled within itself.
         effect: the smallest effect of the row, or its negative.
 
     Example:
-        >>> evidence_over([[3.0, 4.0, 3.5], [-1.0, -1.0, -1.0]], effect=0.5).at_least < 0.001
+        >>> p_values_over([[3.0, 4.0, 3.5], [-1.0, -1.0, -1.0]], effect=0.5).at_least < 0.001
         True
     """
     resampled = _mean_resampled(strata)
     below = (1 + int(np.sum(resampled < effect))) / (1 + RESAMPLES)
     above = (1 + int(np.sum(resampled >= effect))) / (1 + RESAMPLES)
-    return Evidence(min(1.0, 2 * below), min(1.0, 2 * above))
+    return PValues(min(1.0, 2 * below), min(1.0, 2 * above))
 
 
 def pairs_to_decide(strata: Sequence[Sequence[float]], effect: float, comparisons: int) -> int | None:
-    """Return how many pairs a stratum would decide on which side of the effect the mean difference lies.
+    """Return the number of pairs per stratum that would show on which side of the effect the mean difference lies.
 
     By the normal approximation, if the difference and the spread are as observed:
-    ``((z_level + z_power) * spread / distance) ** 2`` with the level divided by the comparisons. It is more
-    than there are pairs, since those did not decide.
+    ``((z_level + z_power) * spread / distance) ** 2`` with the level divided by the comparisons. It is above the
+    present number of pairs, because those did not decide.
 
     Args:
         strata: paired differences, at least two in each stratum.
@@ -168,8 +173,8 @@ def pairs_to_decide(strata: Sequence[Sequence[float]], effect: float, comparison
         comparisons: p-values that Holm's method corrects together.
 
     Returns:
-        The number, at most ``MOST_PAIRS + 1``, which stands for more than `MOST_PAIRS`; None where a stratum
-        has too few pairs for a spread.
+        The number, at most ``MOST_PAIRS + 1``, which means more than `MOST_PAIRS`; None if a stratum has too few
+        pairs for a spread.
 
     Example:
         >>> pairs_to_decide([[0.0, 1.0, 2.0]], effect=0.0, comparisons=1)
@@ -181,7 +186,7 @@ def pairs_to_decide(strata: Sequence[Sequence[float]], effect: float, comparison
     spread = math.sqrt(sum(variance(values) for values in strata)) / len(strata)
     normal = NormalDist()
     wanted = normal.inv_cdf(1 - (1 - LEVEL) / 2 / comparisons) + normal.inv_cdf(POWER)
-    # So near the effect that no number worth running decides.
+    # Too near the effect.
     if distance * math.sqrt(MOST_PAIRS) < wanted * spread:
         return MOST_PAIRS + 1
     needed = math.ceil((wanted * spread / distance) ** 2) if distance else MOST_PAIRS + 1
@@ -189,7 +194,7 @@ def pairs_to_decide(strata: Sequence[Sequence[float]], effect: float, comparison
 
 
 def holm(p_values: Mapping[str, float]) -> dict[str, float]:
-    """Return p-values corrected for being several, by Holm's step-down method (1979).
+    """Return p-values corrected for multiple comparisons by Holm's step-down method (1979).
 
     Example:
         >>> holm({"a": 0.01, "b": 0.04})

@@ -1,4 +1,4 @@
-"""The table as a typed value; terminal, files, HTML and tests read the same one."""
+"""The table of a study as one typed value: the source of the terminal output, the pages and the exports."""
 
 from __future__ import annotations
 
@@ -9,11 +9,12 @@ from typing import Any
 
 from localnorm.lab.analysis.across_tasks import in_effects, overall_row
 from localnorm.lab.analysis.claims import claim_of
+from localnorm.lab.analysis.paired import Verdict
 from localnorm.lab.analysis.statistics import Estimate, estimate_over
-from localnorm.lab.analysis.verdicts import Judgement, Verdict, judge
-from localnorm.lab.measures import MEASURES, Measure, Row, Sample, Samples, TaskMeasure
+from localnorm.lab.analysis.verdicts import Judgement, judge
+from localnorm.lab.measures import MEASURES, Measure, Row, Sample, Samples
 from localnorm.lab.records.record import RECORD_VERSION, Record
-from localnorm.lab.study.study import Study, TaskStudy
+from localnorm.lab.study.study import Study
 
 
 @dataclass(frozen=True)
@@ -22,18 +23,17 @@ class Cell:
 
     Attributes:
         norm: the norm.
-        claim: the textbook's words; empty where it has none.
-        judged_as: what was judged, in words; empty for none.
-        measured: the finding as text, with its interval where it has one.
-        estimate: the finding as a number; None where there is none.
-        pairs: how many pairs the number rests on.
-        verdict: on what was judged; None for none, with which the others are compared.
-        judgement: the rest of what was decided; None for none.
-        details: further findings by name.
-        evidence: the keys of the records that the number was read from; of a row over several tasks, also of
-            those of `none`.
-        values: what it was made of: for each task one number a pair, in the order of the seeds (or of the rounds
-            of timing), None where a pair has no result.
+        claim: the article's words; empty if it has none.
+        judged_as: the judged statement, in words; empty for none.
+        measured: the result as text, with its interval if it has one; without a result, the reason.
+        estimate: the result as a number; None without a result.
+        pairs: number of pairs behind the number.
+        verdict: on the judged statement; None for none, the baseline.
+        judgement: the rest of the decision; None for none.
+        details: further results by name.
+        record_keys: keys of the records behind the number; in a row over several tasks, also those of `none`.
+        values: for each task one number per pair, in the order of the seeds (or timing rounds), None for a pair
+            without a result.
     """
 
     norm: str
@@ -45,7 +45,7 @@ class Cell:
     verdict: Verdict | None
     judgement: Judgement | None
     details: Mapping[str, Any] = field(default_factory=dict)
-    evidence: tuple[str, ...] = ()
+    record_keys: tuple[str, ...] = ()
     values: tuple[tuple[float | None, ...], ...] = ()
 
 
@@ -54,9 +54,9 @@ class TableRow:
     """One criterion with a cell for every norm.
 
     Attributes:
-        row: what is measured.
-        cells: one a norm.
-        tasks: the tasks whose mean it is; empty where it needs none.
+        row: the criterion.
+        cells: one per norm.
+        tasks: the tasks whose mean it is; empty if it needs none.
     """
 
     row: Row
@@ -76,24 +76,29 @@ class Section:
     rows: tuple[TableRow, ...]
 
     def find(self, name: str) -> TableRow | None:
-        """Return the row of a criterion, None where the task has none."""
+        """Return the row of a criterion, None if the task has none."""
         return next((row for row in self.rows if row.row.name == name), None)
 
 
 @dataclass(frozen=True)
 class Table:
-    """The study's table.
+    """The table of a study.
 
     Attributes:
         study: the settings.
-        rows: overall: the criteria in the order of design and documentation, those of tasks over all tasks that
-            have them. Where one task has it, the row is that task's.
-        sections: the criteria of each task.
+        rows: the overall rows. A criterion of several tasks is their mean; of one task, it is that task's row.
+        sections: the rows of each task.
     """
 
     study: Study
     rows: tuple[TableRow, ...]
     sections: tuple[Section, ...]
+
+    @property
+    def repeated_rows(self) -> list[TableRow]:
+        """The task rows that the overall rows do not show as they are: criteria that several tasks have."""
+        several = {row.row.name for row in self.rows if len(row.tasks) > 1}
+        return [row for section in self.sections for row in section.rows if row.row.name in several]
 
     def row(self, name: str) -> TableRow:
         """Return the overall row of a criterion."""
@@ -110,12 +115,12 @@ class Table:
 
     def to_json(self) -> str:
         """Return the table as readable JSON."""
-        content = {"record_version": RECORD_VERSION, **_parts(self)}
-        return json.dumps(content, indent=1, allow_nan=False, default=_parts) + "\n"
+        content = {"record_version": RECORD_VERSION, **_fields(self)}
+        return json.dumps(content, indent=1, allow_nan=False, default=_fields) + "\n"
 
 
-def _parts(value: Any) -> dict[str, Any]:  # noqa: ANN401  any dataclass of a table
-    """Return what a dataclass holds, as it is: asdict would copy the keys of all records."""
+def _fields(value: Any) -> dict[str, Any]:  # noqa: ANN401  any dataclass of a table
+    """Return a dataclass as a shallow dict: asdict would copy the keys of all records."""
     return {part.name: getattr(value, part.name) for part in fields(value)}
 
 
@@ -124,66 +129,39 @@ def make_table(study: Study, records: Collection[Record]) -> Table:
 
     Args:
         study: the settings.
-        records: the records there are; what is missing is said in the cells.
+        records: the existing records; cells without a result name the reason.
     """
     rows = []
-    of_tasks: dict[str, list[TableRow]] = {task.name: [] for task in study.tasks}
+    by_task: dict[str, list[TableRow]] = {task.name: [] for task in study.tasks}
     for measure in MEASURES:
         if isinstance(measure, Measure):
             rows.append(_judged(study, measure.row, (), measure.measure(study, records)))
             continue
-        found = _measured_by_task(study, measure, records)
-        alone = [_judged(study, row, (task.name,), samples) for task, row, samples in found]
-        for made in alone:
-            of_tasks[made.tasks[0]].append(made)
-        if len(found) > 1:
-            names = tuple(task.name for task, _, _ in found)
-            scaled = [in_effects(row, samples) for _, row, samples in found]
-            rows.append(_judged(study, overall_row([row for _, row, _ in found], names), names, *scaled))
+        fed = [(task, row) for task in study.tasks if (row := measure.row(task))]
+        samples = [measure.measure(study, task, records) for task, _ in fed]
+        single = [_judged(study, row, (task.name,), s) for (task, row), s in zip(fed, samples, strict=True)]
+        for task_row in single:
+            by_task[task_row.tasks[0]].append(task_row)
+        if len(fed) > 1:
+            names = tuple(task.name for task, _ in fed)
+            scaled = [in_effects(row, s) for (_, row), s in zip(fed, samples, strict=True)]
+            rows.append(_judged(study, overall_row([row for _, row in fed], names), names, *scaled))
         else:
-            rows += alone
-    sections = tuple(Section(task, tuple(own)) for task, own in of_tasks.items())
+            rows += single
+    sections = tuple(Section(task, tuple(task_rows)) for task, task_rows in by_task.items())
     return Table(study, tuple(rows), sections)
-
-
-def _measured_by_task(
-    study: Study, measure: TaskMeasure, records: Collection[Record]
-) -> list[tuple[TaskStudy, Row, Samples]]:
-    """Return what each task that feeds a criterion has in it."""
-    rows = [(task, measure.row(task)) for task in study.tasks]
-    return [(task, row, measure.measure(study, task, records)) for task, row in rows if row is not None]
 
 
 def _judged(study: Study, row: Row, tasks: tuple[str, ...], *samples: Samples) -> TableRow:
     judgements = judge(row, *samples)
-    cells = []
-    for norm in study.norms:
-        own = [of_task[norm] for of_task in samples]
-        sample = own[0] if len(own) == 1 else _together(tasks, own)
-        cells.append(_cell(row, norm, sample, own, judgements.get(norm)))
+    cells = (_cell(row, norm, tasks, [s[norm] for s in samples], judgements.get(norm)) for norm in study.norms)
     return TableRow(row, tuple(cells), tasks)
 
 
-def _together(tasks: tuple[str, ...], samples: list[Sample]) -> Sample:
-    """Return what several tasks have in common to say of a norm: why there is no finding, or each one's."""
-    missing = [f"{task}: {s.missing}" for task, s in zip(tasks, samples, strict=True) if s.missing]
-    if missing:
-        return Sample(missing="; ".join(missing))
-    values = [[value for value in sample.values if value is not None] for sample in samples]
-    middles = {task: estimate_over([own]).value for task, own in zip(tasks, values, strict=True)}
-    evidence = tuple(key for sample in samples for key in sample.evidence)
-    return Sample(details={"by_task": middles}, evidence=evidence)
-
-
-def _strata(samples: list[Sample]) -> list[list[float]]:
-    """Return the values of each task, nothing where some task has none."""
+def _cell(row: Row, norm: str, tasks: tuple[str, ...], samples: list[Sample], judgement: Judgement | None) -> Cell:
     strata = [[value for value in sample.values if value is not None] for sample in samples]
-    return strata if all(strata) else []
-
-
-def _cell(row: Row, norm: str, sample: Sample, own: list[Sample], judgement: Judgement | None) -> Cell:
-    strata = _strata(own)
-    found = estimate_over(strata) if strata else None
+    found = estimate_over(strata) if all(strata) else None
+    sample = samples[0] if len(samples) == 1 else _joined(tasks, samples, strata)
     claim = claim_of(row.name, norm) if judgement else None
     return Cell(
         norm,
@@ -191,13 +169,22 @@ def _cell(row: Row, norm: str, sample: Sample, own: list[Sample], judgement: Jud
         claim.judged_as if claim else "",
         _measured(row, sample, found),
         found,
-        sum(map(len, strata)),
+        sum(map(len, strata)) if found else 0,
         judgement.verdict if judgement else None,
         judgement,
         sample.details,
-        sample.evidence if found else (),
-        tuple(of_task.values for of_task in own) if found else (),
+        sample.record_keys if found else (),
+        tuple(s.values for s in samples) if found else (),
     )
+
+
+def _joined(tasks: tuple[str, ...], samples: list[Sample], strata: list[list[float]]) -> Sample:
+    """Return the sample of several tasks: their means, or the reasons for a missing result."""
+    missing = [f"{task}: {s.missing}" for task, s in zip(tasks, samples, strict=True) if s.missing]
+    if missing:
+        return Sample(missing="; ".join(missing))
+    means = {task: estimate_over([values]).value for task, values in zip(tasks, strata, strict=True)}
+    return Sample(details={"by_task": means}, record_keys=tuple(key for s in samples for key in s.record_keys))
 
 
 def _measured(row: Row, sample: Sample, found: Estimate | None) -> str:

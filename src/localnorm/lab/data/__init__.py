@@ -1,6 +1,6 @@
-"""Image classification data of the user's own, by where they are: standard files, an image folder, or the hub.
+"""Load user data for image classification: MNIST and CIFAR-10 files, image folders, Hugging Face datasets.
 
-Nothing is downloaded but what is named ``hub:NAME``.
+Only ``hub:NAME`` downloads.
 """
 
 from __future__ import annotations
@@ -15,27 +15,27 @@ from localnorm.lab.data.folder import read_people
 __all__ = ["HUB", "Data", "Images", "load_data", "read_people"]
 
 HUB = "hub:"
-_LOOKED_FOR = (
+_FORMATS = (
     f"{', '.join(idx.NAMES)} (plain or .gz), data_batch_*.bin with test_batch.bin, a folder of images for each "
-    "class, or what datasets.save_to_disk writes"
+    "class, or the files of datasets.save_to_disk"
 )
 
 
-def load_data(where: str, *, side: int | None = None) -> Data:
+def load_data(location: str, *, side: int | None = None) -> Data:
     """Read a data set, whose format is recognized from its files.
 
     Args:
-        where: a folder, or ``hub:NAME`` for Hugging Face `datasets` (extra ``datasets``), where NAME is one of the
-            hub or a folder that `datasets` can load; ``hub:NAME#COLUMN`` names the column of the labels.
-        side: resize every image of an image folder or of `datasets` to side x side pixels, aspect given up;
-            None takes images as they are, which must then be of one size.
+        location: a folder, or ``hub:NAME`` for Hugging Face `datasets` (extra ``datasets``), where NAME is a data
+            set of the hub or a folder that `datasets` can load; ``hub:NAME#COLUMN`` names the column of labels.
+        side: resize every image of an image folder or of `datasets` to side x side pixels, ignoring the aspect
+            ratio; None keeps their size, which must then be the same.
 
     Returns:
-        8-bit images of shape (N, C, H, W) and integer labels from 0, with the official splits as they are.
-        `localnorm.lab.tasks.data_task` makes them float32 in [0, 1] and splits off what is missing.
+        8-bit images of shape (N, C, H, W) and integer labels from 0, with the official splits.
+        `localnorm.lab.tasks.data_task` converts them to float32 in [0, 1] and splits off missing ones.
 
     Raises:
-        DataError: nothing there that can be read, damaged files, images of differing sizes, one class only.
+        DataError: nothing readable there, damaged files, images of different sizes, one class only.
         MissingExtraError: `datasets` is needed and not installed.
 
     Example:
@@ -44,19 +44,19 @@ def load_data(where: str, *, side: int | None = None) -> Data:
         localnorm.errors.DataError: data must be a folder that exists or hub:NAME, got 'no/such/folder'; ...
     """
     if side is not None and side < 1:
-        raise DataError(f"side must be at least 1 pixel, got {side}; leave it out to take images as they are.")
-    if where.startswith(HUB):
-        return hub.read(where.removeprefix(HUB), side)
-    path = Path(where).expanduser()
+        raise DataError(f"side must be at least 1 pixel, got {side}; leave it out to keep their size.")
+    if location.startswith(HUB):
+        return hub.read(location.removeprefix(HUB), side)
+    path = Path(location).expanduser()
     if not path.is_dir():
         kind = "a file" if path.exists() else "nothing"
         raise DataError(
-            f"data must be a folder that exists or hub:NAME, got {where!r}; there is {kind} at {path.absolute()}: "
-            "check the spelling, and unpack archives first."
+            f"data must be a folder that exists or hub:NAME, got {location!r}; there is {kind} at "
+            f"{path.absolute()}: check the spelling, and unpack archives first."
         )
     for reader in (idx, cifar):
         for place in (path, *(path / name for name in reader.FOLDERS)):
-            if reader.found(place):
+            if reader.detected(place):
                 if side is not None:
                     raise DataError(
                         f"side is for image folders and hub:NAME, got side={side} for {place}, whose images "
@@ -66,8 +66,6 @@ def load_data(where: str, *, side: int | None = None) -> Data:
                 return data
     if hub.saved(path):
         return hub.read(str(path), side)
-    if folder.found(path):
+    if folder.detected(path):
         return folder.read(path, side)
-    raise DataError(
-        f"a data folder must hold {_LOOKED_FOR}; got {path}, which holds none of these: check the path."
-    )
+    raise DataError(f"a data folder must hold {_FORMATS}; got {path}, which holds none of these: check the path.")

@@ -22,8 +22,8 @@ def _python_version(folder: Path) -> bool:
     return (folder / "data_batch_1").is_file() or (folder / "batches.meta").is_file()
 
 
-def found(folder: Path) -> bool:
-    """Whether batches are there, in the binary version or in the Python version, which `read` refuses."""
+def detected(folder: Path) -> bool:
+    """Whether a folder holds batches, in the binary version or in the Python version, which `read` refuses."""
     return any(folder.glob("data_batch_*.bin")) or (folder / "test_batch.bin").is_file() or _python_version(folder)
 
 

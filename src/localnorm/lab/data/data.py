@@ -1,4 +1,4 @@
-"""What a data set is: 8-bit images, integer labels, and the official splits."""
+"""Data and Images: 8-bit images, integer labels and the official splits."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from localnorm.errors import DataError
 
 @dataclass(frozen=True)
 class Images:
-    """Images and their labels, as the files hold them.
+    """Images and their labels, as in the files.
 
-    A part of them becomes float32 only where it is used: all of CIFAR-10 would be 700 MB in each worker.
+    They become float32 in small parts when used: all of CIFAR-10 would be 700 MB in each worker.
 
     Attributes:
         pixels: uint8, shape (N, C, H, W).
@@ -27,17 +27,17 @@ class Images:
 
 @dataclass(frozen=True)
 class Data:
-    """A data set with the splits that it came with.
+    """A data set with its official splits.
 
     Attributes:
-        name: what it is and where it was found.
-        classes: the names of the classes; a label is a place in it.
-        train: what the missing parts are split off.
+        name: its location.
+        classes: the names of the classes; a label is an index of it.
+        train: training images; missing splits are split off them.
         validation: the official one, or None.
         test: the official one, or None.
 
     Raises:
-        DataError: no images, one class only, or images of another shape in another part.
+        DataError: no images, one class only, or images of different shapes.
     """
 
     name: str
@@ -49,10 +49,10 @@ class Data:
     def __post_init__(self) -> None:
         for part, images in self.parts.items():
             if len(images.labels) == 0:
-                raise DataError(f"each part of the data must hold an image, got none for {part} in {self.name}.")
+                raise DataError(f"each split of the data must hold an image, got none for {part} in {self.name}.")
             if images.pixels.shape[1:] != self.shape:
                 raise DataError(
-                    "the images of all parts must have one shape (channels, height, width), got "
+                    "the images of all splits must have one shape (channels, height, width), got "
                     f"{images.pixels.shape[1:]} for {part} and {self.shape} for train in {self.name}; convert or "
                     "resize them."
                 )
@@ -60,12 +60,12 @@ class Data:
         if len(present) < 2:
             raise DataError(
                 "data to classify must have at least two classes in training, got only "
-                f"{self.classes[present[0]]!r} in {self.name}; give each class a folder or label of its own."
+                f"{self.classes[present[0]]!r} in {self.name}; give each class its own folder or label."
             )
 
     @property
     def parts(self) -> dict[str, Images]:
-        """The parts that there are, by name."""
+        """The existing splits by name."""
         parts = {"train": self.train, "validation": self.validation, "test": self.test}
         return {name: images for name, images in parts.items() if images is not None}
 
@@ -76,16 +76,16 @@ class Data:
 
 
 def labelled(pixels: NDArray[np.uint8], labels: NDArray[np.integer], classes: int, source: object) -> Images:
-    """Return images with their labels, once these are known to be in range.
+    """Return images with their labels, after checking the range of the labels.
 
     Args:
         pixels: shape (N, C, H, W).
         labels: shape (N,).
-        classes: how many there are.
+        classes: number of classes.
         source: the file that the labels come from, for the message.
 
     Raises:
-        DataError: a label below 0, or of classes or above.
+        DataError: a label out of range.
     """
     wrong = np.flatnonzero((labels < 0) | (labels >= classes))
     if len(wrong):

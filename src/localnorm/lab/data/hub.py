@@ -1,4 +1,4 @@
-"""Data through Hugging Face `datasets`: a name of the hub, or a folder that `datasets` can load."""
+"""Load data with Hugging Face `datasets`: by name from the hub, or from a folder."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from localnorm.errors import DataError, MissingExtraError
 from localnorm.lab.data.data import Data, Images, labelled
-from localnorm.lab.data.folder import PARTS
-from localnorm.lab.data.pictures import resize, stack
+from localnorm.lab.data.folder import SPLIT_FOLDERS
+from localnorm.lab.data.images import resize, stack
 
 
 def saved(path: Path) -> bool:
@@ -21,13 +21,13 @@ def saved(path: Path) -> bool:
 
 
 def read(name: str, side: int | None = None) -> Data:
-    """Return the data of that name, with the splits train, validation and test as far as there are such.
+    """Return the data of that name, with those of the splits train, validation and test that exist.
 
-    A test or validation split whose labels are all -1, as where they are kept secret, is left out.
+    A test or validation split whose labels are all -1, because they are secret, is left out.
 
     Args:
-        name: ``NAME`` of the hub or a folder, ``NAME#COLUMN`` to say which column holds the labels.
-        side: resize every picture to side x side pixels.
+        name: ``NAME`` of the hub or a folder, ``NAME#COLUMN`` to name the column of the labels.
+        side: resize every image to side x side pixels.
 
     Raises:
         DataError: not found, no column of images, no or several columns of labels.
@@ -35,15 +35,15 @@ def read(name: str, side: int | None = None) -> Data:
     """
     name, _, column = name.partition("#")
     splits = _load(name)
-    parts = {part: next((splits[n] for n in names if n in splits), None) for part, names in PARTS.items()}
+    parts = {part: next((splits[n] for n in names if n in splits), None) for part, names in SPLIT_FOLDERS.items()}
     if parts["train"] is None and len(splits) == 1:
         parts["train"] = next(iter(splits.values()))
     if parts["train"] is None:
         raise DataError(f"data must have a split named train, got {', '.join(splits)} in {name}; rename one.")
-    picture, label = _columns(parts["train"], name, column)
+    image, label = _columns(parts["train"], name, column)
     classes = _classes(parts["train"], label)
     read = {
-        part: _part(split, picture, label, classes, side) for part, split in parts.items() if split is not None
+        part: _images(split, image, label, classes, side) for part, split in parts.items() if split is not None
     }
     found = {part: images for part, images in read.items() if images is not None}
     if "train" not in found:
@@ -64,7 +64,7 @@ def _load(name: str) -> dict[str, Any]:
     except Exception as problem:  # noqa: BLE001  datasets raises the errors of many libraries
         raise DataError(
             f"hub:NAME must be a data set that datasets can load, got {name!r}: "
-            f"{type(problem).__name__}: {problem}; check the name, and the connection where it is not a folder."
+            f"{type(problem).__name__}: {problem}; check the name, and the connection unless it is a folder."
         ) from None
     return dict(loaded) if isinstance(loaded, Mapping) else {"train": loaded}
 
@@ -73,9 +73,9 @@ def _columns(split: Any, name: str, column: str) -> tuple[str, str]:  # noqa: AN
     """Return the columns of the images and of the labels."""
     features = split.features
     kinds = {place: type(feature).__name__ for place, feature in features.items()}
-    pictures = [place for place, kind in kinds.items() if kind == "Image"]
-    if len(pictures) != 1:
-        raise DataError(f"data must have one column of images, got {len(pictures)} among {kinds} in {name}.")
+    images = [place for place, kind in kinds.items() if kind == "Image"]
+    if len(images) != 1:
+        raise DataError(f"data must have one column of images, got {len(images)} among {kinds} in {name}.")
     labels = [place for place, kind in kinds.items() if kind == "ClassLabel"]
     labels = [column] if column else labels or [place for place in kinds if place in ("label", "labels")]
     if len(labels) != 1 or labels[0] not in kinds:
@@ -83,7 +83,7 @@ def _columns(split: Any, name: str, column: str) -> tuple[str, str]:  # noqa: AN
             f"data must have one column of labels, got {column or labels} among {', '.join(kinds)} in {name}; "
             f"name it after a #: hub:{name}#COLUMN."
         )
-    return pictures[0], labels[0]
+    return images[0], labels[0]
 
 
 def _classes(split: Any, label: str) -> tuple[str, ...]:  # noqa: ANN401
@@ -92,13 +92,13 @@ def _classes(split: Any, label: str) -> tuple[str, ...]:  # noqa: ANN401
     return tuple(names) if names else tuple(map(str, sorted(set(split[label]))))
 
 
-def _part(split: Any, picture: str, label: str, classes: tuple[str, ...], side: int | None) -> Images | None:  # noqa: ANN401
-    """Return the images of one split, None where no label is known."""
+def _images(split: Any, image: str, label: str, classes: tuple[str, ...], side: int | None) -> Images | None:  # noqa: ANN401
+    """Return the images of one split; None if no label is known."""
     labels = _labels(split, label, classes)
     if len(labels) and (labels == -1).all():
         return None
-    pictures = ((f"example {place}", row[picture]) for place, row in enumerate(split.select_columns(picture)))
-    return labelled(stack(pictures, resize(side)), labels, len(classes), f"column {label!r}")
+    images = ((f"example {place}", row[image]) for place, row in enumerate(split.select_columns(image)))
+    return labelled(stack(images, resize(side)), labels, len(classes), f"column {label!r}")
 
 
 def _labels(split: Any, label: str, classes: tuple[str, ...]) -> NDArray[np.int64]:  # noqa: ANN401

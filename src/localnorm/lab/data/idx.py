@@ -1,4 +1,4 @@
-"""MNIST and Fashion-MNIST in their own format, IDX, plain or gzipped.
+"""Read MNIST and Fashion-MNIST in IDX format, plain or gzipped.
 
 Source: LeCun, Cortes and Burges, "The MNIST database of handwritten digits"; a file is a magic number, the sizes
 of its axes, all big-endian 32-bit, and bytes.
@@ -27,12 +27,12 @@ _BYTES = 0x08
 
 
 def _find(folder: Path, name: str) -> Path | None:
-    """Return the file of that name, plain before gzipped, None where there is neither."""
+    """Return the file of that name, plain before gzipped; None if there is neither."""
     return next((path for path in (folder / name, folder / f"{name}.gz") if path.is_file()), None)
 
 
-def found(folder: Path) -> bool:
-    """Whether one of the four files is there."""
+def detected(folder: Path) -> bool:
+    """Whether a folder holds one of the four files."""
     return any(_find(folder, name) for name in NAMES)
 
 
@@ -40,7 +40,7 @@ def read(folder: Path) -> Data:
     """Return the data of a folder; the test files may be missing, both together.
 
     Raises:
-        DataError: a file is missing, truncated, of another format, or does not go with its other half.
+        DataError: a file is missing, truncated, of another format, or does not match the other file.
     """
     test = _pair(folder, *TEST) if any(_find(folder, name) for name in TEST) else None
     return Data(str(folder), tuple(map(str, range(CLASSES))), _pair(folder, *TRAIN), test=test)
@@ -61,7 +61,7 @@ def _pair(folder: Path, images: str, labels: str) -> Images:
 
 
 def _read(path: Path, axes: int) -> NDArray[np.uint8]:
-    """Return the array of one file, which must have that many axes."""
+    """Return the array of one file, which must have `axes` axes."""
     try:
         content = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
     except (gzip.BadGzipFile, EOFError, zlib.error) as problem:

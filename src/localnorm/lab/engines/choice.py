@@ -1,35 +1,41 @@
-"""Which engine runs a study, as a person asks for it."""
+"""Choose and start the engine of a run: the local process pool, or Ray."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Literal, get_args
 
 from localnorm.errors import LabError
-from localnorm.lab.engines.interface import OpenEngine
+from localnorm.lab.engines.base import EngineFactory
 from localnorm.lab.engines.pool import Pool
+from localnorm.spelling import nearest
 
 EngineName = Literal["pool", "ray"]
 ENGINES: tuple[EngineName, ...] = get_args(EngineName)
 
 
+def cores() -> int:
+    """Return the number of processor cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
 @dataclass(frozen=True)
-class EngineChoice:
-    """Where trials run.
+class EngineOptions:
+    """The engine that the user asks for.
 
     Attributes:
         engine: ``pool``, processes of this machine, or ``ray``.
-        workers: how many at once; by default one a core, or of a cluster as many as there is room for.
-        address: of the cluster that Ray joins; by default Ray is started on this machine.
-        gpus_per_worker: part of a GPU that Ray keeps for each worker, 0 for none.
-        trial_seconds: the longest that a trial may take; by default as long as it likes.
+        workers: number of worker processes; by default one per core, on a cluster as many as fit.
+        address: ``host:port`` of the Ray cluster to join; by default Ray is started on this machine.
+        gpus_per_worker: GPUs that Ray reserves for each worker; a fraction shares one, 0 for none.
+        trial_seconds: time limit of a trial; None for no limit.
 
     Raises:
-        LabError: no such engine, or options that it does not have.
+        LabError: an engine that does not exist, or options of another engine.
     """
 
     engine: str = "pool"
@@ -41,10 +47,10 @@ class EngineChoice:
     def __post_init__(self) -> None:
         if self.engine not in ENGINES:
             raise LabError(
-                f"an engine must be one of {', '.join(ENGINES)}, got {self.engine!r}; leave it out for the pool."
+                f"an engine must be one of {', '.join(ENGINES)}, got {self.engine!r}; "
+                f"{nearest(self.engine, ENGINES)} Leave it out for the pool."
             )
-        given = {"--address": self.address, "--gpus-per-worker": self.gpus_per_worker}
-        for option, value in given.items():
+        for option, value in {"--address": self.address, "--gpus-per-worker": self.gpus_per_worker}.items():
             if value and self.engine != "ray":
                 raise LabError(
                     f"{option} must be given to the engine ray, got {value} for {self.engine}; add --engine ray."
@@ -52,55 +58,56 @@ class EngineChoice:
 
 
 @dataclass(frozen=True)
-class OpenedEngine:
-    """What `localnorm.lab.run.runner.run` needs: how to open engines, and how many workers to ask for."""
+class EngineSetup:
+    """An engine that is ready to be made.
 
-    open_engine: OpenEngine[Any]
-    workers: int
+    Attributes:
+        make: makes the engine.
+        workers: number of worker processes.
+        trial_seconds: time limit of a trial; None for no limit. Probes have none.
+    """
+
+    make: EngineFactory[Any] = Pool
+    workers: int = field(default_factory=cores)
     trial_seconds: float | None = None
 
 
-def check(choice: EngineChoice) -> None:
-    """Find out in seconds, before anything that takes longer, whether a cluster is there that is to be joined.
+def check_cluster(options: EngineOptions) -> None:
+    """Check within seconds that the cluster to join can be reached.
 
     Raises:
         MissingExtraError: Ray is not installed.
-        LabError: no cluster can be reached there.
+        LabError: no cluster answers at the address.
 
     Example:
-        >>> check(EngineChoice("pool"))
+        >>> check_cluster(EngineOptions("pool"))
     """
-    if choice.address:
-        # Imported here: most studies need none of it.
+    if options.address:
+        # Imported here: most studies do not use it.
         from localnorm.lab.engines.ray_cluster import check_address
 
-        check_address(choice.address)
+        check_address(options.address)
 
 
 @contextmanager
-def opened(choice: EngineChoice) -> Iterator[OpenedEngine]:
-    """Start what an engine needs, and end it.
+def started(options: EngineOptions) -> Iterator[EngineSetup]:
+    """Start what the engine needs (Ray), and stop it at the end.
 
     Raises:
-        MissingExtraError: Ray is asked for and not installed.
-        LabError: a cluster that can't be reached, or has no room for what is asked for.
+        MissingExtraError: Ray is not installed.
+        LabError: the cluster can't be reached or has no room for the workers.
 
     Example:
-        >>> with opened(EngineChoice(workers=2)) as engine:
-        ...     engine.workers, engine.open_engine.__name__
-        (2, 'Pool')
+        >>> with started(EngineOptions(workers=2)) as setup:
+        ...     setup.workers
+        2
     """
-    if choice.engine == "pool":
-        yield OpenedEngine(Pool, choice.workers or cores(), choice.trial_seconds)
+    if options.engine == "pool":
+        yield EngineSetup(Pool, options.workers or cores(), options.trial_seconds)
         return
-    # Imported here: most studies need none of it.
+    # Imported here: most studies do not use it.
     from localnorm.lab.engines.ray import RayEngine
     from localnorm.lab.engines.ray_cluster import cluster
 
-    with cluster(choice.address, choice.workers, cores(), choice.gpus_per_worker) as workers:
-        yield OpenedEngine(partial(RayEngine, gpus=choice.gpus_per_worker), workers, choice.trial_seconds)
-
-
-def cores() -> int:
-    """Return the processor cores this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    with cluster(options.address, options.workers, cores(), options.gpus_per_worker) as workers:
+        yield EngineSetup(partial(RayEngine, gpus=options.gpus_per_worker), workers, options.trial_seconds)

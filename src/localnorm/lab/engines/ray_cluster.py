@@ -1,4 +1,4 @@
-"""Starting Ray on this machine or joining a cluster, and asking for no more than is there."""
+"""Start Ray on this machine or join a cluster, and check that the workers fit."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from typing import Any
 from localnorm.errors import LabError, MissingExtraError
 
 _REACH_SECONDS, _ANSWER_SECONDS = 3, 8
-"""How long an address may take to be reached, and then to answer as Ray: together less than 20 seconds."""
+"""Time limits for the connection and for the health check: together less than 20 seconds."""
 _STORE_BYTES = 100_000_000
-"""What Ray may hold of records that are on their way."""
-# Before Ray is imported, since it reads some of them then; what a user has set stays.
+"""Ray's object store, which only holds records in transit."""
+# Set before Ray is imported, because it reads some of them then; values that the user has set are kept.
 _QUIET = {
     "RAY_USAGE_STATS_ENABLED": "0",
     "RAY_DEDUP_LOGS": "0",
@@ -28,7 +28,7 @@ _QUIET = {
 
 
 def import_ray() -> Any:  # noqa: ANN401  a module whose types are not followed
-    """Return Ray, which is told to send no usage statistics and to print nothing.
+    """Import Ray without usage statistics and with little output.
 
     Raises:
         MissingExtraError: it is not installed.
@@ -46,36 +46,36 @@ def import_ray() -> Any:  # noqa: ANN401  a module whose types are not followed
 
 @contextmanager
 def cluster(address: str | None, workers: int | None, cores: int, gpus_per_worker: float) -> Iterator[int]:
-    """Start Ray on this machine, or join a cluster; leave it at the end, and end what was started.
+    """Start Ray on this machine or join a cluster, and shut down or leave it at the end.
 
-    Where this process is connected to Ray already, that is used and left as it is.
+    If this process is connected to Ray already, that connection is used and kept.
 
     Args:
-        address: ``host:port`` of the head of a cluster that this machine is part of; None starts one here.
-        workers: how many are wanted; None for as many as there is room for.
-        cores: of this machine; Ray that is started here has as many slots, or as workers are wanted.
-        gpus_per_worker: part of a GPU that each worker has for itself: above 1 a whole number, 0 for none.
+        address: ``host:port`` of the head of a cluster that this machine belongs to; None starts Ray here.
+        workers: number of workers; None for as many as fit.
+        cores: of this machine: the CPUs that Ray gets if it is started here and `workers` is None.
+        gpus_per_worker: GPUs reserved for each worker: a fraction below 1, a whole number above, 0 for none.
 
     Yields:
         The number of workers.
 
     Raises:
         MissingExtraError: Ray is not installed.
-        LabError: no such cluster, or more workers or GPUs asked for than it has.
+        LabError: the cluster can't be reached, or has fewer CPUs or GPUs than requested.
     """
     if gpus_per_worker > 1 and gpus_per_worker != int(gpus_per_worker):
         raise LabError(
-            f"GPUs per worker must be a part of one or a whole number, got {gpus_per_worker:g}; "
+            f"GPUs per worker must be a fraction of one or a whole number, got {gpus_per_worker:g}; "
             f"give {math.ceil(gpus_per_worker)}."
         )
     ray = import_ray()
-    joined = ray.is_initialized()
-    if not joined:
+    connected = ray.is_initialized()
+    if not connected:
         _connect(ray, address, workers or cores)
     try:
         yield _room(ray.cluster_resources(), workers, gpus_per_worker, address)
     finally:
-        if not joined:
+        if not connected:
             ray.shutdown()
 
 
@@ -89,20 +89,20 @@ def _connect(ray: Any, address: str | None, slots: int) -> None:  # noqa: ANN401
         ray.init(address, **options)
     except (ConnectionError, RuntimeError, ValueError, OSError) as problem:
         raise LabError(
-            f"--address must be that of a Ray cluster which this machine is part of, got {address}: {problem}; "
+            f"--address must be a Ray cluster that this machine belongs to, got {address}: {problem}; "
             f"start Ray here with ray start --address {address}, or drop --address to use this machine alone."
         ) from None
 
 
 def check_address(address: str) -> None:
-    """Ask whether a cluster is there, in another process: Ray's own attempt can't be given up.
+    """Check that a cluster answers, in another process, because Ray's own connection attempt has no time limit.
 
     Args:
-        address: ``host:port``; of ``auto`` nothing is known beforehand.
+        address: ``host:port``; ``auto`` can't be checked beforehand.
 
     Raises:
         MissingExtraError: Ray is not installed.
-        LabError: none is there, or none that answers in time.
+        LabError: no cluster answers in time.
     """
     if importlib.util.find_spec("ray") is None:
         import_ray()
@@ -112,44 +112,44 @@ def check_address(address: str) -> None:
     if not host or not port.isdecimal() or "/" in address:
         raise LabError(
             f"--address must be the host:port of a Ray cluster's head, or auto, got {address!r}; "
-            "ray start --head prints it, port 6379 unless it is told another."
+            "ray start --head prints it; the default port is 6379."
         )
     check = "host and port, and that ray start --head was run there"
     try:
         socket.create_connection((host.strip("[]"), int(port)), _REACH_SECONDS).close()
         check = "the port and the token"
-        asked = [sys.executable, "-m", "ray.scripts.scripts", "health-check", "--address", address]
-        answered = subprocess.run(asked, capture_output=True, timeout=_ANSWER_SECONDS, check=False)  # noqa: S603
-        problem: object = "what answers there is no Ray of this version"
-        if answered.returncode == 0:
+        command = [sys.executable, "-m", "ray.scripts.scripts", "health-check", "--address", address]
+        answer = subprocess.run(command, capture_output=True, timeout=_ANSWER_SECONDS, check=False)  # noqa: S603
+        problem: object = "the service there is not Ray of this version"
+        if answer.returncode == 0:
             return
-        if b"AuthenticationError" in answered.stderr:
-            problem = "it asks for a token: set RAY_AUTH_MODE=token, and RAY_AUTH_TOKEN to its own"
+        if b"AuthenticationError" in answer.stderr:
+            problem = "it requires a token: set RAY_AUTH_MODE=token and RAY_AUTH_TOKEN"
     except subprocess.TimeoutExpired:
         problem = f"it did not answer as Ray within {_ANSWER_SECONDS} seconds"
     except (OSError, OverflowError) as caught:
         problem = caught
     raise LabError(
-        f"--address must be that of a Ray cluster that can be reached, got {address}: {problem}; check {check}, "
+        f"--address must be a Ray cluster that can be reached, got {address}: {problem}; check {check}, "
         "or drop --address to use this machine alone."
     )
 
 
-def _room(there: dict[str, float], workers: int | None, gpus_per_worker: float, address: str | None) -> int:
-    """Return how many workers to start.
+def _room(resources: dict[str, float], workers: int | None, gpus_per_worker: float, address: str | None) -> int:
+    """Return the number of workers to start.
 
     Raises:
-        LabError: there is no room for so many.
+        LabError: they do not fit.
     """
     place = f"the cluster at {address}" if address else "this machine"
-    cores, gpus = there.get("CPU", 0), there.get("GPU", 0)
+    cores, gpus = resources.get("CPU", 0), resources.get("GPU", 0)
     most = int(cores)
     if gpus_per_worker:
-        # Several share one GPU, or one has several; a share is never of two.
+        # Workers share a GPU or have several; no worker has parts of two.
         each = gpus / gpus_per_worker if gpus_per_worker > 1 else gpus * int(1 / gpus_per_worker + 1e-9)
         if each < (workers or 1):
             raise LabError(
-                f"workers must have room on the GPUs there are, got {workers or 1} with {gpus_per_worker:g} GPU "
+                f"workers must fit on the available GPUs, got {workers or 1} with {gpus_per_worker:g} GPU "
                 f"each on {place}, which has {gpus:g}; pass fewer --workers or less --gpus-per-worker."
             )
         most = min(most, int(each))

@@ -1,4 +1,4 @@
-"""What runs in a worker process: one call after the other, on one torch thread, while its parent lives."""
+"""Main loop of a worker process: run calls one after another on one torch thread, until the parent ends."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from multiprocessing.connection import Connection, wait
 from typing import Any
 
 READY = b""
-"""What a worker says once, when it can take calls: no answer is empty."""
+"""Message that a worker sends once, when it can take calls; no result is empty."""
 
 
 def serve(pipe: Connection) -> None:
-    """Run the calls that come through the pipe, until the other end is gone."""
+    """Run the calls that come through the pipe, until its other end is closed."""
     import torch
 
     torch.set_num_threads(1)
@@ -31,7 +31,7 @@ def serve(pipe: Connection) -> None:
 
 
 def _follow_parent() -> None:
-    """End this process as soon as the parent has ended, also by kill -9."""
+    """End this process as soon as the parent ends, even by SIGKILL."""
     parent = multiprocessing.parent_process()
     if parent is not None:
         wait([parent.sentinel])
@@ -39,10 +39,10 @@ def _follow_parent() -> None:
 
 
 def attempt(pickled: bytes) -> bytes:
-    """Return, pickled, the value of a call and the problem it ended with and where; one of the two is None.
+    """Run a call and return the pickled pair of its value and its exception, of which one is None.
 
     Args:
-        pickled: a call without arguments.
+        pickled: a callable without arguments.
 
     Example:
         >>> pickle.loads(attempt(pickle.dumps(dict)))
@@ -51,11 +51,11 @@ def attempt(pickled: bytes) -> bytes:
     try:
         call: Callable[[], Any] = pickle.loads(pickled)  # noqa: S301  from our parent
         return pickle.dumps((call(), None))
-    except BaseException as problem:  # noqa: BLE001  it is raised again where the call was asked for
+    except BaseException as problem:  # noqa: BLE001  raised again in the driver
         problem.add_note(f"In a worker process:\n{traceback.format_exc()}")
         try:
             answer = pickle.dumps((None, problem))
-            pickle.loads(answer)  # noqa: S301  our own bytes, a moment old
-        except Exception:  # noqa: BLE001  whatever a foreign exception's pickling raises
+            pickle.loads(answer)  # noqa: S301  our own bytes
+        except Exception:  # noqa: BLE001  pickling runs code of the exception's class
             return pickle.dumps((None, RuntimeError(f"{type(problem).__name__}: {problem}")))
         return answer

@@ -1,20 +1,17 @@
-"""What the table's rows measure; each file reads records and returns one paired sample a norm.
+"""The table's criteria: each module reads records and returns one paired sample per norm.
 
-To add a row that needs no task, write a module with a ``ROW`` and a ``measure(study, records)``; to add one that
-tasks feed, a module with a ``NAME``, a ``row(task)`` and a ``measure(study, task, records)``. Add it to
-``MEASURES``.
+To add a row that needs no task, add a `probe_measure`; to add one that tasks feed, write a module with a ``NAME``,
+a ``row(task)`` and a ``measure(study, task, records)``, and add it to ``MEASURES``.
 """
 
 from __future__ import annotations
 
 from localnorm.lab.measures import (
     batch_dependence,
-    cost,
     feature_learning,
-    flexibility,
     generalization,
+    probes,
     robustness,
-    scope,
     sensitivity,
     suitability,
 )
@@ -22,11 +19,12 @@ from localnorm.lab.measures.row import Measure, Row, Sample, Samples, TaskMeasur
 
 __all__ = ["MEASURES", "Measure", "Row", "Sample", "Samples", "TaskMeasure", "difference_unit"]
 
+_SCOPE, _COST, _FLEXIBILITY = probes.MEASURES
 MEASURES: tuple[Measure | TaskMeasure, ...] = (
-    Measure(scope.ROW, scope.measure),
-    Measure(cost.ROW, cost.measure),
+    _SCOPE,
+    _COST,
     TaskMeasure(sensitivity.NAME, sensitivity.row, sensitivity.measure),
-    Measure(flexibility.ROW, flexibility.measure),
+    _FLEXIBILITY,
     *suitability.MEASURES,
     *(
         TaskMeasure(module.NAME, module.row, module.measure)

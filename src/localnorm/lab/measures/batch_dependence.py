@@ -1,4 +1,4 @@
-"""Batch-size dependence: how much the error depends on the batch size trained with."""
+"""Batch-size dependence: spread of the test error over the batch sizes trained with."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ NAME = "batch-size dependence"
 
 
 def row(task: TaskStudy) -> Row | None:
-    """Return the row of a task of images that is trained at several batch sizes."""
+    """Return the row of an image task that is trained at several batch sizes."""
     if task.kind != "images" or not task.schedule.batch_sizes:
         return None
     return error_row(
@@ -30,11 +30,11 @@ def row(task: TaskStudy) -> Row | None:
 def measure(study: Study, task: TaskStudy, records: Collection[Record]) -> Samples:
     """Return each norm's spread over the batch sizes by seed.
 
-    In the details, means over the seeds by batch size, None where no seed has a result:
+    The details hold means over the seeds by batch size, None if no seed has a result:
     ``test_error_by_batch_size``; ``difference_from_none``, the test error minus that of `none` with the same seed
-    and size, which leaves out what a size does to every network; and ``train_mode_gap``, the train error in
-    training mode minus that in evaluation mode at the same weights: what it matters that statistics over a
-    batch of that size are not those over all data.
+    and size, which removes the effect of the size on every network; and ``train_mode_gap``, the train error in
+    training mode minus that in evaluation mode at the same weights: the effect of statistics over a batch of that
+    size instead of all data.
     """
     found = of_trials(records, study.batch_trials(task))
     sizes = task.schedule.batch_sizes
@@ -50,8 +50,8 @@ def measure(study: Study, task: TaskStudy, records: Collection[Record]) -> Sampl
     for norm in study.norms:
         spreads: list[float | None] = []
         for seed in study.seeds:
-            seen = [errors[norm, seed, size] for size in sizes if (norm, seed, size) in errors]
-            spreads.append(max(seen) - min(seen) if len(seen) == len(sizes) else None)
+            known = [errors[norm, seed, size] for size in sizes if (norm, seed, size) in errors]
+            spreads.append(max(known) - min(known) if len(known) == len(sizes) else None)
         if all(spread is None for spread in spreads):
             samples[norm] = Sample(missing=why_missing(found, norm))
             continue
@@ -65,6 +65,6 @@ def measure(study: Study, task: TaskStudy, records: Collection[Record]) -> Sampl
                 ("train_mode_gap", gaps),
             )
         }
-        own = keys(record for trial, record in found.items() if trial.norm == norm and record.status == "ok")
-        samples[norm] = Sample(tuple(spreads), details=details, evidence=own)
+        used = keys(record for trial, record in found.items() if trial.norm == norm and record.status == "ok")
+        samples[norm] = Sample(tuple(spreads), details=details, record_keys=used)
     return samples

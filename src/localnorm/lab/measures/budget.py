@@ -1,4 +1,4 @@
-"""What a budget of tuning reaches: the expected error of the best of some drawn settings."""
+"""Expected validation performance: error of the best of b random-search samples, for each budget b."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 MOST = 100
-"""Budgets told at most: who tries more settings than that sees by the last of them where it leads."""
+"""Largest budget reported."""
 _NEGLIGIBLE = 50
 
 
@@ -23,10 +23,10 @@ def expected_best(errors: Sequence[float]) -> list[float | None]:
         sum over i of  C(n - i, b - 1) / C(n, b)  times the i-th least error.
 
     Args:
-        errors: validation errors of settings drawn independently; infinite where a trial did not end well.
+        errors: validation errors of settings drawn independently; infinite for a trial without a result.
 
     Returns:
-        One number a budget; None where some way to take that many finds no setting that ended well.
+        One number per budget; None if some way to take that many contains no setting with a result.
 
     Example:
         >>> [best and round(best, 3) for best in expected_best([4.0, 2.0, 6.0, float("inf")])]
@@ -35,7 +35,7 @@ def expected_best(errors: Sequence[float]) -> list[float | None]:
     ordered = np.sort(np.asarray(errors, np.float64))
     count = len(ordered)
     ended = int(np.isfinite(ordered).sum())
-    # Where budgets are larger than what is left, some way to take that many finds no setting that ended well.
+    # A budget up to the number of failed settings may contain no other.
     budgets = range(1, min(count, MOST) + 1)
     return [_mean_of_best(ordered, size) if count - size < ended else None for size in budgets]
 
@@ -43,11 +43,10 @@ def expected_best(errors: Sequence[float]) -> list[float | None]:
 def _mean_of_best(ordered: NDArray[np.float64], size: int) -> float:
     """Return the mean of the least of some of the errors, over all ways to take them.
 
-    Each chance is the one before times (n - i - b + 1) / (n - i): binomial coefficients of many settings are no
-    numbers that a computer multiplies quickly.
+    Each chance is the one before times (n - i - b + 1) / (n - i), which avoids large binomial coefficients.
     """
     count = len(ordered)
-    # The rest has a chance of exp(-_NEGLIGIBLE): nearly all such sums are short.
+    # The rest of the sum has a chance of exp(-_NEGLIGIBLE).
     last = min(count - size, math.ceil(_NEGLIGIBLE * count / size))
     places = np.arange(1, last + 1)
     chances = np.cumprod(np.append(size / count, (count - places - size + 1) / (count - places)))

@@ -1,6 +1,6 @@
-"""How much each hyperparameter has to do with a good result, by Optuna's PED-ANOVA.
+"""Hyperparameter importance by Optuna's PED-ANOVA.
 
-Optuna takes half a second to import, so this file is imported where an importance is asked for.
+Import this module only when an importance is needed: Optuna takes half a second to import.
 """
 
 from __future__ import annotations
@@ -15,30 +15,30 @@ from optuna.importance import PedAnovaImportanceEvaluator, get_param_importances
 from optuna.trial import create_trial
 
 FEWEST = 8
-"""Settings below which no importance is told: the best quarter of fewer is one setting, which shows nothing."""
+"""Fewest settings for an importance: the best quarter of fewer is one setting, which shows nothing."""
 BEST = 0.25
 """Share of the settings that counts as good, PED-ANOVA's gamma': Optuna's 0.1 of 15 settings would be one."""
 MOST = 100
-"""Settings that are looked at, the first of them: they are drawn alike, and Optuna takes a second for 2,000."""
+"""Settings used, the first ones: Optuna takes a second for 2,000."""
 _SPAN = 10.0
-"""Highest over lowest value from which on a hyperparameter is taken by its logarithm."""
+"""Highest over lowest value from which a hyperparameter is taken by its logarithm."""
 
 
 def ped_anova(settings: Sequence[Mapping[str, float]], errors: Sequence[float]) -> dict[str, float | None]:
-    """Return how much each hyperparameter has to do with being among the best quarter of the settings.
+    """Return each hyperparameter's importance for being among the best quarter of the settings.
 
-    That of Watanabe, Bansal and Hutter, "PED-ANOVA: Efficiently Quantifying Hyperparameter Importance in Arbitrary
-    Subspaces", 2023, by Optuna's `PedAnovaImportanceEvaluator`: how far the distribution of a hyperparameter's
-    values among the best settings is from that among all of them. Rough below some 20 settings, where the best
-    quarter has fewer than the five that Optuna recommends.
+    Source: Watanabe, Bansal and Hutter, "PED-ANOVA: Efficiently Quantifying Hyperparameter Importance in Arbitrary
+    Subspaces", 2023, by Optuna's `PedAnovaImportanceEvaluator`: the distance between the distribution of a
+    hyperparameter's values among the best settings and that among all of them. Rough below 20 settings: Optuna
+    recommends at least five in the best quarter.
 
     Args:
         settings: a value for each hyperparameter, the same ones in each.
-        errors: one a setting; infinite where the trial did not end well. Only their order counts.
+        errors: one per setting; infinite for a trial without a result. Only their order counts.
 
     Returns:
-        Shares that add up to 1, by hyperparameter; None for all of them where there are fewer than `FEWEST`
-        settings, or where the best quarter can't be told from the rest.
+        Shares that add up to 1, by hyperparameter; None for all of them if there are fewer than `FEWEST` settings,
+        or if the best quarter does not differ from the rest.
 
     Example:
         >>> settings = [{"matters": float(i), "idle": float(i * 7 % 16)} for i in range(16)]
@@ -52,13 +52,13 @@ def ped_anova(settings: Sequence[Mapping[str, float]], errors: Sequence[float]) 
     if len(ordered) < FEWEST or ordered[math.ceil(BEST * len(ordered)) - 1] == ordered[-1]:
         return dict.fromkeys(names)
     ranges = {name: _range([setting[name] for setting in settings]) for name in names}
-    # Optuna says on its log that it made a study; nobody asked.
-    said = optuna.logging.get_verbosity()
+    # Optuna logs every new study.
+    verbosity = optuna.logging.get_verbosity()
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     try:
         study = optuna.create_study(direction="minimize")
     finally:
-        optuna.logging.set_verbosity(said)
+        optuna.logging.set_verbosity(verbosity)
     study.add_trials(
         [
             create_trial(params=dict(setting), distributions=ranges, value=float(bisect_left(ordered, error)))
@@ -70,7 +70,7 @@ def ped_anova(settings: Sequence[Mapping[str, float]], errors: Sequence[float]) 
 
 
 def _range(values: Sequence[float]) -> BaseDistribution:
-    """Return what the values were drawn from, as far as they tell."""
+    """Return the range of the values, with its type and scale guessed from them."""
     low, high = min(values), max(values)
     log = low > 0 and high >= _SPAN * low
     if all(float(value).is_integer() for value in values):

@@ -7,7 +7,7 @@ from statistics import fmean
 from typing import Any
 
 from localnorm.lab.measures.row import Row, Samples, error_row
-from localnorm.lab.measures.select import Runs, by_seed, of_trials
+from localnorm.lab.measures.select import Runs, by_seed, of_norm
 from localnorm.lab.records.record import Record
 from localnorm.lab.study.study import Study, TaskStudy
 
@@ -16,43 +16,39 @@ NAME = "robustness to noise"
 
 def row(task: TaskStudy) -> Row | None:
     """Return the row of a task that is tested under corruptions."""
-    if not task.corrupted:
-        return None
-    return error_row(
-        task,
-        NAME,
+    about = (
         f"test error on {task.name}, mean over {', '.join(task.corruptions)} at five severities; the noise of a "
-        "seed is the same for every norm",
-        effects=2.0,
+        "seed is the same for every norm"
     )
+    return error_row(task, NAME, about, effects=2.0) if task.corrupted else None
 
 
 def measure(study: Study, task: TaskStudy, records: Collection[Record]) -> Samples:
     """Return each norm's mean corrupted error by seed.
 
-    In the details, the error by corruption and severity, and ``relative_to_none``: for each corruption the sum
-    of the errors over the severities divided by that of `none` with the same seeds, and under "mean" their
-    mean: the mean corruption error of Hendrycks and Dietterich, 2019, with `none` as what it is relative to.
+    The details hold the error by corruption and severity, and ``relative_to_none``: for each corruption the sum of
+    the errors over the severities divided by that of `none` with the same seeds, and their "mean": the mean
+    corruption error of Hendrycks and Dietterich, 2019, with `none` as the reference.
     """
-    found = of_trials(records, study.grid_trials(task))
 
     def details(norm: str, runs: Runs) -> Mapping[str, Any]:
-        own = [record.results["corrupted_error"] for (name, _), record in runs.items() if name == norm]
+        results = [record.results for record in of_norm(runs, norm)]
+        corrupted = [r["corrupted_error"] for r in results]
         curves = {
-            name: [fmean(severities) for severities in zip(*(o[name] for o in own), strict=True)]
-            for name in own[0]
+            name: [fmean(errors) for errors in zip(*(c[name] for c in corrupted), strict=True)]
+            for name in corrupted[0]
         }
-        clean = fmean(record.results["test_error"] for (name, _), record in runs.items() if name == norm)
+        clean = fmean(r["test_error"] for r in results)
         return {"by_severity": curves, "clean": clean, "relative_to_none": _relative(norm, runs)}
 
     def mean_error(results: Mapping[str, Any]) -> float:
         return fmean(error for errors in results["corrupted_error"].values() for error in errors)
 
-    return by_seed(study, found, mean_error, details)
+    return by_seed(study, task, records, mean_error, details)
 
 
 def _relative(norm: str, runs: Runs) -> dict[str, float | None]:
-    """Return each corruption's error as a multiple of that of none; None where that is nothing or unknown."""
+    """Return each corruption's error as a multiple of that of none; None if that is 0 or unknown."""
     pairs = [
         (record.results["corrupted_error"], runs["none", seed].results["corrupted_error"])
         for (name, seed), record in runs.items()
@@ -60,7 +56,7 @@ def _relative(norm: str, runs: Runs) -> dict[str, float | None]:
     ]
     ratios: dict[str, float | None] = {}
     for corruption in pairs[0][0] if pairs else ():
-        own, reference = (sum(sum(errors[corruption]) for errors in side) for side in zip(*pairs, strict=True))
-        ratios[corruption] = own / reference if reference else None
+        error, reference = (sum(sum(errors[corruption]) for errors in side) for side in zip(*pairs, strict=True))
+        ratios[corruption] = error / reference if reference else None
     known = [ratio for ratio in ratios.values() if ratio is not None]
     return {**ratios, "mean": fmean(known) if known and len(known) == len(ratios) else None}

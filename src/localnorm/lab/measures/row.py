@@ -1,4 +1,4 @@
-"""What a row of the table is, and the sample a norm has in it."""
+"""Row, Sample and Measure: a criterion of the table, a norm's sample in it, the function that reads it."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ class Row:
 
     Attributes:
         name: the criterion.
-        measured_as: what the number is, in a sentence.
+        measured_as: the measurement, in a sentence.
         unit: of the number.
         smallest_effect: the smallest difference that matters, in that unit; it decides every verdict.
-        lower_is_better: the direction of the number; None where it has none.
-        repeats: whether the same study gives the same digits again; times do not.
-        exact: whether the number is known without error, so that no interval is needed.
+        lower_is_better: the direction of the number; None if it has none.
+        repeats: whether the same study reproduces the number; times do not.
+        exact: whether the number is known without error, so that it needs no interval.
         decimals: digits shown after the point.
     """
 
@@ -40,27 +40,26 @@ class Row:
 
 @dataclass(frozen=True)
 class Sample:
-    """What was measured of one norm in one row.
+    """One norm's measurements in one row.
 
     Attributes:
-        values: one a pair, in the order of the seeds (or of the rounds of timing); None where a pair has
-            no result.
-        text: the finding in words where it is no number, as for scope.
-        missing: why there is no finding, where there is none.
-        details: further findings by name: plain JSON values.
-        evidence: the keys of the records that it was read from.
+        values: one per pair, in the order of the seeds (or timing rounds); None for a pair without a result.
+        text: the result in words if it is more than a number, as for scope.
+        missing: the reason for a missing result.
+        details: further results by name: plain JSON values.
+        record_keys: keys of the records that it was read from.
     """
 
     values: tuple[float | None, ...] = ()
     text: str = ""
     missing: str = ""
     details: Mapping[str, Any] = field(default_factory=dict)
-    evidence: tuple[str, ...] = ()
+    record_keys: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
 class Measure:
-    """A row that needs no task, and the function that fills it."""
+    """A row that needs no task, and the function that measures it."""
 
     row: Row
     measure: Callable[[Study, Collection[Record]], Samples]
@@ -73,12 +72,12 @@ class Measure:
 
 @dataclass(frozen=True)
 class TaskMeasure:
-    """A criterion that each task of some kind has a row for, and the function that fills it.
+    """A criterion with a row for each task of some kind, and the function that measures it.
 
     Attributes:
         name: the criterion.
-        row: a task's row; None where the task does not feed this criterion.
-        measure: a sample a norm, of one task.
+        row: a task's row; None if the task does not feed this criterion.
+        measure: one sample per norm, of one task.
     """
 
     name: str
@@ -92,8 +91,8 @@ def error_row(task: TaskStudy, name: str, measured_as: str, *, effects: float = 
     Args:
         task: its unit and smallest effect are the row's.
         name: the criterion.
-        measured_as: what the number is, in a sentence.
-        effects: how many of the task's smallest effects the row's is.
+        measured_as: the measurement, in a sentence.
+        effects: the row's smallest effect, in those of the task.
         apart: whether the number is a difference of errors.
     """
     effect = effects * task.smallest_effect
@@ -113,5 +112,5 @@ def difference_unit(unit: str) -> str:
 
 
 def _decimals(effect: float) -> int:
-    """Two, and more where the smallest effect would not show a digit of its own behind them."""
+    """Two, and more if the smallest effect needs them to show a digit."""
     return max(2, 1 - math.floor(math.log10(effect)))

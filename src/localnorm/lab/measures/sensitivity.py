@@ -1,4 +1,4 @@
-"""Hyperparameter sensitivity: what the defaults lose against the best of some drawn settings."""
+"""Hyperparameter sensitivity: loss of the defaults against the best setting of grid and random search."""
 
 from __future__ import annotations
 
@@ -21,16 +21,12 @@ _Run = tuple[Trial, Record]
 
 
 def row(task: TaskStudy) -> Row | None:
-    """Return the row of a task of images."""
-    if task.kind != "images":
-        return None
-    return error_row(
-        task,
-        NAME,
+    """Return the row of an image task."""
+    about = (
         f"tunability: test error on {task.name} at the default learning rate and the norm's defaults, minus that "
-        "of the setting best on validation data among the drawn ones and those of the grid",
-        apart=True,
+        "of the setting best on validation data among the random-search samples and those of the grid"
     )
+    return error_row(task, NAME, about, apart=True) if task.kind == "images" else None
 
 
 def near(task: TaskStudy) -> float:
@@ -39,36 +35,35 @@ def near(task: TaskStudy) -> float:
 
 
 def measure(study: Study, task: TaskStudy, records: Collection[Record]) -> Samples:
-    """Return each norm's loss by its defaults, by seed.
+    """Return each norm's loss with its defaults, by seed.
 
-    In the details: ``good_decades``, the width in decades of the learning rates near the best; and over the
-    settings drawn, those of all seeds together, ``importance`` of each hyperparameter by PED-ANOVA, see
-    `importance.ped_anova`, and ``expected_best``, the expected validation error of the best of 1, 2, ... of them,
-    see `budget.expected_best`.
+    The details hold ``good_decades``, the width in decades of the learning rates near the best; and over the
+    random-search samples of all seeds ``importance`` of each hyperparameter, see `importance.ped_anova`, and
+    ``expected_best``, the expected validation error of the best of 1, 2, ... of them, see `budget.expected_best`.
     """
     grid = of_trials(records, study.grid_trials(task))
     tried = _by_norm(grid.values())
     draws = _by_norm(drawn(study, task, records))
     samples = {}
     for norm in study.norms:
-        own_draws = draws.get(norm, [])
-        own = tried.get(norm, []) + own_draws
-        losses = _losses(task, own, study.seeds)
+        norm_draws = draws.get(norm, [])
+        runs = tried.get(norm, []) + norm_draws
+        losses = _losses(task, runs, study.seeds)
         if all(loss is None for loss in losses):
             samples[norm] = Sample(missing=why_missing(grid, norm))
             continue
         usual = {trial: record for trial, record in tried[norm] if _usual(task, trial)}
         details = {
             "good_decades": _good_decades(usual, near(task)),
-            "importance": _importance(own_draws) if own_draws else {},
-            "expected_best": expected_best([validation_error(record) for _, record in own_draws]),
+            "importance": _importance(norm_draws) if norm_draws else {},
+            "expected_best": expected_best([validation_error(record) for _, record in norm_draws]),
         }
-        samples[norm] = Sample(losses, details=details, evidence=keys(record for _, record in own))
+        samples[norm] = Sample(losses, details=details, record_keys=keys(record for _, record in runs))
     return samples
 
 
 def _by_norm(records: Iterable[Record]) -> dict[str, list[_Run]]:
-    """Return the records of trials by their norm, each with its trial."""
+    """Return the records of trials by norm, each with its trial."""
     found: dict[str, list[_Run]] = {}
     for record in records:
         if isinstance(record.job, Trial):
@@ -77,28 +72,28 @@ def _by_norm(records: Iterable[Record]) -> dict[str, list[_Run]]:
 
 
 def _usual(task: TaskStudy, trial: Trial) -> bool:
-    """Whether a trial has the task's own batch size and number of epochs."""
+    """Whether a trial has the task's default batch size and number of epochs."""
     return (trial.batch_size, trial.epochs) == (task.schedule.batch_size, task.schedule.epochs)
 
 
-def _losses(task: TaskStudy, own: Iterable[_Run], seeds: Iterable[int]) -> tuple[float | None, ...]:
+def _losses(task: TaskStudy, runs: Iterable[_Run], seeds: Iterable[int]) -> tuple[float | None, ...]:
     """Return each seed's test error at the defaults minus that at the setting best on validation data."""
     by_seed: dict[int, list[_Run]] = {}
-    for trial, record in own:
+    for trial, record in runs:
         if record.status == "ok":
             by_seed.setdefault(trial.seed, []).append((trial, record))
     return tuple(_loss(task, by_seed.get(seed, [])) for seed in seeds)
 
 
-def _loss(task: TaskStudy, own: Sequence[_Run]) -> float | None:
-    at_defaults = [record for trial, record in own if _is_default(task, trial)]
+def _loss(task: TaskStudy, runs: Sequence[_Run]) -> float | None:
+    at_defaults = [record for trial, record in runs if _is_default(task, trial)]
     if not at_defaults:
         return None
-    errors = [validation_error(record) for _, record in own]
+    errors = [validation_error(record) for _, record in runs]
     least = min(errors)
-    # Of equals the defaults come first, since a tie is no reason to tune; then the lowest learning rate.
+    # Ties go to the defaults, then to the lowest learning rate: a tie is no reason to tune.
     _, best = min(
-        (run for run, error in zip(own, errors, strict=True) if error == least),
+        (run for run, error in zip(runs, errors, strict=True) if error == least),
         key=lambda run: (not _is_default(task, run[0]), _order(run[0])),
     )
     return float(at_defaults[0].results["test_error"] - best.results["test_error"])
@@ -118,7 +113,7 @@ def _good_decades(grid: Mapping[Trial, Record], within: float) -> float | None:
     errors: dict[float, list[float]] = {}
     for trial, record in grid.items():
         errors.setdefault(trial.learning_rate, []).append(validation_error(record))
-    means = {rate: fmean(seen) for rate, seen in sorted(errors.items())}
+    means = {rate: fmean(values) for rate, values in sorted(errors.items())}
     best = min(means.values(), default=math.inf)
     if math.isinf(best):
         return None
@@ -132,8 +127,8 @@ def _good_decades(grid: Mapping[Trial, Record], within: float) -> float | None:
 
 
 def _importance(draws: Sequence[_Run]) -> dict[str, float | None]:
-    """Return each hyperparameter's importance over the settings drawn."""
-    # Imported here: Optuna takes half a second, and nobody needs it before there are draws.
+    """Return each hyperparameter's importance over the random-search samples."""
+    # Imported here: Optuna takes half a second.
     from localnorm.lab.measures.importance import MOST, ped_anova
 
     draws = draws[:MOST]

@@ -1,4 +1,4 @@
-"""Suitability for a kind of network: test error at equal steps, and what is reached in equal time."""
+"""Suitability for a type of network: test error at equal steps, validation error at equal time."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from types import MappingProxyType
 from typing import Any
 
 from localnorm.lab.measures.row import Row, Samples, TaskMeasure, error_row
-from localnorm.lab.measures.select import Runs, by_seed, chosen_runs, mean_of_known, of_trials
+from localnorm.lab.measures.select import Runs, by_seed, chosen_runs, mean_of_known, of_norm, of_trials
 from localnorm.lab.records.record import Record
 from localnorm.lab.study.study import Kind, Study, TaskStudy
 
@@ -20,46 +20,43 @@ ROWS: Mapping[Kind, str] = MappingProxyType(
         "style": "suitability for style transfer",
     }
 )
-"""The row that each kind of task feeds."""
-_WHERE: Mapping[Kind, str] = MappingProxyType(
+"""The row of each kind of task."""
+_NORM_PLACE: Mapping[Kind, str] = MappingProxyType(
     {"recurrent": "inside its cell", "transformer": "in every block", "style": "in the network that restyles"}
 )
 
 
 def _row_of(kind: Kind) -> Callable[[TaskStudy], Row | None]:
     def row(task: TaskStudy) -> Row | None:
-        if task.kind != kind:
-            return None
-        return error_row(
-            task,
-            ROWS[kind],
-            f"test error on {task.name}, {task.measured_as}, the norm {_WHERE[kind]}, at equal steps and at the "
-            "setting chosen on validation data",
+        about = (
+            f"test error on {task.name}, {task.measured_as}, the norm {_NORM_PLACE[kind]}, at equal steps and at "
+            "the setting chosen on validation data"
         )
+        return error_row(task, ROWS[kind], about) if task.kind == kind else None
 
     return row
 
 
 def measure(study: Study, task: TaskStudy, records: Collection[Record]) -> Samples:
-    """Return each norm's test error by seed; in the details, the validation error at equal time.
+    """Return each norm's test error by seed; the details hold the validation error at equal time.
 
-    What depends on a clock stands under "timed": it differs from run to run.
+    Values that depend on a clock are under "timed": they differ from run to run.
     """
     found = of_trials(records, study.grid_trials(task))
-    reference = [r for (norm, _), r in chosen_runs(found, study.norms).items() if norm == "none"]
+    reference = of_norm(chosen_runs(found, study.norms), "none")
     budget = fmean(sum(r.timing["epoch_seconds"]) for r in reference) if reference else 0.0
 
     def details(norm: str, runs: Runs) -> Mapping[str, Any]:
-        own = [record for (name, _), record in runs.items() if name == norm]
+        chosen = of_norm(runs, norm)
         return {
-            "validation_error_at_equal_steps": fmean(r.results["validation_error"][-1] for r in own),
+            "validation_error_at_equal_steps": fmean(r.results["validation_error"][-1] for r in chosen),
             "timed": {
-                "validation_error_at_equal_time": mean_of_known([_within(r, budget) for r in own]),
+                "validation_error_at_equal_time": mean_of_known(_within(r, budget) for r in chosen),
                 "seconds_of_none": budget,
             },
         }
 
-    return by_seed(study, found, lambda results: float(results["test_error"]), details)
+    return by_seed(study, task, records, lambda results: float(results["test_error"]), details)
 
 
 def _within(record: Record, seconds: float) -> float | None:

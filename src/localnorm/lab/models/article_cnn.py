@@ -1,4 +1,4 @@
-"""The textbook's convolutional network."""
+"""The article's convolutional network."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from torch import nn
 from localnorm.lab.norms import Builder
 
 
-def textbook_cnn(norm_layer: Builder, *, channels: int = 1, side: int = 8, classes: int = 10) -> nn.Module:
+def article_cnn(norm_layer: Builder, *, channels: int = 1, side: int = 8, classes: int = 10) -> nn.Module:
     """Return conv 32 3x3, relu, norm, conv 64 3x3, relu, norm, max-pool, dense 128, dense.
 
-    Convolutions are unpadded, as in the textbook's own listing.
+    Convolutions are unpadded, as in the article's listing.
 
     Args:
         norm_layer: ``norm_layer(num_channels) -> Module``.
@@ -19,7 +19,7 @@ def textbook_cnn(norm_layer: Builder, *, channels: int = 1, side: int = 8, class
         classes: number of classes.
 
     Example:
-        >>> textbook_cnn(nn.BatchNorm2d)(__import__("torch").zeros(2, 1, 8, 8)).shape
+        >>> article_cnn(nn.BatchNorm2d)(__import__("torch").zeros(2, 1, 8, 8)).shape
         torch.Size([2, 10])
     """
     return nn.Sequential(

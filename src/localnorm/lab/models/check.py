@@ -1,4 +1,4 @@
-"""The check that a user's own model passes before it is trained."""
+"""Check a user-defined model before it is trained: shapes, classes, and whether it applies its norms."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from localnorm.lab.norms import Builder
 _BATCH = 2
 
 
-def check(
+def check_model(
     name: str,
     make: Callable[[Builder], nn.Module],
     norm_layer: Builder,
     shape: tuple[int, int, int],
     classes: int,
 ) -> None:
-    """Build the model once and pass a batch of two black images through it, in evaluation and in training.
+    """Build the model once and pass a batch of two black images through it, in evaluation and in training mode.
 
-    Torch's random numbers are left as they were.
+    Torch's random state is restored.
 
     Args:
         name: the model's name, for the messages.
@@ -39,14 +39,14 @@ def check(
     images = torch.zeros(_BATCH, *shape)
     with torch.random.fork_rng(devices=[]), torch.no_grad():
         try:
-            model = make(_watched(name, norm_layer, applied))
+            model = make(_checked(name, norm_layer, applied))
             outputs = {"evaluation": model.eval()(images), "training": model.train()(images)}
         except (LocalnormError, MemoryError, torch.OutOfMemoryError):
             raise
         except Exception as problem:
             raise ModelError(
                 f"a model must take images of shape {tuple(images.shape)} and give {classes} scores each, "
-                f"got {type(problem).__name__} from {name}: {problem}; docs/lab.md says what a model is given."
+                f"got {type(problem).__name__} from {name}: {problem}; see docs/bring-your-own.md, 'A model'."
             ) from problem
     for mode, output in outputs.items():
         got = tuple(output.shape) if isinstance(output, Tensor) else type(output).__name__
@@ -58,12 +58,12 @@ def check(
     if not applied:
         raise ModelError(
             f"a model must apply the norms it gets from norm_layer, got {name}, which applied none: every norm "
-            "would train the same network; call norm_layer wherever a norm stands."
+            "would train the same network; call norm_layer for every norm."
         )
 
 
 def placed(norm_layer: Builder) -> Callable[..., nn.Module]:
-    """Return the builder with what timm adds to the number of channels: the device and the dtype of the norm.
+    """Return the builder with timm's further arguments, the device and the dtype of the norm.
 
     Args:
         norm_layer: ``norm_layer(num_channels) -> Module``.
@@ -82,10 +82,10 @@ def placed(norm_layer: Builder) -> Callable[..., nn.Module]:
 
 
 def keeps_shape(name: str, norm_layer: Builder) -> Builder:
-    """Return a builder of norms that refuse to change the shape of their input.
+    """Return a builder of norms that raise if they change the shape of their input.
 
     Args:
-        name: of what is at it, for the message.
+        name: of the model or task, for the message.
         norm_layer: ``norm_layer(num_channels) -> Module``.
 
     Example:
@@ -110,27 +110,27 @@ def keeps_shape(name: str, norm_layer: Builder) -> Builder:
     return build
 
 
-def _watched(name: str, norm_layer: Builder, applied: list[int]) -> Builder:
-    """Return a builder of norms that look at their inputs and outputs, and note each use in applied."""
+def _checked(name: str, norm_layer: Builder, applied: list[int]) -> Builder:
+    """Return a builder of norms that check their inputs and outputs, and record each use in `applied`."""
 
-    def build(num_channels: int, *more: Any, **named: Any) -> nn.Module:  # noqa: ANN401  whatever the model passes
-        where = {key: named.pop(key) for key in ("device", "dtype") if key in named}
+    def build(num_channels: int, *more: Any, **named: Any) -> nn.Module:  # noqa: ANN401  arguments of the model
+        placement = {key: named.pop(key) for key in ("device", "dtype") if key in named}
         if more or named:
             raise ModelError(
                 f"norm_layer must be called with the number of channels and nothing else, got {(*more, *named)} "
-                f"more in {name}; drop what only one norm understands."
+                f"more in {name}; drop arguments that only one norm has."
             )
 
         def before(module: nn.Module, inputs: tuple[Tensor, ...]) -> None:  # noqa: ARG001
             got = tuple(inputs[0].shape)
             if len(got) != 4 or got[1] != num_channels:
                 raise ModelError(
-                    f"a norm for {num_channels} channels must be given features of shape (N, {num_channels}, H, "
+                    f"a norm for {num_channels} channels must get features of shape (N, {num_channels}, H, "
                     f"W), got {got} in {name}; apply norm_layer to such features only, channels first."
                 )
             applied.append(num_channels)
 
-        norm = placed(keeps_shape(name, norm_layer))(num_channels, **where)
+        norm = placed(keeps_shape(name, norm_layer))(num_channels, **placement)
         norm.register_forward_pre_hook(before)
         return norm
 

@@ -1,4 +1,4 @@
-"""A small single-stage detector: one grid of cells, each of which says one box and what is in it."""
+"""A small single-stage, anchor-free detector (FCOS on one level)."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from localnorm.lab.norms import Builder
 STRIDE = 4
 """Pixels from one cell to the next."""
 
-_PRIOR = 0.01  # The first guess of every score: nearly all cells are background, whose loss would swamp the rest.
-_MEAN, _SPREAD = 0.4, 0.25  # Of images: a network without a norm learns little from inputs far from 0.
-_LARGEST = 5.0  # Keeps a distance finite where training goes astray: exp(5) strides are 594 pixels.
+_PRIOR = 0.01  # Initial score: nearly all cells are background, whose loss would dominate.
+_MEAN, _SPREAD = 0.4, 0.25  # Of images: a network without a norm needs inputs near 0.
+_LARGEST = 5.0  # Keeps a distance finite if training diverges: exp(5) strides are 594 pixels.
 
 
 def centres(height: int, width: int) -> Tensor:
@@ -41,13 +41,14 @@ class Detector(nn.Module):
     """Predicts one box and a score for each class at every cell of a grid, without anchors.
 
     Four blocks of conv 3x3, relu, norm, the first two of stride 2 and the last of dilation 2, then conv 1x1 to
-    ``4 + classes`` numbers a cell, which sees 31 x 31 pixels. A cell at (x, y) says the distances (l, t, r, b) to
-    the four edges of its box, as multiples of the stride s = 4 in logarithms:
+    ``4 + classes`` numbers per cell, with a receptive field of 31 x 31 pixels. A cell at (x, y)
+    predicts the distances (l, t, r, b) to the four edges of its box, as logarithms of multiples of the stride
+    s = 4:
 
         box = (x - s exp(l), y - s exp(t), x + s exp(r), y + s exp(b)).
 
     This is FCOS (Tian, Shen, Chen and He, "FCOS: Fully Convolutional One-Stage Object Detection", 2019) on a
-    single level and without its branch for centre-ness: the score itself says how good the box is.
+    single level and without its centre-ness branch: the score itself rates the box.
 
     Args:
         norm_layer: ``norm_layer(num_channels) -> Module``.
@@ -63,7 +64,7 @@ class Detector(nn.Module):
         super().__init__()
         layers: list[nn.Module] = []
         before = channels
-        # Multiples of 32, so that every number of groups that a study draws divides them.
+        # Multiples of 32, so that every number of groups in the search space divides them.
         for width, stride, dilation in ((32, 2, 1), (64, 2, 1), (64, 1, 1), (64, 1, 2)):
             convolution = nn.Conv2d(before, width, 3, stride, padding=dilation, dilation=dilation)
             layers += [convolution, nn.ReLU(), norm_layer(width)]
@@ -73,7 +74,7 @@ class Detector(nn.Module):
         with torch.no_grad():
             for layer in self.body:
                 if isinstance(layer, nn.Conv2d):
-                    # Keeps the size of activations from layer to layer, which matters most without a norm.
+                    # Keeps the scale of activations from layer to layer, which matters most without a norm.
                     nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
             self.head.bias[4:] = math.log(_PRIOR / (1 - _PRIOR))  # type: ignore[index]
 
@@ -86,7 +87,7 @@ class Detector(nn.Module):
         Returns:
             Shape (N, ceil(H / 4) * ceil(W / 4), 4 + classes).
         """
-        said = self.head(self.body((x - _MEAN) / _SPREAD)).flatten(2).transpose(1, 2)
-        distances = STRIDE * said[..., :4].clamp(max=_LARGEST).exp()
+        output = self.head(self.body((x - _MEAN) / _SPREAD)).flatten(2).transpose(1, 2)
+        distances = STRIDE * output[..., :4].clamp(max=_LARGEST).exp()
         places = centres(x.shape[2], x.shape[3]).to(x)
-        return torch.cat((places - distances[..., :2], places + distances[..., 2:], said[..., 4:]), dim=-1)
+        return torch.cat((places - distances[..., :2], places + distances[..., 2:], output[..., 4:]), dim=-1)

@@ -9,16 +9,15 @@ from localnorm.lab.norms import Builder
 
 
 class Recurrent(nn.Module):
-    """Reads a sequence and answers from its last state: ``h_t = tanh(norm(W x_t + U h_{t-1}))``.
+    """Recurrent network that predicts from its last state: ``h_t = tanh(norm(W x_t + U h_{t-1}))``.
 
-    This is where Ba, Kiros and Hinton ("Layer Normalization", 2016) put the norm. The cell keeps one norm
-    for all steps.
+    The norm is where Ba, Kiros and Hinton ("Layer Normalization", 2016) put it; all steps share it.
 
     Args:
         norm_layer: ``norm_layer(num_channels) -> Module`` for inputs of rank 2.
         inputs: features of each step.
         hidden: size of the state.
-        outputs: scores of classes, or numbers to be predicted.
+        outputs: class scores, or predicted numbers.
 
     Example:
         >>> Recurrent(nn.LayerNorm)(torch.zeros(2, 8, 8)).shape

@@ -1,4 +1,4 @@
-"""Image models by name: the lab's, and a user's own by ``package.module:function``."""
+"""Registry of image models: the lab's by name, user-defined ones by ``package.module:function``."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from torch import nn
 from torch.nn.parameter import is_lazy
 
 from localnorm.errors import ModelError, UnknownNameError
-from localnorm.lab.models.article_cnn import textbook_cnn
-from localnorm.lab.models.check import check, placed
+from localnorm.lab.models.article_cnn import article_cnn
+from localnorm.lab.models.check import check_model, placed
 from localnorm.lab.models.small_cnn import small_cnn
 from localnorm.lab.norms import Builder
-from localnorm.lab.plugins import import_own
+from localnorm.lab.plugins import import_user_defined
 
 Shape = tuple[int, int, int]
 """Channels, height and width of an image."""
@@ -27,7 +27,7 @@ CHANNELS = ("in_chans", "in_channels", "channels")
 SIDE = ("img_size", "image_size", "side")
 
 MODELS: Mapping[str, Callable[..., nn.Module]] = MappingProxyType(
-    {"textbook_cnn": textbook_cnn, "small_cnn": small_cnn}
+    {"textbook_cnn": article_cnn, "small_cnn": small_cnn}
 )
 
 
@@ -37,16 +37,16 @@ class ImageModel:
 
     Attributes:
         name: a name of ``MODELS``, or ``package.module:function``.
-        make: what that name stands for.
+        make: the callable of that name.
     """
 
     name: str
     make: Callable[..., nn.Module]
 
     def build(self, norm_layer: Builder, *, shape: Shape, classes: int) -> nn.Module:
-        """Return the model for images of one shape, after one like it has passed its check.
+        """Return the model for images of one shape, after a copy has passed `check_model`.
 
-        The check leaves torch's random numbers as they were, so every norm starts from the same weights.
+        The check restores torch's random state, so every norm starts from the same weights.
 
         Args:
             norm_layer: ``norm_layer(num_channels) -> Module``; the model calls it with the number of channels
@@ -64,19 +64,19 @@ class ImageModel:
             [32, 64, 128]
         """
         arguments = self._arguments(shape, classes)
-        check(self.name, lambda norm: self.make(norm_layer=norm, **arguments), norm_layer, shape, classes)
+        check_model(self.name, lambda norm: self.make(norm_layer=norm, **arguments), norm_layer, shape, classes)
         model = self.make(norm_layer=placed(norm_layer), **arguments)
         if any(is_lazy(parameter) for parameter in model.parameters()):
-            # They take their shapes from a first input, and an optimizer needs them before.
+            # The optimizer needs their shapes, which they take from a first input.
             with torch.no_grad():
                 model.eval()(torch.zeros(1, *shape))
         return model
 
     def _arguments(self, shape: Shape, classes: int) -> dict[str, Any]:
-        """Return what the callable is given beside norm_layer.
+        """Return the arguments of the callable beside norm_layer.
 
-        By name where its signature has the name. Through ``**kwargs``, as in most of torchvision and timm:
-        num_classes always, and in_chans where the images do not have the three channels that both expect;
+        By name if its signature has the name. Through ``**kwargs``, as in most of torchvision and timm:
+        num_classes always, and in_chans if the images do not have the three channels that both expect;
         torchvision's models refuse it, having no other number of channels.
         """
         parameters = inspect.signature(self.make).parameters
@@ -97,10 +97,10 @@ def _any_keyword(function: Callable[..., object]) -> bool:
 
 
 def find_model(name: str) -> ImageModel:
-    """Return an image model by name, or your own by ``package.module:function``.
+    """Return an image model by name, or a user-defined one by ``package.module:function``.
 
     The function, or class, has an argument ``norm_layer`` or takes ``**kwargs``, as torchvision's and timm's
-    models do. `ImageModel.build` says what else it is given.
+    models do. See `ImageModel.build` for its other arguments.
 
     Raises:
         UnknownNameError: no model of that name, or nothing that can be called at that place.
@@ -108,17 +108,17 @@ def find_model(name: str) -> ImageModel:
 
     Example:
         >>> find_model("textbook_cnn").name
-        'textbook_cnn'
+        'article_cnn'
         >>> find_model("torch.nn:Linear")
         Traceback (most recent call last):
         localnorm.errors.ModelError: a model must have an argument norm_layer, ...
     """
     if name in MODELS:
         return ImageModel(name, MODELS[name])
-    found = import_own("model", name, MODELS)
+    found = import_user_defined("model", name, MODELS)
     if not callable(found):
         raise UnknownNameError(
-            f"a model of your own must be a callable that returns a Module, got {found!r} at {name}; name the "
+            f"a user-defined model must be a callable that returns a Module, got {found!r} at {name}; name the "
             "function that builds it."
         )
     try:
@@ -128,6 +128,6 @@ def find_model(name: str) -> ImageModel:
     if "norm_layer" not in names and not (names and _any_keyword(found)):
         raise ModelError(
             f"a model must have an argument norm_layer, which it calls with a number of channels to get a norm, "
-            f"got {name}({', '.join(names)}); add it, and call it wherever a norm stands."
+            f"got {name}({', '.join(names)}); add it, and call it for every norm."
         )
     return ImageModel(name, found)

@@ -7,9 +7,9 @@ from torch import nn
 from localnorm.lab.norms import Builder
 
 LARGEST = 32
-"""Positions along a side that the norms see at most; larger images are strided down to it by the first layer."""
+"""Positions along a side of the norms' inputs at most; the first layer strides larger images down to it."""
 POOLED = 4
-"""Positions along a side that are left to classify by; one would say no more of where a feature is."""
+"""Positions along a side after pooling; with one, the place of a feature would be lost."""
 
 
 def small_cnn(norm_layer: Builder, *, channels: int = 3, side: int = 32, classes: int = 10) -> nn.Module:

@@ -8,7 +8,7 @@ from localnorm.lab.norms import Builder
 
 
 class _Residual(nn.Module):
-    """Adds to its input what conv, norm, relu, conv, norm make of it."""
+    """Residual block: x + norm(conv(relu(norm(conv(x)))))."""
 
     def __init__(self, norm_layer: Builder, width: int) -> None:
         super().__init__()
@@ -22,15 +22,15 @@ class _Residual(nn.Module):
 
 
 def _conv(inputs: int, outputs: int, stride: int = 1) -> nn.Conv2d:
-    # A border of zeros would be an edge, which the stylizer would paint around every picture.
+    # Zero padding would be an edge, which would appear around every image.
     return nn.Conv2d(inputs, outputs, 3, stride, 1, padding_mode="reflect")
 
 
 def stylizer(norm_layer: Builder, *, width: int = 32, blocks: int = 2) -> nn.Module:
     """Return conv, conv of stride 2, residual blocks, upsampling, conv, conv, with a norm after all but the last.
 
-    Ulyanov, Vedaldi and Lempitsky stylize by such a network ("Improved Texture Networks", 2017); theirs is wider,
-    deeper and shrinks its input twice.
+    After Ulyanov, Vedaldi and Lempitsky, "Improved Texture Networks", 2017; theirs is wider, deeper and
+    downsamples twice.
 
     Args:
         norm_layer: ``norm_layer(num_channels) -> Module`` for inputs of rank 4.

@@ -9,7 +9,7 @@ from localnorm.lab.norms import Builder
 
 
 class _EachToken(nn.Module):
-    """Gives a norm the tokens of all samples as examples of their own: (N, tokens, C) becomes (N * tokens, C)."""
+    """Applies a norm to all tokens as separate examples: (N, tokens, C) becomes (N * tokens, C)."""
 
     def __init__(self, norm: nn.Module) -> None:
         super().__init__()
@@ -38,9 +38,9 @@ class _Block(nn.Module):
 
 
 class Transformer(nn.Module):
-    """Embeds each token, adds what is learned of its place, and classifies the mean of the normalized outputs.
+    """Token embedding with learned positions, pre-norm blocks, and classification of the mean output.
 
-    The norm stands before attention and before the MLP, and once behind the last block: the pre-norm order of
+    The norm is before attention and before the MLP, and once after the last block: the pre-norm order of
     Xiong et al. ("On Layer Normalization in the Transformer Architecture", 2020). It is given inputs of shape
     (N * tokens, C). So layer normalization is over the features of one token, as it is wherever a transformer is
     described, and RMS and group normalization likewise; batch normalization is over all tokens of the mini-batch,

@@ -1,4 +1,4 @@
-"""The events of a study's runs in ``events.jsonl``: appended to while one runs, read by whoever watches."""
+"""Event log of a folder's runs, ``events.jsonl``: appended to during a run, read by `localnorm status`."""
 
 from __future__ import annotations
 
@@ -10,22 +10,22 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from localnorm.lab.monitoring.watcher import Start
+from localnorm.lab.monitoring.callback import Callback, RunStart
 from localnorm.lab.records.record import Job, Record, Trial, key
 from localnorm.lab.records.store import writing
 
 EVENTS_FILE = "events.jsonl"
 
 Event = dict[str, Any]
-"""One line: ``event`` says what happened, ``at`` when by the clock in seconds since 1970, ``elapsed`` how many
-seconds into the run by a clock that nobody sets."""
+"""One line. ``event`` names it, ``at`` is Unix time, ``elapsed`` the seconds since the run started, by a monotonic
+clock."""
 
 
-class EventFile:
-    """Writes the events of one run, a line each, behind those of the runs before it.
+class EventFile(Callback):
+    """Append the events of a run, one per line.
 
     Args:
-        folder: the study's folder, which exists.
+        folder: the folder of the study or search, which exists.
 
     Raises:
         FolderError: a line can't be written.
@@ -33,11 +33,11 @@ class EventFile:
 
     def __init__(self, folder: Path) -> None:
         self._path = folder / EVENTS_FILE
-        self._began = time.monotonic()
+        self._start = time.monotonic()
 
-    def started(self, start: Start) -> None:
-        """Write what the run begins with, and in which process."""
-        self._began = time.monotonic()
+    def run_started(self, start: RunStart) -> None:
+        """Write the number of jobs and the process of the run."""
+        self._start = time.monotonic()
         with writing(self._path):
             _end_torn_line(self._path)
         self._write(
@@ -47,38 +47,42 @@ class EventFile:
             statuses=dict(start.statuses),
             damaged=len(start.damaged),
             workers=start.workers,
-            process={"host": socket.gethostname(), "pid": os.getpid(), "born": born(os.getpid())},
+            process={"host": socket.gethostname(), "pid": os.getpid(), "born": start_time(os.getpid())},
         )
 
-    def began(self, job: Job) -> None:
-        """Write that a worker has been given a job."""
-        self._write(f"{_kind(job)} started", key=key(job), what=_what(job))
+    def jobs_planned(self, total: int, kept: int, stage: str) -> None:
+        """Write the new number of jobs."""
+        self._write("planned", total=total, kept=kept, stage=stage)
 
-    def finished(self, record: Record, seconds: float) -> None:
-        """Write what a job came to."""
-        told = {"message": record.message} if record.message else {}
+    def job_started(self, job: Job) -> None:
+        """Write that a worker got a job."""
+        self._write(f"{_kind(job)} started", key=key(job), what=_describe(job))
+
+    def job_finished(self, record: Record, seconds: float) -> None:
+        """Write the status of a job."""
+        message = {"message": record.message} if record.message else {}
         self._write(
             f"{_kind(record.job)} finished",
             key=key(record.job),
-            what=_what(record.job),
+            what=_describe(record.job),
             status=record.status,
             seconds=round(seconds, 3),
-            **told,
+            **message,
         )
 
-    def stopped(self, why: str) -> None:
+    def run_stopped(self, why: str) -> None:
         """Write why the run has ended."""
         self._write("stopped", why=why)
 
     def _write(self, event: str, **more: Any) -> None:  # noqa: ANN401  any JSON value
-        line = {"event": event, "at": round(time.time(), 3), "elapsed": round(time.monotonic() - self._began, 3)}
-        # Seen by a reader at once; what a crash of the machine loses, the records say anyway.
+        line = {"event": event, "at": round(time.time(), 3), "elapsed": round(time.monotonic() - self._start, 3)}
+        # Not synced to the disk: if the machine crashes, the records are still there.
         with writing(self._path), self._path.open("ab") as file:
             file.write(json.dumps({**line, **more}).encode() + b"\n")
 
 
 def _end_torn_line(path: Path) -> None:
-    """Let the next line be one of its own where the last one was torn."""
+    """End an incomplete last line, so that the next event gets its own."""
     with path.open("ab+") as file:
         if file.tell():
             file.seek(-1, os.SEEK_END)
@@ -90,20 +94,19 @@ def _kind(job: Job) -> str:
     return "trial" if isinstance(job, Trial) else "probe"
 
 
-def _what(job: Job) -> str:
-    """Return what a job is, in words that tell it from most others."""
+def _describe(job: Job) -> str:
     if isinstance(job, Trial):
         return f"{job.task}, {job.norm}, seed {job.seed}"
     return f"{job.name}: {', '.join(job.norms)}"
 
 
 def read_events(folder: Path) -> Iterator[Event]:
-    """Yield the events of a study's last run, the first of them ``started``; nothing where it never ran.
+    """Yield the events of the last run in a folder, starting with ``started``; none if nothing has run there.
 
-    A line that is torn, as the last one of a process that was killed may be, is left out.
+    Incomplete lines, which a killed process may leave, are skipped.
 
     Args:
-        folder: the study's folder.
+        folder: the folder of a study or search.
     """
     last: list[Event] = []
     try:
@@ -127,14 +130,14 @@ def _event(line: str) -> Event:
     return event if isinstance(event, dict) else {}
 
 
-def born(pid: int) -> str | None:
-    """Return when a process of this machine was born, which no later one of the same number shares.
+def start_time(pid: int) -> str | None:
+    """Return the start time of a process of this machine, to detect PID reuse.
 
-    None where there is no such process, or no way to ask.
+    None if there is no such process, or if the system does not tell (outside Linux).
     """
     try:
         fields = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
     except OSError:
         return None
-    # One that is dead and waits to be asked after runs no more.
+    # A zombie does not count as running.
     return None if fields[0] in "ZX" else fields[19]

@@ -1,4 +1,4 @@
-"""How far a study is, told from its folder alone: nothing is written and nothing locked, so anyone may look."""
+"""Status of a study or search, read from its folder without locking or changing it."""
 
 from __future__ import annotations
 
@@ -11,22 +11,22 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from localnorm.lab.monitoring.events import Event, born, read_events
-from localnorm.lab.monitoring.watcher import DONE, INTERRUPTED
+from localnorm.lab.monitoring.callback import DONE, INTERRUPTED
+from localnorm.lab.monitoring.events import Event, read_events, start_time
 from localnorm.lab.records.store import Store
-from localnorm.lab.study.study_file import read_study
+from localnorm.lab.study.folder import held_file
 
-State = Literal["not known", "running", "done", "interrupted", "error", "killed", "on another machine"]
+RunState = Literal["not known", "running", "done", "interrupted", "error", "killed", "on another machine"]
 
 
 @dataclass(frozen=True)
-class Running:
-    """A job that a worker is at.
+class RunningJob:
+    """A job that a worker runs.
 
     Attributes:
         key: of its record.
-        what: the job in words.
-        seconds: since it began.
+        what: a description of the job.
+        seconds: since it started.
     """
 
     key: str
@@ -35,92 +35,96 @@ class Running:
 
 
 @dataclass(frozen=True)
-class Progress:
-    """How fast a run is.
+class Pace:
+    """The speed of a run.
 
     Attributes:
-        per_minute: jobs that it finished a minute; None before the first.
-        seconds_left: for the jobs left at that rate; None before the first. The longest jobs run first, so this
-            is more often too much than too little.
+        per_minute: jobs finished per minute; None before the first.
+        seconds_left: estimated time for the remaining jobs; None before the first. The longest jobs run first, so
+            the estimate is usually too high.
     """
 
     per_minute: float | None
     seconds_left: float | None
 
     @classmethod
-    def after(cls, seconds: float, finished: int, rest: int) -> Progress:
-        """Return the rate of a run that has finished some jobs in some seconds and has the rest left.
+    def of(cls, seconds: float, finished: int, remaining: int) -> Pace:
+        """Return the speed of a run that has finished some jobs in some seconds.
 
         Example:
-            >>> Progress.after(30.0, finished=10, rest=5)
-            Progress(per_minute=20.0, seconds_left=15.0)
-            >>> Progress.after(30.0, finished=0, rest=5)
-            Progress(per_minute=None, seconds_left=None)
+            >>> Pace.of(30.0, finished=10, remaining=5)
+            Pace(per_minute=20.0, seconds_left=15.0)
+            >>> Pace.of(30.0, finished=0, remaining=5)
+            Pace(per_minute=None, seconds_left=None)
         """
         if not finished or seconds <= 0:
-            return cls(None, None if rest else 0.0)
-        return cls(60 * finished / seconds, rest * seconds / finished)
+            return cls(None, None if remaining else 0.0)
+        return cls(60 * finished / seconds, remaining * seconds / finished)
 
 
 @dataclass(frozen=True)
-class Status:
-    """How far a study is.
+class RunStatus:
+    """The status of the last run in a folder.
 
     Attributes:
-        state: what its last run does, or how it ended: by an error, or without a word (killed). Whether one on
-            another machine still runs can't be told from here.
-        why: the error that it ended with; empty for none.
-        total: jobs of the study; None where no run is known.
-        done: jobs with a record.
-        statuses: the jobs done by the status of their records; empty where no run is known.
-        running: the jobs that workers are at, or were at when it was killed.
-        workers: number of worker processes; 0 where no run is known.
-        seconds: how long the last run has taken, so far.
+        state: what the run does, or how it ended. Whether a run on another machine is still alive is not known.
+        why: the error that ended it; empty for none.
+        total: number of jobs known so far; None if no run is known.
+        done: number of jobs with a record.
+        statuses: the number of finished jobs by the status of their record; empty if no run is known.
+        running: the jobs that workers run, or ran when the run was killed.
+        workers: number of worker processes; 0 if no run is known.
+        seconds: duration of the run so far.
         silent: seconds since its last event, by the clocks of both machines.
-        progress: its rate.
+        progress: its speed.
+        stage: the part of a search that runs; empty for a study.
     """
 
-    state: State
+    state: RunState
     why: str
     total: int | None
     done: int
     statuses: Mapping[str, int]
-    running: tuple[Running, ...]
+    running: tuple[RunningJob, ...]
     workers: int
     seconds: float
     silent: float
-    progress: Progress
+    progress: Pace
+    stage: str = ""
 
     @property
     def failed(self) -> int:
-        """Jobs done that have no result: they diverged, failed or ran out of memory."""
-        return sum(count for status, count in self.statuses.items() if status != "ok")
+        """Number of finished jobs without a result: they diverged, failed or ran out of memory."""
+        return sum(count for status, count in self.statuses.items() if status not in ("ok", "pruned"))
 
 
-def read_status(folder: Path) -> Status:
-    """Return how far the study in a folder is; nothing there is changed.
+def read_status(folder: Path) -> RunStatus:
+    """Return the status of the study or search in a folder.
 
     Args:
-        folder: the study's folder.
+        folder: the folder.
 
     Raises:
-        RecordError: no study there, or one that can't be read.
+        RecordError: the folder does not exist, or holds neither a study nor a search.
     """
-    read_study(folder)
+    held_file(folder)
     events = list(read_events(folder))
     if events:
-        return _told(events, Store(folder).records)
+        return _from_events(events, Store(folder).records)
     done = sum(path.suffix == ".json" for path in Store(folder).records.glob("*"))
-    return Status("not known", "", None, done, {}, (), 0, 0.0, 0.0, Progress(None, None))
+    return RunStatus("not known", "", None, done, {}, (), 0, 0.0, 0.0, Pace(None, None))
 
 
-def _told(events: list[Event], records: Path) -> Status:
+def _from_events(events: list[Event], records: Path) -> RunStatus:
     start, last = events[0], events[-1]
+    total, kept, stage = start["total"], start["kept"], ""
     running: dict[str, Event] = {}
     statuses: Counter[str] = Counter(start["statuses"])
     finished = 0
-    for event in events:
-        if event["event"].endswith(" finished"):
+    for event in events[1:]:
+        if event["event"] == "planned":
+            total, kept, stage = event["total"], event["kept"], event["stage"]
+        elif event["event"].endswith(" finished"):
             running.pop(event["key"], None)
             statuses[event["status"]] += 1
             finished += 1
@@ -128,43 +132,44 @@ def _told(events: list[Event], records: Path) -> Status:
             running[event["key"]] = event
     state, why = _state(start["process"], last)
     silent = max(0.0, time.time() - last["at"])
-    # Of a run that goes on time goes on; the clock may have been set back meanwhile.
+    # The clock may have been set back since the last event.
     seconds = last["elapsed"] + (silent if state == "running" else 0.0)
-    # A record is written before its worker says so, and a driver may be killed in between.
+    # A worker writes the record before it tells the driver, which may be killed in between.
     written = {key for key in running if (records / f"{key}.json").exists()}
-    done = start["kept"] + finished + len(written)
-    return Status(
+    done = kept + finished + len(written)
+    return RunStatus(
         state,
         why,
-        start["total"],
+        total,
         done,
         dict(statuses),
         tuple(
-            Running(key, event["what"], round(seconds - event["elapsed"], 3))
+            RunningJob(key, event["what"], round(seconds - event["elapsed"], 3))
             for key, event in running.items()
             if key not in written and state != "done"
         ),
         start["workers"],
         round(seconds, 3),
         round(silent, 3),
-        Progress.after(seconds, finished + len(written), start["total"] - done),
+        Pace.of(seconds, finished + len(written), total - done),
+        stage,
     )
 
 
-def _state(process: Mapping[str, Any], last: Event) -> tuple[State, str]:
+def _state(process: Mapping[str, Any], last: Event) -> tuple[RunState, str]:
     if last["event"] == "stopped":
         why = str(last["why"])
-        states: dict[str, State] = {DONE: "done", INTERRUPTED: "interrupted"}
+        states: dict[str, RunState] = {DONE: "done", INTERRUPTED: "interrupted"}
         return states.get(why, "error"), "" if why in states else why
     if process["host"] != socket.gethostname():
         return "on another machine", ""
-    return "running" if _lives(process["pid"], process["born"]) else "killed", ""
+    return "running" if _is_alive(process["pid"], process["born"]) else "killed", ""
 
 
-def _lives(pid: int, since: str | None) -> bool:
-    """Whether a process of this machine lives, and not a later one of its number."""
+def _is_alive(pid: int, since: str | None) -> bool:
+    """Whether a process of this machine is alive and has not been replaced by one with the same PID."""
     if since is not None:
-        return born(pid) == since
+        return start_time(pid) == since
     try:
         os.kill(pid, 0)
     except ProcessLookupError:

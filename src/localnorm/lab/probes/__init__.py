@@ -1,4 +1,4 @@
-"""Measurements of norms that need no training."""
+"""Probes: measurements of the layers alone, without training."""
 
 from __future__ import annotations
 
@@ -25,16 +25,16 @@ def run_probe(probe: Probe) -> Record:
     """Measure the norms of one probe and return its record; an error is a record with its text.
 
     Args:
-        probe: what to measure.
+        probe: the measurement and its norms.
 
     Example:
         >>> run_probe(Probe("scope", ("none",))).results["none"]["reach"]
         'itself'
     """
     start = time.perf_counter()
-    where = {**provenance(), "threads": torch.get_num_threads()}
+    origin = {**provenance(), "threads": torch.get_num_threads()}
     try:
         results = PROBES[probe.name]([find_norm(name) for name in probe.norms])
-    except Exception as problem:  # noqa: BLE001  the lab goes on without this probe, and its record says why
-        return Record(probe, "failed", f"{type(problem).__name__}: {problem}", provenance=where)
-    return Record(probe, "ok", "", results, {"wall_seconds": time.perf_counter() - start}, where)
+    except Exception as problem:  # noqa: BLE001  the study continues; the record holds the reason
+        return Record(probe, "failed", f"{type(problem).__name__}: {problem}", provenance=origin)
+    return Record(probe, "ok", "", results, {"wall_seconds": time.perf_counter() - start}, origin)

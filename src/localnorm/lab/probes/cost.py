@@ -1,4 +1,4 @@
-"""Cost: time as a multiple of a copy, bytes kept for the backward pass, and both again in a network."""
+"""Cost of a norm: time as a multiple of a copy, bytes kept for the backward pass, alone and in a network."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def probe_cost(norms: list[Norm], rounds: int = ROUNDS) -> dict[str, Any]:
     """Time the norms against each other and against a copy, interleaved in rounds.
 
     Each round times one copy and one forward and backward pass of every norm, in turn, so that a drift of
-    the machine's speed reaches all of them. One more round comes first and is not counted.
+    the machine's speed affects all of them. A first warm-up round is not counted.
 
     Args:
         norms: the norms, timed in this order.
@@ -35,8 +35,8 @@ def probe_cost(norms: list[Norm], rounds: int = ROUNDS) -> dict[str, Any]:
         For each norm, ``copies``: a list over rounds of (forward plus backward) / (copy in that round);
         ``kept_bytes``: bytes kept for the backward pass / bytes of the input; ``images_per_second``: a list
         over rounds, of training the digits network; ``network_kept_bytes``: bytes that this network keeps for the
-        backward pass for each image, its parameters and buffers not counted. For a norm that can't run there, only
-        ``problem``: why. Under "shape", the tensor's shape.
+        backward pass for each image, without its parameters and buffers. For a norm that fails, only ``problem``:
+        the reason. Under "shape", the tensor's shape.
     """
     x = torch.randn(SHAPE, generator=torch.Generator().manual_seed(0))
     target = torch.empty_like(x)
@@ -61,11 +61,11 @@ def probe_cost(norms: list[Norm], rounds: int = ROUNDS) -> dict[str, Any]:
 
 
 def _problem(norm: Norm, x: Tensor) -> str:
-    """Return why a norm can't be timed, empty where it can: it must not keep the others from being timed."""
+    """Return the reason why a norm can't be timed, or an empty text; the others are timed anyway."""
     try:
         _forward_backward(norm.builder(dims=2)(SHAPE[1]), x)
         _Network(norm).learn()
-    except Exception as problem:  # noqa: BLE001  it stands in the record
+    except Exception as problem:  # noqa: BLE001  it is recorded
         return f"{type(problem).__name__}: {problem}"
     return ""
 
@@ -73,7 +73,7 @@ def _problem(norm: Norm, x: Tensor) -> str:
 def _rounds(
     first: Sequence[Callable[[], object]], second: Sequence[Callable[[], object]], count: int
 ) -> tuple[list[list[float]], list[list[float]]]:
-    """Return seconds by round and function, after one round that is not counted."""
+    """Return seconds by round and function, after one warm-up round."""
     rounds = [[_seconds(run) for run in (*first, *second)] for _ in range(count + 1)][1:]
     return [row[: len(first)] for row in rounds], [row[len(first) :] for row in rounds]
 
@@ -85,7 +85,7 @@ def _seconds(run: Callable[[], object]) -> float:
 
 
 def _forward_backward(module: nn.Module, x: Tensor) -> None:
-    """One pass forward and backward; the gradient arrives as it would from the next layer."""
+    """One pass forward and backward; the gradient has the layout of the next layer's."""
     leaf = x.detach().requires_grad_()
     y = module(leaf)
     if y is not leaf:
@@ -93,7 +93,7 @@ def _forward_backward(module: nn.Module, x: Tensor) -> None:
         torch.autograd.grad(y, [leaf, *parameters], x, allow_unused=True)
 
 
-def _kept_bytes(forward: Callable[[], object], there_anyway: Iterable[Tensor] = ()) -> int:
+def _kept_bytes(forward: Callable[[], object], state: Iterable[Tensor] = ()) -> int:
     """Return the bytes of distinct memory that a forward pass keeps for the backward pass."""
     kept: dict[int, int] = {}
 
@@ -102,9 +102,9 @@ def _kept_bytes(forward: Callable[[], object], there_anyway: Iterable[Tensor] = 
         return tensor
 
     with saved_tensors_hooks(pack, lambda tensor: tensor):
-        # Held until all is counted: freed memory may be given out again.
+        # Held until the end: freed memory may be reused.
         result = forward()
-    for tensor in there_anyway:
+    for tensor in state:
         kept.pop(tensor.untyped_storage().data_ptr(), None)
     del result
     return sum(kept.values())
@@ -117,13 +117,13 @@ class _Network:
         task = find_task("digits")
         self.model = task.build(norm.builder(task.dims))
         self._optimizer = torch.optim.Adam(self.model.parameters(), fused=True)
-        part = task.load(0).train
+        data = task.load(0).train
         self._objective = task.objective
-        self._batch = part.inputs[:_NETWORK_BATCH], part.labels[:_NETWORK_BATCH]
+        self._batch = data.inputs[:_NETWORK_BATCH], data.labels[:_NETWORK_BATCH]
 
     @property
     def state(self) -> list[Tensor]:
-        """Return what the network holds whether it is trained or not."""
+        """Return the parameters and buffers, which are not kept for the backward pass."""
         return [*self.model.parameters(), *self.model.buffers()]
 
     def loss(self) -> Tensor:

@@ -1,4 +1,4 @@
-"""Flexibility: an exam that a norm passes or fails item by item."""
+"""Flexibility checks of a norm: ranks, batch of one, memory format, precision, modes, export."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from localnorm.lab.norms import Norm
 CHANNELS = 32
 
 
-class _Failed(Exception):  # noqa: N818  the mark of an exam, not an error
-    """The norm ran and did not do what the item asks."""
+class _Failed(Exception):  # noqa: N818  a result, not an error
+    """The norm ran and failed the check."""
 
 
 def _input(*shape: int) -> Tensor:
@@ -26,9 +26,9 @@ def _build(norm: Norm, dims: int) -> nn.Module:
     return norm.builder(dims)(CHANNELS)
 
 
-def _must(holds: bool, otherwise: str) -> None:
+def _must(holds: bool, problem: str) -> None:
     if not holds:
-        raise _Failed(otherwise)
+        raise _Failed(problem)
 
 
 def _close(a: Tensor, b: Tensor) -> bool:
@@ -61,10 +61,10 @@ def _half(norm: Norm, dtype: torch.dtype, scale: float) -> None:
     """The result is that of float32 to the precision of the dtype."""
     x = (scale * _input(4, CHANNELS, 5, 6)).to(dtype)
     y = _build(norm, 2).to(dtype)(x)
-    wanted = _build(norm, 2)(x.float())
+    expected = _build(norm, 2)(x.float())
     precision = 8 * torch.finfo(dtype).eps
     _must(y.dtype == dtype, f"the dtype became {y.dtype}")
-    _must(bool(torch.allclose(y.float(), wanted, rtol=precision, atol=precision)), "differs from float32")
+    _must(bool(torch.allclose(y.float(), expected, rtol=precision, atol=precision)), "differs from float32")
 
 
 def _train_eval_parity(norm: Norm) -> None:
@@ -86,7 +86,8 @@ def _export(norm: Norm) -> None:
     _must(_close(exported(x), module(x)), "the exported program differs")
 
 
-ITEMS: Mapping[str, Callable[[Norm], None]] = MappingProxyType(
+# The names are stored in records.
+CHECKS: Mapping[str, Callable[[Norm], None]] = MappingProxyType(
     {
         "rank 2: (N, C)": lambda norm: _trains(norm, 4, CHANNELS),
         "rank 3: (N, C, L)": lambda norm: _trains(norm, 4, CHANNELS, 6),
@@ -106,20 +107,20 @@ ITEMS: Mapping[str, Callable[[Norm], None]] = MappingProxyType(
 
 
 def probe_flexibility(norms: list[Norm]) -> dict[str, Any]:
-    """Return, for each norm and item, None where it passed, else what went wrong.
+    """Return, for each norm and check, None if it passed, else the problem.
 
     Example:
         >>> from localnorm.lab.norms import find_norm
-        >>> exam = probe_flexibility([find_norm("batch")])["batch"]
-        >>> [item for item, problem in exam.items() if problem][:2]
+        >>> checks = probe_flexibility([find_norm("batch")])["batch"]
+        >>> [name for name, problem in checks.items() if problem][:2]
         ['batch of one, rank 2', 'same in training and evaluation']
     """
-    return {norm.name: {item: _take(norm, check) for item, check in ITEMS.items()} for norm in norms}
+    return {norm.name: {name: _run(norm, check) for name, check in CHECKS.items()} for norm in norms}
 
 
-def _take(norm: Norm, check: Callable[[Norm], None]) -> str | None:
+def _run(norm: Norm, check: Callable[[Norm], None]) -> str | None:
     try:
         check(norm)
-    except Exception as problem:  # noqa: BLE001  to fail an item is a result
+    except Exception as problem:  # noqa: BLE001  a failed check is a result
         return str(problem).splitlines()[0][:200] if str(problem) else type(problem).__name__
     return None

@@ -1,4 +1,4 @@
-"""Scope: which inputs one output depends on, read off the Jacobian in float64."""
+"""Scope of a norm: the inputs that one output depends on, from the Jacobian in float64."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import torch
 from localnorm.lab.norms import Norm
 
 SHAPE = (3, 32, 5, 5)
-"""Samples, channels, height, width of the input that is looked at."""
+"""Samples, channels, height and width of the input."""
 OUTPUT = (1, 13, 2, 2)
 """The output whose dependence is measured."""
 
@@ -18,12 +18,12 @@ def probe_scope(norms: list[Norm]) -> dict[str, Any]:
     """Return, for each norm, the inputs that ``y[OUTPUT]`` depends on.
 
     The gradient of that one output with respect to every input is one row of the Jacobian; an input is
-    reached where it is not exactly zero. Norms are in training mode, as they are while they learn.
+    reached if it is not exactly zero there. Norms are in training mode.
 
     Returns:
         For each norm: ``reach`` in words, the number of ``samples``, ``channels`` and ``positions`` reached,
         ``offsets`` of the lowest and highest channel, ``mask``: for each sample and channel a string of
-        0 and 1, one a position; and the ``shape`` and the ``output`` that were looked at.
+        0 and 1, one per position; and the ``shape`` of the input and the index of the ``output``.
 
     Example:
         >>> from localnorm.lab.norms import find_norm
@@ -55,7 +55,7 @@ def _reach(norm: Norm) -> dict[str, Any]:
 
 
 def _in_words(samples: torch.Tensor, channels: torch.Tensor, positions: torch.Tensor) -> str:
-    """Name the reach; what the table's claims about scope are compared with."""
+    """Return the name of the reach, which the claims about scope are compared with."""
     if int(samples.sum()) > 1:
         return "mini-batch"
     some_channels, some_positions = int(channels.sum()), int(positions.sum())

@@ -1,4 +1,4 @@
-"""Where a record comes from: versions, hardware, threads, commit."""
+"""Provenance of a record: versions, hardware, commit."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def _processor() -> str:
 
 
 def _commit() -> str | None:
-    """Return the commit of the checkout that localnorm is imported from, None where it is none."""
+    """Return the commit of the checkout that localnorm is imported from, None if it is not a checkout."""
     root = Path(localnorm.__file__).parents[2]
     if not (root / ".git").exists():
         return None
@@ -52,18 +52,18 @@ def _commit() -> str | None:
 
 def versions() -> dict[str, str]:
     """Return the installed versions of Python, localnorm and the packages that a result depends on."""
-    found = {"python": platform.python_version(), "localnorm": localnorm.__version__}
+    installed = {"python": platform.python_version(), "localnorm": localnorm.__version__}
     for package in _PACKAGES:
         try:
-            found[package] = version(package)
+            installed[package] = version(package)
         except PackageNotFoundError:
-            found[package] = "not installed"
-    return found
+            installed[package] = "not installed"
+    return installed
 
 
 @cache
 def provenance() -> dict[str, Any]:
-    """Return what a record says of the machine and the software; asked for once a process."""
+    """Return the machine and the software of this process, as records store them."""
     return {
         "versions": versions(),
         "system": platform.platform(),

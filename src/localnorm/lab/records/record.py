@@ -1,4 +1,4 @@
-"""What the lab does and what it writes down: jobs (trials and probes) and their records."""
+"""Jobs of the lab (trials and probes), their keys, and their records as JSON."""
 
 from __future__ import annotations
 
@@ -6,17 +6,16 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
+from functools import cached_property
 from typing import Any, Literal, get_args
 
 from localnorm.errors import RecordError
 
 RECORD_VERSION = 2
-"""Records of different versions are never compared: raise it when a change alters what a trial measures."""
+"""Increase this when a change alters what a trial measures. Records of different versions are never compared."""
 
 Status = Literal["ok", "pruned", "diverged", "out of memory", "timed out", "failed"]
 STATUSES: tuple[Status, ...] = get_args(Status)
-_KNOWN = "_key"
-"""What a job calls its key, with the record version that it is of."""
 
 
 @dataclass(frozen=True)
@@ -27,11 +26,11 @@ class Trial:
         task: the name of the task.
         model: the name of the model.
         norm: the name of the norm.
-        seed: decides the data split, the initial weights, the order of the batches and the noise.
+        seed: of the data split, the initial weights, the order of the batches and the noise.
         learning_rate: of Adam.
-        batch_size: examples a training step.
+        batch_size: examples per training step.
         epochs: passes over the training data.
-        settings: the norm's own hyperparameters where they are not its defaults, sorted by name.
+        settings: hyperparameters of the norm that differ from its defaults, sorted by name.
         corrupted: whether the test is repeated under the task's corruptions, which takes as long as training.
         features: whether a linear probe is fitted to the features behind the last norm.
     """
@@ -47,10 +46,15 @@ class Trial:
     corrupted: bool = False
     features: bool = False
 
+    @cached_property
+    def key(self) -> str:
+        """The hash of the content, which names the record."""
+        return _hash(self)
+
 
 @dataclass(frozen=True)
 class Probe:
-    """A measurement that needs no training, of some norms side by side.
+    """A measurement of some norms that needs no training.
 
     Attributes:
         name: scope, cost or flexibility.
@@ -60,15 +64,20 @@ class Probe:
     name: str
     norms: tuple[str, ...]
 
+    @cached_property
+    def key(self) -> str:
+        """The hash of the content, which names the record."""
+        return _hash(self)
+
 
 Job = Trial | Probe
 _KINDS: Mapping[str, type[Trial] | type[Probe]] = {"trial": Trial, "probe": Probe}
 
 
 def describe(job: Job) -> dict[str, Any]:
-    """Return the job as plain JSON values: what its key is the hash of."""
+    """Return the job as plain JSON values, from which its key is computed."""
     kind = "trial" if isinstance(job, Trial) else "probe"
-    # No asdict: it copies all there is, which takes longer than all the rest.
+    # Not asdict, which copies recursively and takes longer than the hash.
     return {
         "kind": kind,
         "record_version": RECORD_VERSION,
@@ -76,37 +85,31 @@ def describe(job: Job) -> dict[str, Any]:
     }
 
 
+def _hash(job: Job) -> str:
+    text = json.dumps(describe(job), sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()[:24]
+
+
 def key(job: Job) -> str:
-    """Return the hash of what the job is: the name of its record.
+    """Return the hash of the job's content: the name of its record.
 
     Example:
         >>> key(Probe("scope", ("none",))) == key(Probe("scope", ("none",)))
         True
     """
-    # A report asks for each many times. Kept by the job itself: jobs may be equal that are written otherwise.
-    version, found = vars(job).get(_KNOWN, (None, ""))
-    if version != RECORD_VERSION:
-        text = json.dumps(describe(job), sort_keys=True, separators=(",", ":"))
-        found = hashlib.sha256(text.encode()).hexdigest()[:24]
-        set_key(job, found)
-    return str(found)
-
-
-def set_key(job: Job, found: str) -> None:
-    """Let a job know its key, where it was computed before."""
-    vars(job)[_KNOWN] = (RECORD_VERSION, found)
+    return job.key
 
 
 @dataclass(frozen=True)
 class Record:
-    """What came of one job.
+    """The result of one job.
 
     Attributes:
         job: the trial or probe.
         status: ok, pruned (stopped early by a search), diverged, out of memory, timed out or failed.
-        message: why, where the status is not ok.
-        results: the same on every run of the same job on one machine; empty where nothing was measured.
-        timing: wall and processor time in seconds, which differ from run to run.
+        message: the reason, if the status is not ok.
+        results: measured values, equal in every run of the job on one machine; empty if there are none.
+        timing: wall and processor time in seconds, which differ between runs.
         provenance: versions, hardware, threads, commit.
     """
 
@@ -136,7 +139,7 @@ class Record:
 
 
 def _checksum(content: Mapping[str, Any]) -> str:
-    """Return the hash of a record's content but for its checksum."""
+    """Return the hash of a record's content without the checksum itself."""
     rest = {name: part for name, part in content.items() if name != "checksum"}
     return hashlib.sha256(json.dumps(rest, sort_keys=True).encode()).hexdigest()
 
@@ -147,7 +150,7 @@ def _tuples(value: Any) -> Any:  # noqa: ANN401  any JSON value
 
 
 def from_content(content: Mapping[str, Any]) -> Record:
-    """Return the record that plain JSON values stand for; whether they are sound is not asked.
+    """Build a record from parsed JSON, without validation.
 
     Raises:
         RecordError: another record version.
@@ -174,15 +177,15 @@ def from_content(content: Mapping[str, Any]) -> Record:
 
 
 def from_json(text: str, name: str) -> Record:
-    """Read a record back.
+    """Read and validate a record.
 
     Args:
         text: the content of a record's file.
-        name: the key the file is named after.
+        name: the key in the file's name.
 
     Raises:
-        RecordError: not JSON, a part is missing, another record version, the content is not that of the job
-            it is named after, or it was changed after it was written.
+        RecordError: not JSON, a missing part, another record version, a key that is not the job's, or a checksum
+            that does not match.
     """
     try:
         content = json.loads(text)
@@ -193,8 +196,8 @@ def from_json(text: str, name: str) -> Record:
         raise RecordError(f"a record must be complete JSON, got {type(problem).__name__}: {problem}.") from None
     if record.status not in STATUSES:
         raise RecordError(f"a record's status must be one of {', '.join(STATUSES)}, got {record.status!r}.")
-    if (own := key(record.job)) != name:
-        raise RecordError(f"a record must be named after its job, whose key is {own}, got {name}.")
+    if (job_key := key(record.job)) != name:
+        raise RecordError(f"a record must be named after its job, whose key is {job_key}, got {name}.")
     if content.get("checksum") != _checksum(content):
         raise RecordError(
             "a record's content must match its checksum, which it does not: it was changed after it was written; "

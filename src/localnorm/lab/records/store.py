@@ -1,8 +1,7 @@
-"""A folder of records: written atomically, read with damage named, locked while a study runs in it."""
+"""Folder of records: atomic writes, reads that list damaged files, a lock for the running study or search."""
 
 from __future__ import annotations
 
-import gc
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -26,7 +25,7 @@ class Damaged:
 
 @contextmanager
 def writing(path: Path) -> Iterator[None]:
-    """Turn what the system says against writing a file into an error that says what to do.
+    """Turn an OSError raised while writing into a `FolderError` that says what to do.
 
     Raises:
         FolderError: the disk is full, the folder read-only, or something else is wrong with it.
@@ -35,16 +34,16 @@ def writing(path: Path) -> Iterator[None]:
         yield
     except OSError as problem:
         raise FolderError(
-            f"a study's folder must take what is written, got {problem.strerror or problem} for {path}; free some "
+            f"a study's folder must be writable, got {problem.strerror or problem} for {path}; free some "
             "space or allow writing there, and run the same command again: finished jobs are kept."
         ) from problem
 
 
 def write_atomically(path: Path, text: str) -> None:
-    """Write text so that at any moment path holds either all of it or what it held before.
+    """Write text so that the file holds, at any moment, either the new content or the old.
 
     Raises:
-        FolderError: it can't be written; what was there before is left.
+        FolderError: it can't be written; the old content is kept.
     """
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     with writing(path):
@@ -55,15 +54,15 @@ def write_atomically(path: Path, text: str) -> None:
                 os.fsync(file.fileno())
             temporary.replace(path)
         except OSError:
-            # A full disk is not to be filled with halves.
+            # Remove the partial file; the disk may be full.
             with suppress(OSError):
                 temporary.unlink()
             raise
-        _last(path.parent)
+        _sync_folder(path.parent)
 
 
-def _last(folder: Path) -> None:
-    """Wait until a rename is on the disk, which is once its folder is; Windows has no such call."""
+def _sync_folder(folder: Path) -> None:
+    """Fsync a folder so that a rename in it is durable (POSIX only)."""
     if os.name == "posix":
         opened = os.open(folder, os.O_RDONLY)
         try:
@@ -72,23 +71,11 @@ def _last(folder: Path) -> None:
             os.close(opened)
 
 
-@contextmanager
-def nothing_collected() -> Iterator[None]:
-    """Look for no garbage meanwhile: looking through records again and again takes as long as reading them."""
-    enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if enabled:
-            gc.enable()
-
-
 class Store:
-    """The records of one study, in ``<folder>/records/<key>.json``.
+    """The records of one study or search, in ``<folder>/records/<key>.json``.
 
     Args:
-        folder: the study's folder; nothing is created before the first write.
+        folder: the folder of the study; it is created by the first write.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -96,7 +83,7 @@ class Store:
         self.records = folder / "records"
 
     def write(self, record: Record) -> None:
-        """Write one record; a reader sees all of it or none.
+        """Write one record atomically.
 
         Raises:
             FolderError: it can't be written.
@@ -106,21 +93,17 @@ class Store:
         write_atomically(self.records / f"{key(record.job)}.json", record.to_json())
 
     def find(self, name: str) -> Record | None:
-        """Return the sound record of a key, None where there is none."""
+        """Return the record of a key, None if there is no readable one."""
         try:
             return from_json((self.records / f"{name}.json").read_text(encoding="utf-8"), name)
         except (RecordError, OSError, UnicodeDecodeError):
             return None
 
     def read(self) -> tuple[Mapping[str, Record], tuple[Damaged, ...]]:
-        """Return the sound records by key, and the damaged ones by file.
+        """Return the readable records by key, and the damaged files.
 
-        Of many records an index is kept beside them, in ``<folder>/.index.jsonl``.
+        If there are many records, an index is kept in ``<folder>/.index.jsonl``.
         """
-        with nothing_collected():
-            return self._read()
-
-    def _read(self) -> tuple[Mapping[str, Record], tuple[Damaged, ...]]:
         index = read_index(self.folder / INDEX_FILE)
         stamps = dict(files(self.records))
         sound: dict[str, Record] = {}
@@ -139,17 +122,17 @@ class Store:
                 damaged.append(Damaged(path, str(problem)))
         if missed >= ENOUGH:
             lines = index_lines((name, stamps[name], record) for name, record in sound.items())
-            # Where it can't be written, the next reader takes as long as this one.
+            # Without it, the next reader takes as long as this one.
             with suppress(FolderError):
                 write_atomically(self.folder / INDEX_FILE, "".join(lines))
         return sound, tuple(damaged)
 
     @contextmanager
     def locked(self) -> Iterator[None]:
-        """Hold the folder for one running study; the lock ends with its process, however that ends.
+        """Lock the folder for one run; the system releases the lock if the process is killed.
 
         Raises:
-            StudyConflictError: another process is running a study there.
+            StudyConflictError: another process runs a study or search there.
             FolderError: the folder can't be written to.
         """
         lock = FileLock(self.folder / ".lock")
@@ -159,15 +142,15 @@ class Store:
                 lock.acquire(timeout=0)
             except Timeout:
                 raise StudyConflictError(
-                    f"a folder must have one running study at a time, got {self.folder}, where another process is "
-                    "at work; wait for it, or pass another --out."
+                    f"a folder must have one running study at a time, got {self.folder}, which another process "
+                    "uses; wait for it, or pass another --out."
                 ) from None
         try:
             with writing(self.records):
-                # Records may be read-only where the folder is not: then this fails, before any work.
+                # Fails before any work if records/ is read-only though its folder is not.
                 (self.records / f".{os.getpid()}.tmp").touch()
-                for left_over in self.records.glob(".*.tmp"):
-                    left_over.unlink(missing_ok=True)
+                for partial_file in self.records.glob(".*.tmp"):
+                    partial_file.unlink(missing_ok=True)
             yield
         finally:
             lock.release()

@@ -1,18 +1,18 @@
-"""What a report is made from: a study's table, its records, and what is missing or damaged."""
+"""Content of a report: a study's table, its records, and the missing or damaged ones."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from localnorm.lab.analysis.table import Table, make_table
-from localnorm.lab.measures.select import Records, drawn
-from localnorm.lab.records.record import STATUSES, Record, Status, Trial, key
-from localnorm.lab.records.store import Damaged, Store, nothing_collected
+from localnorm.lab.measures.select import RecordSet
+from localnorm.lab.records.record import STATUSES, Status, Trial
+from localnorm.lab.records.store import Damaged, Store
 from localnorm.lab.report.links import REPORT_HTML, TABLE_JSON, page_names
-from localnorm.lab.study.study import Study
+from localnorm.lab.study.jobs import count_done
 from localnorm.lab.study.study_file import read_study
 
 EXPORTS = (TABLE_JSON, "table.csv", "table.md", "table.tex")
@@ -25,15 +25,15 @@ class Report:
     Attributes:
         folder: the study's folder.
         table: the judged table.
-        records: every sound record, in the order of their keys.
-        damaged: the files in the folder that are no sound records.
+        records: every valid record, in the order of their keys.
+        damaged: the files in the folder that are no valid records.
         done: how many of the study's jobs have a record.
         wanted: how many jobs the study has.
     """
 
     folder: Path
     table: Table
-    records: Records
+    records: RecordSet
     damaged: tuple[Damaged, ...]
     done: int
     wanted: int
@@ -46,13 +46,13 @@ class Report:
 
     @property
     def counts(self) -> Mapping[Status, int]:
-        """Number of records by status; every status is there."""
-        counted = Counter(record.status for record in self.records)
-        return {status: counted[status] for status in STATUSES}
+        """Number of records by status, with every status."""
+        counts = Counter(record.status for record in self.records)
+        return {status: counts[status] for status in STATUSES}
 
     @property
     def trials(self) -> int:
-        """Number of records of trials: the models that were trained, or were tried to be."""
+        """Number of records of trials."""
         return sum(isinstance(record.job, Trial) for record in self.records)
 
 
@@ -63,21 +63,7 @@ def read_report(folder: Path) -> Report:
         RecordError: the folder holds no study, or one that can't be read.
     """
     study = read_study(folder)
-    with nothing_collected():
-        sound, damaged = Store(folder).read()
-        records = Records(sound.values())
-        done, wanted = _progress(study, records)
-        return Report(folder, make_table(study, records), records, damaged, done, wanted)
-
-
-def _progress(study: Study, records: Collection[Record]) -> tuple[int, int]:
-    """Return how many of the study's jobs have a record, and how many jobs there are."""
-    done, wanted = 0, 0
-    known = set(map(key, study.probes()))
-    for task in study.tasks:
-        known.update(map(key, study.grid_trials(task)), map(key, study.batch_trials(task)))
-        # Which settings are drawn is known only where torch is, so the drawn ones are counted.
-        draws = len(study.norms) * len(study.seeds) * task.schedule.draws
-        wanted += draws
-        done += min(draws, len(drawn(study, task, records)))
-    return done + sum(key(record.job) in known for record in records), wanted + len(known)
+    sound, damaged = Store(folder).read()
+    records = RecordSet(sound.values())
+    done, wanted = count_done(study, records)
+    return Report(folder, make_table(study, records), records, damaged, done, wanted)

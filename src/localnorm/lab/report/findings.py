@@ -1,4 +1,4 @@
-"""What a report says beside the table: counts of verdicts, what has no result, what failed, where it ran."""
+"""Content of a report beside the table: verdict counts, missing results, failed jobs, provenance, warnings."""
 
 from __future__ import annotations
 
@@ -7,60 +7,56 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from localnorm.lab.analysis.table import Table, TableRow
-from localnorm.lab.analysis.verdicts import Verdict
+from localnorm.lab.analysis.paired import Verdict
+from localnorm.lab.analysis.table import Table
+from localnorm.lab.descriptions import MODELS
 from localnorm.lab.measures.select import of_probe
 from localnorm.lab.records.record import Record, Status, Trial
 from localnorm.lab.report.wording import VERDICTS
+from localnorm.lab.study.registry import NORM_INFO
 from localnorm.lab.study.study import Study
 
 
+def user_defined(study: Study) -> bool:
+    """Whether a norm, a model or the data of a study are the user's: the report then starts with the answer."""
+    models = {task.model for task in study.tasks}
+    return (
+        not {*study.norms} <= {*NORM_INFO}
+        or not models <= {*MODELS}
+        or any(":" in task.name for task in study.tasks)
+    )
+
+
 def verdict_counts(table: Table) -> dict[Verdict, int]:
-    """Return how many of the textbook's opinions got each verdict overall."""
+    """Return how many of the article's opinions got each verdict overall."""
     judged = [cell.verdict for row in table.rows for cell in row.cells if cell.claim]
     return {verdict: judged.count(verdict) for verdict in VERDICTS}
 
 
 def without_result(table: Table) -> dict[str, list[tuple[str, list[str]]]]:
-    """Return the cells without a finding: by reason, each row with its norms, overall and then of each task."""
+    """Return the cells without a result: by reason, each row with its norms, overall and then of each task."""
     found: dict[str, dict[str, list[str]]] = {}
-    overall = [(row.row.name, row) for row in table.rows]
-    for name, row in (*overall, *((f"{row.row.name} on {row.tasks[0]}", row) for row in shared_rows(table))):
+    rows = [(row.row.name, row) for row in table.rows]
+    for name, row in (*rows, *((f"{row.row.name} on {row.tasks[0]}", row) for row in table.repeated_rows)):
         for cell in row.cells:
             if cell.estimate is None:
                 found.setdefault(cell.measured, {}).setdefault(name, []).append(cell.norm)
-    return {why: list(rows.items()) for why, rows in found.items()}
-
-
-def shared_rows(table: Table) -> list[TableRow]:
-    """Return the tasks' rows that are not what stands overall: those of criteria that several tasks have."""
-    several = {row.row.name for row in table.rows if len(row.tasks) > 1}
-    return [row for section in table.sections for row in section.rows if row.row.name in several]
-
-
-def undecided(table: Table) -> list[tuple[str, str, int]]:
-    """Return row, norm and the seeds that would decide, of the textbook's opinions that are undecided."""
-    return [
-        (row.row.name, cell.norm, cell.judgement.seeds)
-        for row in table.rows
-        for cell in row.cells
-        if cell.claim and cell.judgement and cell.judgement.seeds
-    ]
+    return {why: list(norms.items()) for why, norms in found.items()}
 
 
 @dataclass(frozen=True)
 class Problem:
-    """Jobs that did not end well in the same way.
+    """Jobs that failed in the same way.
 
     Attributes:
-        what: the task of trials, or the probe.
-        norms: the norms they were of.
-        status: how they ended.
-        message: why.
+        job: the task of trials, or the probe.
+        norms: their norms.
+        status: their status.
+        message: the reason.
         count: how many jobs.
     """
 
-    what: str
+    job: str
     norms: tuple[str, ...]
     status: Status
     message: str
@@ -68,21 +64,21 @@ class Problem:
 
 
 def problems(records: Collection[Record]) -> list[Problem]:
-    """Return what went wrong, alike ones together, in the order of norms and tasks' names."""
+    """Return the failed jobs, grouped by task or probe, norms, status and reason."""
     alike: Counter[tuple[str, tuple[str, ...], Status, str]] = Counter()
     for record in records:
         if record.status != "ok":
-            what, norms = (
+            job, norms = (
                 (f"training on {record.job.task}", (record.job.norm,))
                 if isinstance(record.job, Trial)
                 else (f"probe of {record.job.name}", record.job.norms)
             )
-            alike[what, norms, record.status, record.message] += 1
-    return [Problem(*parts, count) for parts, count in sorted(alike.items())]
+            alike[job, norms, record.status, record.message] += 1
+    return [Problem(*group, count) for group, count in sorted(alike.items())]
 
 
 def cost_shape(study: Study, records: Collection[Record]) -> tuple[int, ...]:
-    """Return the shape of the tensor that was timed; empty where nothing was."""
+    """Return the shape of the timed tensor; empty if nothing was timed."""
     found = of_probe(records, "cost", study.norms).values()
     return next((tuple(record.results["shape"]) for record in found if record.status == "ok"), ())
 
@@ -90,17 +86,19 @@ def cost_shape(study: Study, records: Collection[Record]) -> tuple[int, ...]:
 def origins(records: Collection[Record]) -> list[tuple[dict[str, str], int]]:
     """Return each distinct provenance as labelled text, with its number of records, most first."""
     # An index has one object for all records of one provenance.
-    alike = Counter(id(record.provenance) for record in records)
+    counts = Counter(id(record.provenance) for record in records)
     each = {id(record.provenance): record.provenance for record in records}
-    told: Counter[tuple[tuple[str, str], ...]] = Counter()
-    for number, count in alike.items():
-        told[tuple(_labelled(each[number]).items())] += count
-    return [(dict(items), count) for items, count in sorted(told.items(), key=lambda pair: (-pair[1], pair[0]))]
+    labelled: Counter[tuple[tuple[str, str], ...]] = Counter()
+    for number, count in counts.items():
+        labelled[tuple(_labelled(each[number]).items())] += count
+    return [
+        (dict(items), count) for items, count in sorted(labelled.items(), key=lambda pair: (-pair[1], pair[0]))
+    ]
 
 
 def _labelled(provenance: Mapping[str, Any]) -> dict[str, str]:
     versions = ", ".join(f"{name} {version}" for name, version in dict(provenance.get("versions", {})).items())
-    told = {
+    labels = {
         "versions": versions,
         "commit of localnorm": provenance.get("commit"),
         "processor": provenance.get("processor"),
@@ -108,4 +106,4 @@ def _labelled(provenance: Mapping[str, Any]) -> dict[str, str]:
         "torch threads": provenance.get("threads"),
         "system": provenance.get("system"),
     }
-    return {label: str(value) for label, value in told.items() if value not in (None, "")}
+    return {label: str(value) for label, value in labels.items() if value not in (None, "")}

@@ -1,4 +1,4 @@
-"""The pages: one over all and one for each task; they need no network and, but for the plots, no JavaScript."""
+"""The HTML pages: one for the study and one per task; they load nothing from the network."""
 
 from __future__ import annotations
 
@@ -9,50 +9,77 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from plotly.offline import get_plotlyjs
 
+from localnorm.lab.analysis.claims import ARTICLE
+from localnorm.lab.analysis.paired import FEWEST_PAIRS
 from localnorm.lab.analysis.statistics import LEVEL, POWER, RESAMPLES
-from localnorm.lab.analysis.verdicts import FEWEST_PAIRS
+from localnorm.lab.descriptions import CORRUPTIONS, MODELS
+from localnorm.lab.measures import difference_unit
+from localnorm.lab.measures.generalization import coarse_test
 from localnorm.lab.records.store import write_atomically
 from localnorm.lab.report import findings, wording
 from localnorm.lab.report.advice import advise
 from localnorm.lab.report.contents import EXPORTS, Report
+from localnorm.lab.report.figures import TEMPLATE, scope_figure
 from localnorm.lab.report.known_results import known_results
-from localnorm.lab.report.links import PLOTLY_JS, REPORT_HTML, Evidence, page_names
-from localnorm.lab.report.palette import MARKERS, styles
-from localnorm.lab.report.scope_picture import scope_picture
+from localnorm.lab.report.links import PLOTLY_JS, REPORT_HTML, RecordLinks, page_names
+from localnorm.lab.report.palette import styles
 from localnorm.lab.report.sections import task_section
+from localnorm.lab.study.registry import NORM_INFO
 
 
 def write_plotly(path: Path) -> None:
-    """Write plotly.js once beside the pages: it is 5 MB, and would be that in each of them."""
+    """Write plotly.js once beside the pages: it has 5 MB."""
     text = get_plotlyjs()
     if not path.is_file() or path.read_text(encoding="utf-8") != text:
         write_atomically(path, text)
 
 
 def to_pages(report: Report) -> dict[str, str]:
-    """Return the pages by file name: that over all tasks first, then one for each task."""
-    made = environment()
-    names = page_names([task.name for task in report.table.study.tasks])
-    common = _common(report, names)
-    look = common["styles"]
+    """Return the pages by file name: that of the study first, then one for each task."""
+    templates = environment()
+    study = report.table.study
+    names = page_names([task.name for task in study.tasks])
+    look = styles(study.norms)
+    common = {
+        "report": report,
+        "table": report.table,
+        "study": study,
+        "titles": wording.titles([task.name for task in study.tasks]),
+        "verdicts": wording.VERDICTS,
+        "comparisons": wording.COMPARISONS,
+        "severities": CORRUPTIONS,
+        "pages": names,
+        "exports": EXPORTS,
+        "article": ARTICLE,
+        "level": LEVEL,
+        "power": POWER,
+        "resamples": RESAMPLES,
+        "fewest_pairs": FEWEST_PAIRS,
+        "coarse": {task.name: text for task in study.tasks if (text := coarse_test(task))},
+    }
 
-    def render(template: str, **own: Any) -> str:  # noqa: ANN401  whatever the template names
-        evidence = Evidence(report.records.by_key, names)
-        return made.get_template(template).render(**common, **own, evidence=evidence)
+    def render(template: str, content: Mapping[str, Any]) -> str:
+        links = RecordLinks(report.records.by_key, names)
+        return templates.get_template(template).render(**common, **content, links=links)
 
-    pages = {REPORT_HTML: render("report.html.jinja", **_overall(report), figures={})}
+    scopes = {
+        f"scope-{i}": figure
+        for i, cell in enumerate(report.table.row("normalization scope").cells)
+        if (figure := scope_figure(cell.details, look[cell.norm].colour))
+    }
+    pages = {REPORT_HTML: render("report.html.jinja", {**_overall(report), "figures": scopes})}
     for number, name in enumerate(names.values()):
         section = task_section(report, number, look)
         figures = {plot.name: plot.figure for plot in section.plots}
-        pages[name] = render("task_page.html.jinja", section=section, figures=figures)
+        pages[name] = render("task.html.jinja", {"section": section, "figures": figures})
     return pages
 
 
-def environment() -> Environment:
-    """Return what makes pages of the templates: it escapes whatever is put into them."""
+def environment(*, autoescape: bool = True) -> Environment:
+    """Return the Jinja environment of the templates, with the words of the report as filters."""
     made = Environment(
         loader=PackageLoader("localnorm.lab.report"),
-        autoescape=True,
+        autoescape=autoescape,  # noqa: S701  off for the terminal alone
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
@@ -65,44 +92,26 @@ def environment() -> Environment:
         wording.counted,
         wording.seeds,
         wording.smallest_effect,
+        wording.difference_of,
+        difference_unit,
     )
-    for function in words:
-        made.filters[function.__name__] = function
+    made.filters |= {function.__name__: function for function in words}
+    made.globals |= {"plotly_js": PLOTLY_JS, "plotly_template": TEMPLATE, "overall_page": REPORT_HTML}
     return made
 
 
-def _common(report: Report, names: Mapping[str, str]) -> dict[str, Any]:
-    """Return what every page may say."""
-    study = report.table.study
-    return {
-        "report": report,
-        "table": report.table,
-        "study": study,
-        "styles": styles(study.norms),
-        "markers": MARKERS,
-        "verdicts": wording.VERDICTS,
-        "standings": wording.STANDINGS,
-        "severities": wording.SEVERITIES,
-        "pages": names,
-        "overall_page": REPORT_HTML,
-        "plotly_js": PLOTLY_JS,
-        "exports": EXPORTS,
-        "level": LEVEL,
-        "power": POWER,
-        "resamples": RESAMPLES,
-        "fewest_pairs": FEWEST_PAIRS,
-    }
-
-
 def _overall(report: Report) -> dict[str, Any]:
-    """Return what only the page over all tasks says."""
+    """Return the content of the study's page alone."""
     table, study = report.table, report.table.study
     return {
         "advice": advise(table),
         "known": known_results(table, report.records),
         "verdict_counts": findings.verdict_counts(table),
-        "abouts": {norm: wording.NORMS.get(norm, "your own") for norm in study.norms},
-        "scopes": [scope_picture(cell.norm, cell.details) for cell in table.row("normalization scope").cells],
+        "user_defined": findings.user_defined(study),
+        "abouts": {norm: NORM_INFO[norm].about if norm in NORM_INFO else "user-defined" for norm in study.norms},
+        "models": {
+            model: MODELS.get(model, "user-defined") for model in dict.fromkeys(t.model for t in study.tasks)
+        },
         "problems": findings.problems(report.records),
         "without_result": findings.without_result(table),
         "origins": findings.origins(report.records),

@@ -1,4 +1,4 @@
-"""One colour, dash and marker for each norm, the same in every picture."""
+"""One colour, dash and marker per norm, the same in every plot."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from types import MappingProxyType
 
 @dataclass(frozen=True)
 class Style:
-    """How a norm is drawn.
+    """Line style of a norm.
 
     Attributes:
-        colour: at least 3:1 against white.
-        dash: lengths of dashes and gaps in pixels, as SVG and Plotly take them; empty for a solid line.
-        marker: Plotly's name of the marker's shape, a key of `MARKERS`.
+        colour: contrast of at least 3:1 against white.
+        dash: Plotly's dash.
+        marker: Plotly's marker symbol.
     """
 
     colour: str
@@ -22,24 +22,11 @@ class Style:
     marker: str
 
 
-MARKERS: Mapping[str, str] = MappingProxyType(
-    {
-        "circle": "M-4 0a4 4 0 1 0 8 0a4 4 0 1 0-8 0z",
-        "square": "M-4-4h8v8h-8z",
-        "diamond": "M0-5L5 0L0 5L-5 0z",
-        "triangle-up": "M0-5L5 4H-5z",
-        "triangle-down": "M0 5L5-4H-5z",
-        "cross": "M-5-2h3v-3h4v3h3v4h-3v3h-4v-3h-3z",
-        "x": "M-5-3l2-2L0-2l3-3l2 2L2 0l3 3l-2 2L0 2l-3 3l-2-2L-2 0z",
-    }
-)
-"""The markers' outlines around the origin, for legends drawn as SVG."""
-
-# Chosen by simulating red, green and blue blindness: no two come nearer than 13 (CIE Lab) in any of them.
+# Chosen by simulating red, green and blue blindness: at least 13 apart (CIE Lab) in each of them.
 _KNOWN: Mapping[str, Style] = MappingProxyType(
     {
         "none": Style("#333333", "2px,3px", "circle"),
-        "local": Style("#F05A00", "", "circle"),
+        "local": Style("#F05A00", "solid", "circle"),
         "batch": Style("#1B4FC4", "9px,3px", "square"),
         "layer": Style("#128C6E", "5px,3px", "diamond"),
         "instance": Style("#B8329A", "9px,3px,2px,3px", "triangle-up"),
@@ -48,20 +35,21 @@ _KNOWN: Mapping[str, Style] = MappingProxyType(
         "local-learned": Style("#C22F3D", "3px,2px", "x"),
     }
 )
-_MORE = ("#6B6B00", "#6D45B8", "#7A7A7A", "#00707C")
+_COLOURS = ("#6B6B00", "#6D45B8", "#7A7A7A", "#00707C")
+_DASHES = ("solid", "7px,3px", "3px,3px")
+_MARKERS = ("x", "circle", "square", "diamond", "triangle-up", "triangle-down", "cross", "x")
 
 
 def styles(norms: Sequence[str]) -> dict[str, Style]:
-    """Return the style of each norm; norms of a user's own get further colours, in their order.
+    """Return the style of each norm; user-defined norms get further styles in their order.
 
     Example:
         >>> styles(["none", "my.module:norm"])["my.module:norm"].marker
         'x'
     """
-    own = [norm for norm in norms if norm not in _KNOWN]
-    shapes = ("x", *MARKERS)
-    more = {
-        norm: Style(_MORE[i % len(_MORE)], ("", "7px,3px", "3px,3px")[i % 3], shapes[i % len(shapes)])
-        for i, norm in enumerate(own)
+    more = (norm for norm in norms if norm not in _KNOWN)
+    added = {
+        norm: Style(_COLOURS[i % len(_COLOURS)], _DASHES[i % len(_DASHES)], _MARKERS[i % len(_MARKERS)])
+        for i, norm in enumerate(more)
     }
-    return {norm: _KNOWN[norm] if norm in _KNOWN else more[norm] for norm in norms}
+    return {norm: _KNOWN.get(norm) or added[norm] for norm in norms}

@@ -1,4 +1,4 @@
-"""What the report says of each task: its rows, its pictures and its plots."""
+"""Content of a task's page: rows, advice, model images and plots."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from localnorm.lab.report import series, wording
 from localnorm.lab.report.advice import Advice, advise_on
 from localnorm.lab.report.contents import Report
 from localnorm.lab.report.figures import Figure, line_figure, range_figure
+from localnorm.lab.report.images import ImageGroup, scenes, stylized
 from localnorm.lab.report.palette import Style
-from localnorm.lab.report.pictures import Scenes, Stylized, scenes, stylized
 from localnorm.lab.report.series import Chart
 from localnorm.lab.study.study import TaskStudy
 
@@ -23,8 +23,8 @@ class Plot:
 
     Attributes:
         name: its id on the page.
-        title: what stands above it; a norm's name where it is of one norm.
-        alt: what it shows, for those who can't see it.
+        title: the heading above it; a norm's name for a plot of one norm.
+        alt: its description for screen readers.
         figure: for plotly.js.
     """
 
@@ -36,12 +36,12 @@ class Plot:
 
 @dataclass(frozen=True)
 class PlotGroup:
-    """Plots that stand together.
+    """Plots under one heading.
 
     Attributes:
         plots: the figures.
-        charts: the numbers they show.
-        absent: for each chart, the norms that have no line in it.
+        charts: their numbers.
+        absent: for each chart, the norms without a line in it.
     """
 
     plots: tuple[Plot, ...]
@@ -51,17 +51,17 @@ class PlotGroup:
 
 @dataclass(frozen=True)
 class TaskSection:
-    """What the page says of one task.
+    """Content of a task's page.
 
     Attributes:
-        number: its place in the study, which names its anchor.
-        task: as the study sees it.
+        number: its place in the study, used in element ids.
+        task: the task of the study.
         section: its rows.
         advice: which norm to use on it.
-        near: validation error within which a learning rate counts as good.
-        suitability: its row of suitability, None where its kind has none.
-        stylized: a photograph stylized with each norm, None where there is none.
-        scenes: what is found in scenes with each norm, None where there are none.
+        near: validation error above the best within which a learning rate counts as good.
+        suitability: its row of suitability, None if its kind has none.
+        stylized: a photograph stylized with each norm, if there is one.
+        scenes: detections in the same scenes with each norm, a group for each scene.
         learning: validation error by epoch.
         by_severity: test results under corruptions.
         by_rate: validation results by learning rate.
@@ -75,8 +75,8 @@ class TaskSection:
     advice: tuple[Advice, ...]
     near: float
     suitability: TableRow | None
-    stylized: Stylized | None
-    scenes: Scenes | None
+    stylized: ImageGroup | None
+    scenes: tuple[ImageGroup, ...]
     learning: PlotGroup
     by_severity: PlotGroup
     by_rate: PlotGroup
@@ -91,55 +91,55 @@ class TaskSection:
 
 
 def task_section(report: Report, number: int, look: dict[str, Style]) -> TaskSection:
-    """Return what is said of a task.
+    """Return the content of a task's page.
 
     Args:
         report: of the study.
         number: the task's place in it.
         look: the style of each norm.
     """
-    task = report.table.study.tasks[number]
-    study, section = report.table.study, report.table.section(task.name)
-    rates = series.by_learning_rate(study, task, report.records)
-    suitability = next((row for row in section.rows if row.row.name in SUITABILITY.values()), None)
+    study, records = report.table.study, report.records
+    task = study.tasks[number]
+    section = report.table.section(task.name)
     return TaskSection(
         number,
         task,
         section,
         advise_on(section),
         near(task),
-        suitability,
-        stylized(study, task, report.records),
-        scenes(study, task, report.records),
-        _lines(f"learning-{number}", (series.learning_curve(study, task, report.records),), look),
+        next((row for row in section.rows if row.row.name in SUITABILITY.values()), None),
+        stylized(study, task, records),
+        scenes(study, task, records),
+        _lines(f"learning-{number}", (series.learning_curve(study, task, records),), look),
         _lines(f"severity-{number}", series.by_severity(task, section), look),
-        _ranges(f"rate-{number}", rates, look, task.schedule.default_learning_rate),
+        _ranges(f"rate-{number}", series.by_learning_rate(study, task, records), look, task),
         _lines(f"batch-size-{number}", (series.by_batch_size(task, section),), look),
         _lines(f"budget-{number}", (series.by_budget(task, section),), look),
     )
 
 
 def _lines(name: str, charts: tuple[Chart, ...], look: dict[str, Style]) -> PlotGroup:
-    drawn = tuple(chart for chart in charts if chart.curves)
-    plots = tuple(
-        Plot(name if len(drawn) == 1 else f"{name}-{i}", chart.name, _alt(chart), line_figure(chart, look))
-        for i, chart in enumerate(drawn)
+    charts = tuple(chart for chart in charts if chart.curves)
+    plots = (
+        Plot(name if len(charts) == 1 else f"{name}-{i}", chart.name, _alt(chart), line_figure(chart, look))
+        for i, chart in enumerate(charts)
     )
-    return PlotGroup(plots, drawn, _absent(drawn, look))
+    return _group(tuple(plots), charts, look)
 
 
-def _ranges(name: str, chart: Chart, look: dict[str, Style], mark: float) -> PlotGroup:
+def _ranges(name: str, chart: Chart, look: dict[str, Style], task: TaskStudy) -> PlotGroup:
+    mark = task.schedule.default_learning_rate
     plots = tuple(
         Plot(f"{name}-{i}", curve.norm, _alt(chart, curve.norm), range_figure(chart, curve.norm, look, mark))
         for i, curve in enumerate(chart.curves)
     )
-    drawn = (chart,) if plots else ()
-    return PlotGroup(plots, drawn, _absent(drawn, look))
+    return _group(plots, (chart,) if plots else (), look)
 
 
-def _absent(charts: tuple[Chart, ...], look: dict[str, Style]) -> tuple[tuple[Chart, tuple[str, ...]], ...]:
-    absent = ((chart, {*look} - {curve.norm for curve in chart.curves}) for chart in charts)
-    return tuple((chart, tuple(norm for norm in look if norm in norms)) for chart, norms in absent if norms)
+def _group(plots: tuple[Plot, ...], charts: tuple[Chart, ...], look: dict[str, Style]) -> PlotGroup:
+    absent = ((chart, tuple(look.keys() - {curve.norm for curve in chart.curves})) for chart in charts)
+    ordered = ((chart, tuple(norm for norm in look if norm in norms)) for chart, norms in absent if norms)
+    return PlotGroup(plots, charts, tuple(ordered))
 
 
 def _alt(chart: Chart, norm: str = "") -> str:

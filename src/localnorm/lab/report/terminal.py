@@ -1,32 +1,37 @@
-"""The table for a terminal, from 80 columns on; built here, printed by whoever asked for it."""
+"""The report for a terminal of 80 columns or more."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
+from typing import Any
 
 from rich.console import Console, ConsoleOptions, Group, RenderableType
 from rich.padding import Padding
 from rich.table import Table as Grid
 from rich.text import Text
 
+from localnorm.lab.analysis.paired import FEWEST_PAIRS, Verdict
 from localnorm.lab.analysis.statistics import LEVEL
 from localnorm.lab.analysis.table import Cell, Table, TableRow
-from localnorm.lab.analysis.verdicts import FEWEST_PAIRS, Standing, Verdict
-from localnorm.lab.report.advice import UNDECIDED, advise
+from localnorm.lab.analysis.verdicts import Comparison
+from localnorm.lab.measures.generalization import coarse_test
+from localnorm.lab.report.advice import Advice, advise
 from localnorm.lab.report.contents import Report
-from localnorm.lab.report.findings import shared_rows, undecided, verdict_counts, without_result
+from localnorm.lab.report.findings import user_defined, verdict_counts, without_result
+from localnorm.lab.report.html import environment
 from localnorm.lab.report.wording import counted, listed, seeds, smallest_effect
 
+_WORDS = environment(autoescape=False).get_template("advice.jinja")
 _VERDICT_STYLES: Mapping[Verdict, str] = MappingProxyType(
     {"supported": "bold green", "not supported": "bold red", "undecided": "yellow"}
 )
-_MARKS: Mapping[Standing, tuple[str, str]] = MappingProxyType(
+_MARKS: Mapping[Comparison, tuple[str, str]] = MappingProxyType(
     {"better": ("+", "green"), "worse": ("-", "red"), "no different": ("=", "cyan"), "undecided": ("?", "yellow")}
 )
 _WIDE = 108
-"""Columns from which on it is said beside every opinion what it was judged as."""
+"""Columns from which the opinions have a column for what was judged."""
 _NAME, _NORM = 17, 9
 """Columns of a criterion's name and of a norm in the matrix."""
 _MOST = 8
@@ -34,56 +39,69 @@ _MOST = 8
 
 
 def render(report: Report) -> RenderableType:
-    """Return the textbook's opinions judged, every norm by every row, overall and of each task, and notes."""
+    """Return the opinions judged, every norm by every row, the advice and notes.
+
+    The opinions come last for a study with user-defined norms, models or data.
+    """
     table = report.table
-    parts: list[RenderableType] = [_Opinions(table), Text()]
-    parts += [_Matrix(table.study.norms, table.rows, "Every norm by every criterion"), Text()]
-    # What only one task has stands above already.
-    several = {row.row.name for row in table.rows if len(row.tasks) > 1}
+    answers: list[RenderableType] = [
+        _Matrix(table.study.norms, table.rows, "Every norm by every criterion"),
+        Text(),
+    ]
     for section in table.sections:
-        rows = tuple(row for row in section.rows if row.row.name in several)
+        rows = tuple(row for row in section.rows if row in table.repeated_rows)
         if rows:
-            parts += [_Matrix(table.study.norms, rows, f"On {section.task}"), Text()]
-    return Group(*parts, _advice(table), Text(), _notes(report))
+            answers += [_Matrix(table.study.norms, rows, f"On {section.task}"), Text()]
+    answers += [_bullets("Which should I use?", map(_advice, advise(table))), Text()]
+    opinions: list[RenderableType] = [_Opinions(table), Text()]
+    parts = [*answers, *opinions] if user_defined(table.study) else [*opinions, *answers]
+    return Group(*parts, _bullets("Notes", map(_text, _notes(report))))
+
+
+def advice_text(advice: Advice) -> tuple[str, ...]:
+    """Return the answer, its reasons, and over all a line for each norm, as plain text."""
+    words: Any = _WORDS.module
+    tally = (f"{norm}: {words.tally(found, False)}" for norm, found in advice.tally.items())
+    return tuple(" ".join(text.split()) for text in (words.answer(advice), words.reasons(advice), *tally))
 
 
 def _text(words: str, style: str = "") -> Text:
-    """Return text from a record: markup is not read, and what could steer the terminal is made visible."""
+    """Return text from a record: without markup, and with control characters made visible."""
     return Text("".join(c if c.isprintable() else "?" for c in " ".join(words.split())), style)
 
 
-def _heading(words: str) -> Text:
-    return Text(words, "bold underline")
+def _bullets(heading: str, lines: Iterable[Text]) -> RenderableType:
+    grid = Grid.grid(padding=(0, 1, 0, 0))
+    for line in lines:
+        grid.add_row("-", line)
+    return Group(Text(heading, "bold underline"), grid)
 
 
 @dataclass(frozen=True)
 class _Opinions:
-    """One line for each of the textbook's opinions, grouped by criterion."""
+    """One line for each of the article's opinions, grouped by criterion."""
 
     table: Table
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[RenderableType]:
-        yield _heading("The textbook's opinions, judged")
+        yield Text("The article's opinions, judged", "bold underline")
         wide = options.max_width >= _WIDE
         for row in self.table.rows:
             cells = [cell for cell in row.cells if cell.claim]
             if cells:
+                effect = "" if row.row.exact else f"; smallest effect {smallest_effect(row.row)}"
                 yield Text()
-                yield _criterion(row)
+                yield Text.assemble(_text(row.row.name, "bold"), "  ", _text(f"{row.row.unit}{effect}", "dim"))
                 yield Padding(_opinion_grid(cells, wide=wide), (0, 0, 0, 2))
         counts = verdict_counts(self.table)
-        if sum(counts.values()):
-            told = ", ".join(f"{count} {verdict}" for verdict, count in counts.items())
+        if total := sum(counts.values()):
             yield Text()
-            yield _text(f"Of {counted(sum(counts.values()), 'opinion')}: {told}.")
+            yield _text(
+                f"Of {counted(total, 'opinion')}: {', '.join(f'{count} {v}' for v, count in counts.items())}."
+            )
         yield _text(
             f"[low, high] is a {100 * LEVEL:.0f} % interval. Undecided is not the same as no effect.", "dim"
         )
-
-
-def _criterion(row: TableRow) -> Text:
-    effect = "" if row.row.exact else f"; smallest effect {smallest_effect(row.row)}"
-    return Text.assemble(_text(row.row.name, "bold"), "  ", _text(f"{row.row.unit}{effect}", "dim"))
 
 
 def _opinion_grid(cells: list[Cell], *, wide: bool) -> Grid:
@@ -93,17 +111,11 @@ def _opinion_grid(cells: list[Cell], *, wide: bool) -> Grid:
     if wide:
         grid.add_column()
     for cell in cells:
-        line = [_text(cell.norm), _text(f'"{cell.claim}"'), _measured(cell), _verdict(cell.verdict)]
-        grid.add_row(*line, *([_text(f"judged as: {cell.judged_as}", "dim")] if wide else []))
+        measured = _text(cell.measured) if cell.estimate else Text("no result", "dim")
+        verdict = Text(cell.verdict, _VERDICT_STYLES[cell.verdict]) if cell.verdict else Text()
+        judged_as = [_text(f"judged as: {cell.judged_as}", "dim")] if wide else []
+        grid.add_row(_text(cell.norm), _text(f'"{cell.claim}"'), measured, verdict, *judged_as)
     return grid
-
-
-def _measured(cell: Cell) -> Text:
-    return _text(cell.measured) if cell.estimate else Text("no result", "dim")
-
-
-def _verdict(verdict: Verdict | None) -> Text:
-    return Text(verdict, _VERDICT_STYLES[verdict]) if verdict else Text()
 
 
 @dataclass(frozen=True)
@@ -117,14 +129,13 @@ class _Matrix:
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[RenderableType]:
         yield _text(self.title, "bold underline")
         fitting = max(1, (options.max_width - _NAME) // _NORM)
-        norms = self.norms
-        for start in range(0, len(norms), fitting):
+        for start in range(0, len(self.norms), fitting):
             yield Text()
-            yield self._block(norms[start : start + fitting])
-        marks = ", ".join(f"{mark} {standing}" for standing, (mark, _) in _MARKS.items())
+            yield self._block(self.norms[start : start + fitting])
+        marks = ", ".join(f"{mark} {comparison}" for comparison, (mark, _) in _MARKS.items())
         yield _text(
-            f"Against none, by at least the smallest effect: {marks}. An opinion asks one thing of this, so it "
-            "may be decided where this is open.",
+            f"Against none, by at least the smallest effect: {marks}. The article's opinions are narrower "
+            "questions, so one may be decided where this table shows ?.",
             "dim",
         )
 
@@ -146,53 +157,46 @@ def _entry(row: TableRow, cell: Cell) -> Text:
     value = f"{cell.estimate.value:z.{row.row.decimals}f}"
     if cell.judgement is None or row.row.lower_is_better is None:
         return Text(f"{value}  ")
-    mark, style = _MARKS[cell.judgement.standing]
-    return Text.assemble(f"{value} ", (mark, style))
+    return Text.assemble(f"{value} ", _MARKS[cell.judgement.comparison])
 
 
-def _advice(table: Table) -> RenderableType:
-    """Say which norm to use: each answer with its first reason; the page has all reasons and their numbers."""
-    grid = Grid.grid(padding=(0, 1, 0, 0))
-    for answer in advise(table):
-        # The first reason, and of what is undecided the last: how many seeds would decide.
-        last = answer.because[1:][-1:] if answer.use == UNDECIDED else ()
-        told = " ".join((answer.use, *answer.because[:1], *last))
-        grid.add_row("-", Text.assemble(_text(f"{answer.topic}:", "bold"), " ", _text(told)))
-    return Group(_heading("Which should I use?"), grid)
+def _advice(advice: Advice) -> Text:
+    return Text.assemble(_text(f"{advice.topic}:", "bold"), " ", _text(" ".join(advice_text(advice))))
 
 
-def _notes(report: Report) -> RenderableType:
-    grid = Grid.grid(padding=(0, 1, 0, 0))
-    for note in _each_note(report):
-        grid.add_row("-", _text(note))
-    return Group(_heading("Notes"), grid)
-
-
-def _each_note(report: Report) -> Iterator[str]:
+def _notes(report: Report) -> Iterator[str]:
+    table, study = report.table, report.table.study
     if report.done < report.wanted:
         yield f"unfinished: {report.done:,} of {counted(report.wanted, 'job')} done"
     failed = [f"{count:,} {status}" for status, count in report.counts.items() if status != "ok" and count]
     if failed:
-        yield f"not ended well: {listed(failed)}, of {counted(len(report.records), 'record')}"
-    for why, rows in list(without_result(report.table).items())[:_MOST]:
-        yield f"no result: {_places(rows, report.table)}: {why}"
-    if open_ones := undecided(report.table):
-        told = "; ".join(f"{row} ({norm}) {seeds(count)}" for row, norm, count in open_ones)
-        yield f"seeds that would decide what is undecided, if all is as it looks: {told}"
-    if len(report.table.study.seeds) < FEWEST_PAIRS:
-        few = counted(len(report.table.study.seeds), "seed")
+        yield f"without a result: {listed(failed)}, of {counted(len(report.records), 'record')}"
+    for why, rows in list(without_result(table).items())[:_MOST]:
+        yield f"no result: {_places(rows, table)}: {why}"
+    undecided = "; ".join(
+        f"{row.row.name} ({cell.norm}) {seeds(cell.judgement.seeds)}"
+        for row in table.rows
+        for cell in row.cells
+        if cell.claim and cell.judgement and cell.judgement.seeds
+    )
+    if undecided:
+        yield f"seeds that would decide the undecided opinions, if the numbers stay as they are: {undecided}"
+    if len(study.seeds) < FEWEST_PAIRS:
+        few = counted(len(study.seeds), "seed")
         yield f"too few seeds: with {few} nothing that depends on a seed can be decided, {FEWEST_PAIRS} can"
-    yield "computational cost is that of one run: other work on the machine moves it, and its verdicts with it"
+    yield from (f"{task.name}: {text}" for task in study.tasks if (text := coarse_test(task)))
+    yield "computational cost comes from a single timing run; background load can change it and its verdicts"
     if report.damaged:
         names = [damaged.path.name for damaged in report.damaged]
         more = f" and {len(names) - _MOST} more" if len(names) > _MOST else ""
         yield f"damaged, so left out: {', '.join(names[:_MOST])}{more}"
-    yield "small networks on small images: what holds here need not hold elsewhere"
+    yield "small networks on small images: the results need not hold elsewhere"
 
 
 def _places(rows: list[tuple[str, list[str]]], table: Table) -> str:
     everyone = len(table.study.norms)
-    if len(rows) == len(table.rows) + len(shared_rows(table)) and all(len(norms) == everyone for _, norms in rows):
+    all_rows = len(table.rows) + len(table.repeated_rows)
+    if len(rows) == all_rows and all(len(norms) == everyone for _, norms in rows):
         return "everything"
-    told = ((row, "every norm" if len(norms) == everyone else ", ".join(norms)) for row, norms in rows)
-    return "; ".join(f"{row} ({norms})" for row, norms in told)
+    norms = ((row, "every norm" if len(norms) == everyone else ", ".join(norms)) for row, norms in rows)
+    return "; ".join(f"{row} ({names})" for row, names in norms)

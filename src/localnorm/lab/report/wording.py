@@ -1,47 +1,20 @@
-"""Words and numbers as a reader sees them, the same in the terminal and on the page."""
+"""Words and numbers of the report, the same in the terminal and on the pages."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
+from pathlib import PurePosixPath, PureWindowsPath
 from types import MappingProxyType
 
+from localnorm.lab.analysis.paired import Verdict
 from localnorm.lab.analysis.statistics import MOST_PAIRS, Estimate
-from localnorm.lab.analysis.verdicts import Standing, Verdict
+from localnorm.lab.analysis.verdicts import Comparison
 from localnorm.lab.measures import Row, difference_unit
 
-SHARE = "% error"
+PERCENT_ERROR = "% error"
 """The unit of a task that has an accuracy."""
-NOTHING = "\N{EN DASH}"
-"""What stands where there is no number."""
-
-# The norms and the corruptions say this of themselves, in modules that need torch; a test holds both alike.
-NORMS: Mapping[str, str] = MappingProxyType(
-    {
-        "none": "nothing: the activations as they are",
-        "local": "the activations of neighbouring channels (textbook: n=5, k=2, alpha=1e-4, beta=0.75)",
-        "local-learned": (
-            "the activations of neighbouring channels, with k, alpha and beta learned from the textbook's on"
-        ),
-        "batch": "the mean and variance of each channel over the mini-batch",
-        "layer": "the mean and variance of all activations of a sample",
-        "instance": "the mean and variance of each channel of a sample",
-        "group": "the mean and variance of each group of channels of a sample",
-        "rms": "the root mean square of all activations of a sample",
-    }
-)
-SEVERITIES: Mapping[str, str] = MappingProxyType(
-    {
-        "noise": "Gaussian, standard deviation 0.1 to 0.5 of the range from black to white",
-        "salt and pepper": "4 to 20 % of the pixels replaced by black or white",
-        "shot noise": "photons counted, a white pixel 60 to 3 of them on average",
-        "blur": "Gaussian, standard deviation 0.3 to 1.1 pixels",
-        "motion blur": "along 1 to 5 pixels, in a direction of each image's own",
-        "contrast": "reduced to 84 to 20 %",
-        "brightness": "every pixel brighter by 0.1 to 0.5 of the range from black to white",
-        "pixelate": "85 to 25 % of the pixels along each side",
-        "occlusion": "a grey rectangle of 1/8 to 5/8 of each side, somewhere in the image",
-    }
-)
+NO_NUMBER = "\N{EN DASH}"
 
 VERDICTS: Mapping[Verdict, str] = MappingProxyType(
     {
@@ -50,12 +23,12 @@ VERDICTS: Mapping[Verdict, str] = MappingProxyType(
         "undecided": "the measurement allows both; this is not the same as “no effect”",
     }
 )
-STANDINGS: Mapping[Standing, str] = MappingProxyType(
+COMPARISONS: Mapping[Comparison, str] = MappingProxyType(
     {
-        "better": "by at least the smallest effect better than none",
-        "worse": "by at least the smallest effect worse than none",
-        "no different": "clearly less than the smallest effect away from none",
-        "undecided": "the numbers do not decide between these",
+        "better": "better than none by at least the smallest effect",
+        "worse": "worse than none by at least the smallest effect",
+        "no different": "closer to none than the smallest effect",
+        "undecided": "the numbers allow more than one of these",
     }
 )
 
@@ -70,7 +43,7 @@ def number(value: float | None, decimals: int = 1) -> str:
         '0.0'
     """
     if value is None:
-        return NOTHING
+        return NO_NUMBER
     text = f"{value:,.{decimals}f}"
     if not text.strip("-0.,"):
         text = text.lstrip("-")
@@ -78,7 +51,7 @@ def number(value: float | None, decimals: int = 1) -> str:
 
 
 def plain(value: float) -> str:
-    """Return a setting as it was given: 0.0003, 0.01, 128.
+    """Return a setting in its shortest form: 0.0003, 0.01, 128.
 
     Example:
         >>> plain(3e-4), plain(128.0), plain(1e-7)
@@ -98,7 +71,7 @@ def interval(found: Estimate, decimals: int) -> str:
 
 
 def listed(names: Sequence[str]) -> str:
-    """Return names as they stand in a sentence.
+    """Return names joined for a sentence.
 
     Example:
         >>> listed(["a", "b", "c"])
@@ -107,8 +80,25 @@ def listed(names: Sequence[str]) -> str:
     return " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
 
 
+def titles(tasks: Sequence[str]) -> dict[str, str]:
+    """Return a heading for each task: a folder's name instead of its path, unless two are the same.
+
+    Example:
+        >>> titles(["digits", "data:/home/me/cats?side=8", "data:hub:mnist"])
+        {'digits': 'digits', 'data:/home/me/cats?side=8': 'cats', 'data:hub:mnist': 'data:hub:mnist'}
+    """
+    short = [_folder_name(task) for task in tasks]
+    return {task: name if short.count(name) == 1 else task for task, name in zip(tasks, short, strict=True)}
+
+
+def _folder_name(task: str) -> str:
+    path = re.sub(r"\?\w+=\d+(&\w+=\d+)*$", "", task.partition(":")[2])
+    absolute = PurePosixPath(path).is_absolute() or PureWindowsPath(path).is_absolute()
+    return (PureWindowsPath(path).name if absolute else "") or task
+
+
 def difference_of(more: str, than: str) -> str:
-    """Return what a paired difference is of; the norm alone where nothing is taken away.
+    """Return a paired difference in symbols; the norm alone without a second one.
 
     Example:
         >>> difference_of("batch", "none"), difference_of("batch", "")
@@ -140,7 +130,7 @@ def smallest_effect(row: Row) -> str:
 
 
 def seeds(count: int) -> str:
-    """Return how many seeds would decide.
+    """Return the number of seeds that would decide.
 
     Example:
         >>> seeds(12), seeds(MOST_PAIRS + 1)
@@ -150,38 +140,38 @@ def seeds(count: int) -> str:
 
 
 def accuracy_or_error(unit: str, error: float) -> float:
-    """Return what a plot shows of an error: the accuracy where there is one.
+    """Return the plotted value of an error: the accuracy if there is one.
 
     Example:
         >>> accuracy_or_error("% error", 4.0), accuracy_or_error("squared error", 4.0)
         (96.0, 4.0)
     """
-    return 100 - error if unit == SHARE else error
+    return 100 - error if unit == PERCENT_ERROR else error
 
 
-def plotted(part: str, unit: str) -> str:
-    """Return what an axis of `accuracy_or_error` is called.
+def accuracy_axis(subset: str, unit: str) -> str:
+    """Return the axis title for `accuracy_or_error`.
 
     Example:
-        >>> plotted("test", "% error"), plotted("test", "squared error")
+        >>> accuracy_axis("test", "% error"), accuracy_axis("test", "squared error")
         ('test accuracy, %', 'test error, squared error')
     """
-    return f"{part} accuracy, %" if unit == SHARE else error_axis(part, unit)
+    return f"{subset} accuracy, %" if unit == PERCENT_ERROR else error_axis(subset, unit)
 
 
-def error_axis(part: str, unit: str) -> str:
-    """Return what an axis of errors is called.
+def error_axis(subset: str, unit: str) -> str:
+    """Return the axis title for errors.
 
     Example:
         >>> error_axis("validation", "% error")
         'validation error, %'
     """
-    return f"{part} error, {'%' if unit == SHARE else unit}"
+    return f"{subset} error, {'%' if unit == PERCENT_ERROR else unit}"
 
 
 _ONE = {
     "copies": "copy",
-    "items passed": "item passed",
+    "checks passed": "check passed",
     "inputs reached": "input reached",
     "smallest effects": "smallest effect",
 }

@@ -1,4 +1,4 @@
-"""What a study would take: its jobs counted, and its time estimated from a few steps of each kind."""
+"""Estimate the time of a study by training a few steps of each type of trial."""
 
 from __future__ import annotations
 
@@ -9,31 +9,31 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
-from localnorm.lab.engines.interface import Finished
+from localnorm.lab.engines.base import Finished
 from localnorm.lab.engines.pool import Pool
 from localnorm.lab.records.record import Probe, Trial
-from localnorm.lab.run.jobs import jobs
+from localnorm.lab.study.jobs import jobs
 from localnorm.lab.study.study import Study
 
 _STEPS = 5
 _STARTING = 5.0
-"""Seconds to start the workers, twice: for the probe of cost and for the rest."""
+"""Seconds to start the workers, twice: for the cost probe and for the other jobs."""
 
-Kind = tuple[str, str, int, bool, bool]
-"""Task, norm, batch size, and whether corrupted and with features: what decides the time."""
+TrialType = tuple[str, str, int, bool, bool]
+"""Task, norm, batch size, and whether corrupted and with features: these decide the time of a trial."""
 
 
 @dataclass(frozen=True)
-class Plan:
-    """What a study would take.
+class StudyEstimate:
+    """Number of jobs and time of a study.
 
     Attributes:
-        trials: trials by task.
+        trials: number of trials by task.
         probes: number of probes.
-        trials_per_norm: the same for every norm.
+        trials_per_norm: number of trials of each norm.
         workers: number of worker processes.
-        seconds: estimated time with that many workers, when nothing of the study is done yet.
-        seconds_by_task: what of that time each task's trials take.
+        seconds: estimated time with that many workers, if no job has a record yet.
+        seconds_by_task: the part of it that the trials of each task take.
     """
 
     trials: dict[str, int]
@@ -45,39 +45,39 @@ class Plan:
 
 
 @dataclass(frozen=True)
-class _Pace:
-    """Measured seconds: of a training step, of evaluating once an epoch, and of all that comes once."""
+class _TrialTime:
+    """Measured seconds of a training step, of the evaluation after an epoch, and of the work once per trial."""
 
     step: float
     epoch: float
     once: float
 
 
-def make_plan(study: Study, workers: int, on_measured: Callable[[int, int], None] | None = None) -> Plan:
-    """Count the study's jobs and estimate its time by timing a few steps of each kind here and now.
+def estimate(study: Study, workers: int, on_measured: Callable[[int, int], None] | None = None) -> StudyEstimate:
+    """Count the study's jobs and estimate its time by training a few steps of each type of trial.
 
-    As many processes measure at once as would train, so that what they take from each other is measured too.
+    It is measured in the local process pool. As many processes measure at once as would train, so that their
+    competition for the machine is included.
 
     Args:
-        study: what would be run.
+        study: the study.
         workers: number of worker processes.
-        on_measured: called before the first measurement and after each, with how many are done and how many
-            there are.
+        on_measured: called before the first measurement and after each, with the number done and the total.
     """
-    everything = jobs(study)
-    trials = [job for job in everything if isinstance(job, Trial)]
-    kinds = {_kind(trial): trial for trial in trials}
+    all_jobs = jobs(study)
+    trials = [job for job in all_jobs if isinstance(job, Trial)]
+    types = {_type(trial): trial for trial in trials}
     tell = on_measured or (lambda _done, _total: None)
-    total = len(kinds) + 1
+    total = len(types) + 1
     tell(0, total)
-    paces: dict[Kind, tuple[int, _Pace] | None] = {}
+    times: dict[TrialType, tuple[int, _TrialTime] | None] = {}
     with Pool[Any](workers) as pool:
-        names = {str(number): kind for number, kind in enumerate(kinds)}
-        for name, kind in names.items():
-            pool.submit(name, partial(_measure, kinds[kind]))
+        names = {str(number): trial_type for number, trial_type in enumerate(types)}
+        for name, trial_type in names.items():
+            pool.submit(name, partial(_measure, types[trial_type]))
         for finished in pool.results():
-            paces[names[finished.name]] = _value(finished)
-            tell(len(paces), total)
+            times[names[finished.name]] = _value(finished)
+            tell(len(times), total)
         pool.submit("cost", partial(_time_cost_probe, study))
         (probing,) = (_value(finished) for finished in pool.results())
         tell(total, total)
@@ -85,10 +85,10 @@ def make_plan(study: Study, workers: int, on_measured: Callable[[int, int], None
     seconds = dict.fromkeys(by_task, 0.0)
     for trial in trials:
         by_task[trial.task] += 1
-        seconds[trial.task] += _seconds(trial, paces[_kind(trial)]) / workers
-    return Plan(
+        seconds[trial.task] += _seconds(trial, times[_type(trial)]) / workers
+    return StudyEstimate(
         by_task,
-        sum(isinstance(job, Probe) for job in everything),
+        sum(isinstance(job, Probe) for job in all_jobs),
         len(trials) // len(study.norms),
         workers,
         2 * _STARTING + probing + sum(seconds.values()),
@@ -102,26 +102,26 @@ def _value(finished: Finished[Any]) -> Any:  # noqa: ANN401
     return finished.value
 
 
-def _kind(trial: Trial) -> Kind:
+def _type(trial: Trial) -> TrialType:
     return trial.task, trial.norm, trial.batch_size, trial.corrupted, trial.features
 
 
-def _seconds(trial: Trial, measured: tuple[int, _Pace] | None) -> float:
+def _seconds(trial: Trial, measured: tuple[int, _TrialTime] | None) -> float:
     if measured is None:
         return 0.0
-    examples, pace = measured
-    return trial.epochs * (math.ceil(examples / trial.batch_size) * pace.step + pace.epoch) + pace.once
+    examples, time_of = measured
+    return trial.epochs * (math.ceil(examples / trial.batch_size) * time_of.step + time_of.epoch) + time_of.once
 
 
-def _measure(trial: Trial) -> tuple[int, _Pace] | None:
-    """Time a trial, cut short; of a norm that refuses the task there is no time, and its record will say why."""
+def _measure(trial: Trial) -> tuple[int, _TrialTime] | None:
+    """Time a few steps of a trial; None for a norm that does not fit the task, which its record will say."""
     try:
-        return _pace(trial)
+        return _trial_time(trial)
     except Exception:  # noqa: BLE001
         return None
 
 
-def _pace(trial: Trial) -> tuple[int, _Pace]:
+def _trial_time(trial: Trial) -> tuple[int, _TrialTime]:
     import torch
 
     from localnorm.lab.tasks import Subset, error, find_task
@@ -142,7 +142,7 @@ def _pace(trial: Trial) -> tuple[int, _Pace]:
     step = min(_time(learn), _time(learn)) / steps
     epoch = _time(lambda: error(task.objective, model, split.validation))
     once = _time(lambda: examine(model, norms, split, task, trial))
-    return len(split.train.labels), _Pace(step, epoch, once)
+    return len(split.train.labels), _TrialTime(step, epoch, once)
 
 
 def _time(run: Callable[[], object]) -> float:
@@ -152,7 +152,7 @@ def _time(run: Callable[[], object]) -> float:
 
 
 def _time_cost_probe(study: Study) -> float:
-    """Return the time of the probe of cost, from one round of it."""
+    """Return the time of the cost probe, from one of its rounds."""
     from localnorm.lab.norms import find_norm
     from localnorm.lab.probes.cost import ROUNDS, probe_cost
 

@@ -1,7 +1,7 @@
-"""Jobs in an engine: a job goes in, its record comes out and is in the store by then.
+"""Run jobs in an engine: the bridge from jobs to calls, and from results to records in the store.
 
-A worker that sees the study's folder writes the record of each job itself, so that nothing that is done depends on
-the process that asked; the records of others are written here.
+A worker that sees the study's folder writes the records itself, so that finished jobs do not depend on the driver.
+The driver writes the records of workers on machines that do not share the folder.
 """
 
 from __future__ import annotations
@@ -15,142 +15,153 @@ from pathlib import Path
 from typing import Any
 
 from localnorm.errors import LabError
-from localnorm.lab.engines.interface import Engine, OpenEngine, TimedOutError, WorkerDiedError
-from localnorm.lab.engines.pool import Pool
+from localnorm.lab.engines.base import Engine, TimedOutError, WorkerDiedError
+from localnorm.lab.engines.choice import EngineSetup
 from localnorm.lab.records.provenance import versions
 from localnorm.lab.records.record import Job, Record, Status, Trial, key
 from localnorm.lab.records.store import Store, writing
 
-Runner = Callable[[Job], Record]
-Answer = tuple[Record, bool]
-"""What comes back from a worker: a record, and whether it has written it."""
+JobFunction = Callable[[Job], Record]
+WorkerResult = tuple[Record, bool]
+"""A record, and whether the worker has written it."""
 
 
-class JobEngine:
-    """Runs jobs in an engine; `opened_for` makes one.
+def run_job(job: Job) -> Record:
+    """Run one job in this process.
+
+    Example:
+        >>> from localnorm.lab.records.record import Probe
+        >>> run_job(Probe("flexibility", ("none",))).status
+        'ok'
+    """
+    # Imported here: the driver needs no framework.
+    from localnorm.lab.probes import run_probe
+    from localnorm.lab.training.trial import run_trial
+
+    return run_trial(job) if isinstance(job, Trial) else run_probe(job)
+
+
+class JobQueue:
+    """Jobs that wait or run in an engine; made by `job_queue`.
 
     Attributes:
-        capacity: jobs that run at once, at least 1.
+        capacity: number of jobs that run at once, at least 1.
     """
 
-    def __init__(self, engine: Engine[Answer], store: Store, mark: Path, trial_seconds: float | None) -> None:
+    def __init__(
+        self, engine: Engine[WorkerResult, Any], store: Store, marker: Path, trial_seconds: float | None
+    ) -> None:
         self.capacity = engine.capacity
-        self._engine, self._store, self._mark, self._seconds = engine, store, mark, trial_seconds
-        self._jobs: dict[str, tuple[Job, Runner, Mapping[str, Any]]] = {}
+        self._engine, self._store, self._marker, self._trial_seconds = engine, store, marker, trial_seconds
+        self._jobs: dict[str, tuple[Job, JobFunction, Mapping[str, Any]]] = {}
         self._died: set[str] = set()
 
-    def submit(self, job: Job, runner: Runner, timing: Mapping[str, Any] | None = None) -> None:
+    def submit(self, job: Job, function: JobFunction = run_job, timing: Mapping[str, Any] | None = None) -> None:
         """Run a job as soon as a worker is free.
 
         Args:
-            job: one that is neither waiting nor running.
-            runner: what runs it; importable, since workers import it.
-            timing: what the record's timing is to hold beside what the runner puts there.
+            job: a job that neither waits nor runs.
+            function: runs the job; importable, because workers import it.
+            timing: values added to the record's timing.
         """
-        self._jobs[key(job)] = job, runner, timing or {}
+        self._jobs[key(job)] = job, function, timing or {}
         self._submit(key(job))
 
     def _submit(self, name: str) -> None:
-        job, runner, timing = self._jobs[name]
-        limit = self._seconds if isinstance(job, Trial) else None
-        self._engine.submit(name, partial(_run_and_write, runner, self._mark, timing, job), limit)
+        job, function, timing = self._jobs[name]
+        limit = self._trial_seconds if isinstance(job, Trial) else None
+        self._engine.submit(name, partial(_run_and_write, function, self._marker, timing, job), limit)
 
     def records(self) -> Iterator[Record]:
-        """Yield records as they come, until nothing is left; more jobs may be submitted meanwhile.
+        """Yield records as jobs finish, until none is left; more jobs may be submitted meanwhile.
 
-        A job whose worker dies gets another, once. One that takes too long, for which memory does not last, or
-        which asks its process to end, gets a record that says so.
+        Each record is in the store before it is yielded. A job whose worker dies is retried once. A job that
+        exceeds its time or memory, or calls `sys.exit`, gets a record that says so.
 
         Raises:
-            LabError: a worker process died over a job twice.
+            LabError: two workers died during the same job.
         """
         for finished in self._engine.results():
             name, problem = finished.name, finished.problem
             if isinstance(problem, WorkerDiedError):
                 if name in self._died:
                     raise LabError(
-                        "a worker process must live through its job, got two that were killed at the job "
+                        "a worker process must survive its job, got two that were killed during the job "
                         f"{name} ({problem}); free some memory or pass fewer --workers, and run the same command "
                         "again: finished jobs are kept."
                     )
                 self._died.add(name)
                 self._submit(name)
             elif problem is not None:
-                yield self._without_result(name, problem)
+                yield self._record_problem(name, problem)
             elif finished.value is not None:
                 record, written = finished.value
                 if not written:
                     self._store.write(record)
                 yield record
 
-    def _without_result(self, name: str, problem: BaseException) -> Record:
-        """Return the record of a job that did not come to its end; one that it had just written is kept."""
+    def _record_problem(self, name: str, problem: BaseException) -> Record:
+        """Write the record of a job that did not finish; if the worker had just written one, keep that."""
         job, _, timing = self._jobs[name]
-        status, message = _what_became(problem)
+        status, message = _classify(problem)
         written = self._store.find(name)
         if written is not None:
             return written
-        # Where it ran is not known here, only what the asking process runs.
+        # The worker's machine is not known here, only the driver's versions.
         record = Record(job, status, message, timing=timing, provenance={"versions": versions()})
         self._store.write(record)
         return record
 
 
-def _what_became(problem: BaseException) -> tuple[Status, str]:
-    """Return the status and the message of a job with a problem that is its own.
+def _classify(problem: BaseException) -> tuple[Status, str]:
+    """Return the status and message for a problem of a single job.
 
     Raises:
-        BaseException: the problem, where it is that of the whole run.
+        BaseException: the problem, if it concerns the whole run.
     """
     if isinstance(problem, TimedOutError):
         return "timed out", str(problem)
     if isinstance(problem, MemoryError):
         return "out of memory", f"MemoryError: {problem}"
     if isinstance(problem, SystemExit):
-        # From code of a user's own: it must not end the asking process, too.
+        # Raised by user code, which must not end the driver.
         return "failed", f"SystemExit: {problem}"
     raise problem
 
 
-def _run_and_write(runner: Runner, mark: Path, timing: Mapping[str, Any], job: Job) -> Answer:
-    """Run a job; write its record if the folder of records is seen from here, so that it outlives who asked."""
-    record = runner(job)
+def _run_and_write(function: JobFunction, marker: Path, timing: Mapping[str, Any], job: Job) -> WorkerResult:
+    """Run a job in a worker, and write its record if this machine shares the driver's folder."""
+    record = function(job)
     if timing:
         record = replace(record, timing={**record.timing, **timing})
-    shared = mark.exists()
+    shared = marker.exists()
     if shared:
-        Store(mark.parent.parent).write(record)
+        Store(marker.parent.parent).write(record)
     return record, shared
 
 
 @contextmanager
-def opened_for(
-    store: Store,
-    workers: int,
-    began: Callable[[str], None] = lambda _: None,
-    *,
-    open_engine: OpenEngine[Answer] = Pool,
-    trial_seconds: float | None = None,
-) -> Iterator[JobEngine]:
-    """Open an engine for jobs, and end all its workers.
+def job_queue(
+    store: Store, setup: EngineSetup, workers: int, on_start: Callable[[str], None] = lambda _: None
+) -> Iterator[JobQueue]:
+    """Make an engine for jobs, and kill its workers at the end.
 
     Args:
-        store: where the records go.
+        store: receives the records.
+        setup: makes the engine.
         workers: at least 1.
-        began: called with the key of each job that a worker is given; again where one has died over it.
-        open_engine: opens what the workers are in; by default processes of this machine.
-        trial_seconds: the longest that a trial may take; by default as long as it likes. Probes have no limit.
+        on_start: called with the key of each job when a worker gets it, again if the job is retried.
     """
-    with marked(store.records) as mark, open_engine(workers, began) as engine:
-        yield JobEngine(engine, store, mark, trial_seconds)
+    with shared_marker(store.records) as marker, setup.make(workers, on_start) as engine:
+        yield JobQueue(engine, store, marker, setup.trial_seconds)
 
 
 @contextmanager
-def marked(folder: Path) -> Iterator[Path]:
-    """Put a mark of a name that no other folder has into a folder, which is made, and yield its full path.
+def shared_marker(folder: Path) -> Iterator[Path]:
+    """Create a file with a unique name in a folder and yield its absolute path.
 
-    Whoever finds it there is at the same folder, whatever machine that is. What a killed process leaves behind is
-    removed with other temporary files when the store is locked next.
+    A process that finds the file shares the folder. If the driver is killed, the file is removed with other
+    temporary files when the store is locked next.
 
     Raises:
         FolderError: the folder can't be written to.
@@ -158,75 +169,46 @@ def marked(folder: Path) -> Iterator[Path]:
     Example:
         >>> from tempfile import TemporaryDirectory
         >>> with TemporaryDirectory() as folder:
-        ...     with marked(Path(folder)) as mark:
-        ...         there = mark.exists()
-        ...     there, mark.exists()
+        ...     with shared_marker(Path(folder)) as marker:
+        ...         inside = marker.exists()
+        ...     inside, marker.exists()
         (True, False)
     """
-    mark = folder.absolute() / f".shared-{uuid.uuid4().hex}.tmp"
-    with writing(mark.parent):
-        mark.parent.mkdir(parents=True, exist_ok=True)
-        mark.touch()
+    marker = folder.absolute() / f".shared-{uuid.uuid4().hex}.tmp"
+    with writing(marker.parent):
+        marker.parent.mkdir(parents=True, exist_ok=True)
+        marker.touch()
     try:
-        yield mark
+        yield marker
     finally:
-        mark.unlink(missing_ok=True)
+        marker.unlink(missing_ok=True)
 
 
-def run_job(job: Job) -> Record:
-    """Run one job in this process and return its record.
-
-    Example:
-        >>> from localnorm.lab.records.record import Probe
-        >>> run_job(Probe("flexibility", ("none",))).status
-        'ok'
-    """
-    # Imported here: the process that only hands jobs out needs no framework.
-    from localnorm.lab.probes import run_probe
-    from localnorm.lab.training.trial import run_trial
-
-    return run_trial(job) if isinstance(job, Trial) else run_probe(job)
-
-
-def run(
+def run_jobs(
     jobs: Sequence[Job],
     store: Store,
-    workers: int,
-    alone: Callable[[Job], bool] = lambda _: False,
-    runner: Runner = run_job,
-    began: Callable[[Job], None] = lambda _: None,
+    setup: EngineSetup,
     *,
-    open_engine: OpenEngine[Answer] = Pool,
-    trial_seconds: float | None = None,
+    alone: Callable[[Job], bool] = lambda _: False,
+    function: JobFunction = run_job,
+    on_start: Callable[[Job], None] = lambda _: None,
 ) -> Generator[Record]:
-    """Run jobs and yield their records as they come; each is in the store before it is yielded.
+    """Run jobs and yield their records as they finish; see `JobQueue.records`.
 
     Args:
-        jobs: what to run.
-        store: where the records go.
-        workers: number of processes, at least 1.
-        alone: jobs that nothing may run beside; they come first.
-        runner: what runs a job; importable, since workers import it.
-        began: called when a worker is given a job; again where one has died over it.
-        open_engine: opens what the workers are in; by default processes of this machine.
-        trial_seconds: the longest that a trial may take; then its worker is ended, and its record has the status
-            "timed out". By default as long as it likes. Probes have no limit.
-
-    Raises:
-        LabError: a worker process died over a job twice.
+        jobs: the jobs.
+        store: receives the records.
+        setup: makes the engine.
+        alone: whether a job must run at a time when no other does; these jobs come first.
+        function: runs a job; importable, because workers import it.
+        on_start: called when a worker gets a job, again if the job is retried.
     """
+    by_key = {key(job): job for job in jobs}
     single = [job for job in jobs if alone(job)]
-    together = [job for job in jobs if not alone(job)]
-    for part, processes in ((single, 1), (together, workers)):
+    others = [job for job in jobs if not alone(job)]
+    for part, workers in ((single, 1), (others, setup.workers)):
         if part:
-            named = {key(job): job for job in part}
-
-            def tell(name: str, named: dict[str, Job] = named) -> None:
-                began(named[name])
-
-            with opened_for(
-                store, min(processes, len(named)), tell, open_engine=open_engine, trial_seconds=trial_seconds
-            ) as engine:
-                for job in named.values():
-                    engine.submit(job, runner)
-                yield from engine.records()
+            with job_queue(store, setup, min(workers, len(part)), lambda name: on_start(by_key[name])) as queue:
+                for job in part:
+                    queue.submit(job, function)
+                yield from queue.records()

@@ -1,150 +1,366 @@
-"""The settings of a study as a person gives them: on the command line, in a file, or both."""
+"""Settings of studies and searches: one declaration each for the command line, TOML files and Python."""
 
 from __future__ import annotations
 
+import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
-from types import MappingProxyType
-from typing import Any
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self, get_type_hints
+
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    FiniteFloat,
+    NonNegativeInt,
+    PositiveInt,
+    Strict,
+    StringConstraints,
+    TypeAdapter,
+    ValidationError,
+)
 
 from localnorm.errors import LabError
-from localnorm.lab.engines.choice import EngineChoice
+from localnorm.lab.engines.choice import EngineOptions
+from localnorm.lab.study.registry import NORM_INFO, TASK_NAMES, check_names
 from localnorm.lab.study.study import DEFAULT_NORMS, DEFAULT_TASKS, Study, TaskStudy, smoke
-from localnorm.lab.study.training_config import at_rates
-from localnorm.lab.tasks import task_studies
-from localnorm.lab.tasks.data_names import full, place_name
+from localnorm.lab.study.training_config import TrainingConfig, at_rates
+from localnorm.lab.tuning.tuning import SAMPLERS
+from localnorm.spelling import nearest
 
-ON_DATA: Mapping[str | None, tuple[str, tuple[str, ...]]] = MappingProxyType(
-    {None: ("data:", ("examples", "side")), "faces": ("lfw:", ()), "digit-scenes": ("coco:", ("side",))}
-)
-"""What a task becomes on data of a user's own, and the options that it then has; None is to classify them."""
+USER_DATA_TASKS: Mapping[str | None, tuple[str, tuple[str, ...]]] = {
+    None: ("data:", ("examples", "side")),
+    "faces": ("lfw:", ()),
+    "digit-scenes": ("coco:", ("side",)),
+}
+"""Prefix and options of a task on user data, by the task that --task names; None classifies images."""
 
 
 @dataclass(frozen=True)
-class Settings:
-    """What a person says of a study; what is left out is as the tasks have it.
+class Rule:
+    """The valid values of a setting, for error messages and help.
 
     Attributes:
-        task: names of tasks; ``all`` stands for every registered one. Nothing is the default tasks, or with a
-            model ``digits``, or with data to classify them.
-        norms: names of norms.
-        seeds: the seeds themselves.
-        epochs: the first is each task's own, the others are tried too.
-        batch_size: as `epochs`.
-        lr: learning rates tried.
-        smoke: whether the tasks are cut down first, to run in seconds.
-        workers: number of worker processes.
-        engine: what the workers are in, and with address, gpus_per_worker and trial_seconds as in `EngineChoice`.
-        address: of a Ray cluster.
-        gpus_per_worker: part of a GPU.
-        trial_seconds: the longest that a trial may take.
-        out: the study's folder.
-        schedule: for some tasks, by name, parts of their `TrainingConfig`; ``data``, ``lfw`` and ``coco`` are
-            enough of the name of a task on data.
-        model: that of the one task, as for `localnorm.lab.tasks.find_task`.
-        data: where the one task's data are: a folder, or ``hub:NAME``.
-        side: height and width that the data's images are resized to, in pixels.
-        examples: images of the data that each part takes at most.
+        text: what the value must be.
+        hint: what to do instead.
+        metavar: the value in the help of the command line; empty for a flag.
     """
 
-    task: tuple[str, ...] = ()
-    norms: tuple[str, ...] = DEFAULT_NORMS
-    seeds: tuple[int, ...] = (0, 1, 2, 3, 4)
-    epochs: tuple[int, ...] = ()
-    batch_size: tuple[int, ...] = ()
-    lr: tuple[float, ...] = ()
-    smoke: bool = False
-    workers: int | None = None
-    engine: str = "pool"
-    address: str | None = None
-    gpus_per_worker: float = 0
-    trial_seconds: float | None = None
-    out: str | None = None
-    schedule: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
-    model: str | None = None
-    data: str | None = None
-    side: int | None = None
-    examples: int | None = None
+    text: str
+    hint: str
+    metavar: str = ""
 
 
-def engine_choice(settings: Settings) -> EngineChoice:
-    """Return where the trials are to run.
+def _split(value: object) -> object:
+    """Return a list: text is split at commas, and a single value becomes a list of one."""
+    if isinstance(value, str):
+        return [part.strip() for part in value.split(",") if part.strip()]
+    return _no_bool(list(value) if isinstance(value, (list, tuple)) else [value])
+
+
+def _no_bool(value: object) -> object:
+    """Reject true and false, which Pydantic would take for 1 and 0."""
+    if any(isinstance(part, bool) for part in (value if isinstance(value, list) else [value])):
+        raise ValueError
+    return value
+
+
+def _seeds(value: object) -> object:
+    """Turn a number of seeds into the seeds; a list holds the seeds themselves."""
+    if isinstance(value, (list, tuple)):
+        return _no_bool(list(value))
+    return range(TypeAdapter(PositiveInt).validate_python(_no_bool(value)))
+
+
+_Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
+_Positive = Annotated[FiniteFloat, Field(gt=0)]
+_SEVERAL = "separate several by commas, or give a list"
+Names = Annotated[
+    tuple[_Text, ...], BeforeValidator(_split), Field(min_length=1), Rule("names", _SEVERAL, "NAME,...")
+]
+Integers = Annotated[
+    tuple[PositiveInt, ...], BeforeValidator(_split), Rule("whole numbers above 0", _SEVERAL, "N,...")
+]
+Numbers = Annotated[tuple[_Positive, ...], BeforeValidator(_split), Rule("numbers above 0", _SEVERAL, "X,...")]
+Seeds = Annotated[
+    tuple[NonNegativeInt, ...],
+    BeforeValidator(_seeds),
+    Rule("a number of seeds, at least 1, or a list of seeds from 0 on", "five or more can decide something", "N"),
+]
+Count = Annotated[
+    PositiveInt | None,
+    BeforeValidator(_no_bool),
+    Rule("a whole number, at least 1", "leave it out for the default", "N"),
+]
+Amount = Annotated[
+    _Positive | None,
+    BeforeValidator(_no_bool),
+    Rule("a number above 0", "leave it out for the default", "X"),
+]
+Text = Annotated[_Text | None, Rule("one name, in quotes", "give one", "NAME")]
+Folder = Annotated[_Text | None, Rule("the path of a folder", "put it in quotes", "FOLDER")]
+Address = Annotated[_Text | None, Rule("the host:port of a Ray cluster", "put it in quotes", "HOST:PORT")]
+Sampler = Annotated[
+    Literal["tpe", "random"], Rule(" or ".join(SAMPLERS), "leave it out for the default", "|".join(SAMPLERS))
+]
+Flag = Annotated[bool, Strict(), Rule("true or false", "drop the quotes")]
+
+_SCHEDULE_TYPES: Mapping[object, Any] = {
+    tuple[float, ...]: Numbers,
+    tuple[int, ...]: Integers,
+    float: Annotated[_Positive, Rule("one number above 0", "give one")],
+    # 0 draws are valid; `TrainingConfig` rejects 0 elsewhere.
+    int: Annotated[NonNegativeInt, BeforeValidator(_no_bool), Rule("one whole number", "give one")],
+    bool: Flag,
+}
+
+
+def _schedule(value: object) -> dict[str, dict[str, Any]]:
+    """Return for some tasks, by name, parts of their `TrainingConfig`, each of the type that it has there."""
+    if not isinstance(value, Mapping) or not all(isinstance(parts, Mapping) for parts in value.values()):
+        raise LabError(f"schedule must be a table per task, [schedule.digits], got {value!r}; see docs/lab.md.")
+    types = get_type_hints(TrainingConfig)
+    schedules: dict[str, dict[str, Any]] = {}
+    for task, parts in value.items():
+        for name, part in parts.items():
+            _check_known(f"a setting of [schedule.{task}]", name, types)
+            kind = _SCHEDULE_TYPES[types[name]]
+            try:
+                schedules.setdefault(task, {})[name] = TypeAdapter(kind).validate_python(part)
+            except ValidationError:
+                raise _error(name, part, kind.__metadata__) from None
+    return schedules
+
+
+def _check_known(what: str, name: str, known: Mapping[str, Any]) -> None:
+    if name not in known:
+        names = [known_name.replace("_", "-") if "schedule" not in what else known_name for known_name in known]
+        raise LabError(f"{what} must be one of {', '.join(names)}, got {name!r}; {nearest(name, names)}")
+
+
+def _error(name: str, value: object, metadata: tuple[object, ...] | list[object]) -> LabError:
+    rule = next(part for part in metadata if isinstance(part, Rule))
+    return LabError(f"{name} must be {rule.text}, got {value!r}; {rule.hint}.")
+
+
+_TASKS = f"{', '.join(TASK_NAMES)}, package.module:attribute"
+_NORMS = f"{', '.join(NORM_INFO)}, package.module:attribute"
+
+
+class TaskSettings(BaseModel):
+    """Settings that studies and searches share; the default of a setting left out is the task's own.
 
     Raises:
-        LabError: no such engine, or options that it does not have.
+        LabError: an unknown setting, or an invalid value.
+
+    Example:
+        >>> settings = StudySettings(lr="1e-3, 1e-2", seeds=3)
+        >>> settings.lr, settings.seeds
+        ((0.001, 0.01), (0, 1, 2))
     """
-    return EngineChoice(
-        settings.engine, settings.workers, settings.address, settings.gpus_per_worker, settings.trial_seconds
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    task: Names = Field((), description="Tasks, or all.")
+    model: Text = Field(
+        None,
+        description="User-defined model, package.module:function with an argument norm_layer, for one task; "
+        "digits by default.",
+    )
+    data: Text = Field(
+        None,
+        description="User data to classify: a folder or hub:NAME. With --task faces or digit-scenes, a folder of "
+        "people or in COCO's format.",
+    )
+    side: Count = Field(None, description="Resize the images of --data to this height and width in pixels.")
+    examples: Count = Field(None, description="Use at most this many images of each subset of --data.")
+    epochs: Integers = Field((), description="Epochs, for every task. Default: the task's own.")
+    batch_size: Integers = Field((), description="Batch size, for every task. Default: the task's own.")
+    lr: Numbers = Field((), description="Learning rates, for every task. Default: the task's own.")
+    workers: Count = Field(None, description="Worker processes. Default: one per core.")
+    engine: Text = Field("pool", description="Execution backend: pool (local processes) or ray.")
+    address: Address = Field(
+        None, description="Ray cluster to join, host:port. Default: Ray is started on this machine."
+    )
+    gpus_per_worker: Amount = Field(
+        None, description="GPUs that Ray reserves for each worker; a fraction shares one. Default: none."
+    )
+    trial_seconds: Amount = Field(
+        None, description="Stop a trial that takes longer; its record says so. Default: no limit."
+    )
+    out: Folder = Field(None, description="Folder of the results.")
+
+    def __init__(self, **values: Any) -> None:  # noqa: ANN401  each setting has its own type
+        fields = type(self).model_fields
+        for name in values:
+            _check_known("a setting", name, fields)
+        try:
+            super().__init__(**values)
+        except ValidationError as problem:
+            first = problem.errors()[0]
+            name = str(first["loc"][0])
+            inner = first.get("ctx", {}).get("error")
+            if isinstance(inner, LabError):
+                raise inner from None
+            raise _error(name.replace("_", "-"), values[name], fields[name].metadata) from None
+
+    def changed(self, **values: Any) -> Self:  # noqa: ANN401
+        """Return the settings with other values."""
+        return type(self)(**{**{name: getattr(self, name) for name in self.model_fields_set}, **values})
+
+    @property
+    def engine_options(self) -> EngineOptions:
+        """The engine of the run.
+
+        Raises:
+            LabError: an engine that does not exist, or options of another engine.
+        """
+        return EngineOptions(
+            self.engine or "pool", self.workers, self.address, self.gpus_per_worker or 0, self.trial_seconds
+        )
+
+
+class StudySettings(TaskSettings):
+    """Settings of a study."""
+
+    task: Names = Field((), description=f"Tasks: {_TASKS}, or all. Default: {','.join(DEFAULT_TASKS)}.")
+    norms: Names = Field(DEFAULT_NORMS, description=f"Norms: {_NORMS}.")
+    seeds: Seeds = Field(
+        (0, 1, 2, 3, 4), description="Number of seeds; every norm is trained with each. Default: 5."
+    )
+    out: Folder = Field(None, description="Folder of the study. Default: compare, or compare-smoke.")
+    smoke: Flag = Field(default=False, description="Run in seconds, too small to conclude from.")
+    schedule: Annotated[dict[str, dict[str, Any]], BeforeValidator(_schedule)] = Field(
+        default_factory=dict, description="Only in a file: a table per task, [schedule.TASK], of its training."
     )
 
 
-def make_study(settings: Settings) -> Study:
-    """Return the study that settings ask for.
+class SearchSettings(TaskSettings):
+    """Settings of a search."""
+
+    norm: Text = Field("local", description=f"Norm: {_NORMS}.")
+    task: Names = Field((), description=f"Task: {_TASKS}. Default: digits.")
+    lr: Numbers = Field(
+        (), description="Learning rates; the search goes from the lowest to the highest. Default: the task's own."
+    )
+    trials: Count = Field(60, description="Trials of the search.")
+    timeout: Amount = Field(None, description="Stop starting trials after this many seconds. Default: no limit.")
+    seeds: Count = Field(10, description="Seeds of the comparison on test data.")
+    sampler: Sampler = Field("tpe", description="Method that proposes settings.")
+    out: Folder = Field("tune", description="Folder of the search.")
+
+
+def read_settings(path: Path) -> dict[str, Any]:
+    """Return the settings in a TOML file, for `StudySettings`.
 
     Raises:
-        LabError: a value that no study can have, or a model or data that go with no such task.
-        UnknownNameError: a task or a model that does not exist.
-        DataError: no data there to learn from.
+        LabError: no such file, or not TOML.
+    """
+    try:
+        content = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as problem:
+        raise LabError(
+            f"a study file must be readable TOML, got {path}: {problem}; see docs/lab.md, 'A study file'."
+        ) from None
+    return {name.replace("-", "_"): value for name, value in content.items()}
+
+
+def make_study(settings: StudySettings) -> Study:
+    """Return the study of some settings.
+
+    Raises:
+        LabError: values that can't be combined.
+        UnknownNameError: a task, norm or model that does not exist.
+        DataError: no data to learn from.
         ModelError: the model has no argument norm_layer.
 
     Example:
-        >>> study = make_study(Settings(task=("digit-rows",), norms=("none", "rms"), lr=(1e-3,), epochs=(2, 4)))
+        >>> study = make_study(StudySettings(task="digit-rows", norms="none,rms", lr=1e-3, epochs=[2, 4]))
         >>> study.tasks[0].schedule.grid
         ((0.001, 32, 2), (0.001, 32, 4))
     """
+    check_names(norms=settings.norms)
+    study = Study(_task_studies(settings), settings.norms, settings.seeds)
+    parts = {_full_name(name, study): part for name, part in settings.schedule.items()}
+    if settings.smoke:
+        study = smoke(study)
+    tasks = (_with_schedule(task, settings, parts.get(task.name, {})) for task in study.tasks)
+    return replace(study, tasks=tuple(tasks))
+
+
+def make_search_task(settings: SearchSettings) -> TaskStudy:
+    """Return the task of a search.
+
+    Raises:
+        LabError: several tasks, or values that can't be combined.
+        UnknownNameError: a task, norm or model that does not exist.
+        DataError: no data to learn from.
+        ModelError: the model has no argument norm_layer.
+    """
+    check_names(norms=(settings.norm or "",))
+    tasks = _task_studies(settings if settings.task or settings.data else settings.changed(task="digits"))
+    if len(tasks) != 1:
+        names = ", ".join(task.name for task in tasks)
+        raise LabError(f"a search must be on one task, got {names}; name one with --task.")
+    return _with_schedule(tasks[0], settings, {})
+
+
+def _task_studies(settings: TaskSettings) -> tuple[TaskStudy, ...]:
+    check_names(tasks=settings.task)
+    # Imported here: a misspelt name does not wait for torch.
+    from localnorm.lab.tasks import task_studies
+
     names = _task_names(settings)
     if settings.model and (len(names) != 1 or names == ("all",)):
         raise LabError(
             f"a model must be for one task, got {settings.model} for {', '.join(names)}; name one with --task, or "
             "give --data."
         )
-    study = Study(task_studies(names, settings.model), settings.norms, settings.seeds)
-    parts = {_in_full(name, study): part for name, part in settings.schedule.items()}
-    if settings.smoke:
-        study = smoke(study)
-    tasks = (_scheduled(task, settings, parts.get(task.name, {})) for task in study.tasks)
-    return replace(study, tasks=tuple(tasks))
+    return task_studies(names, settings.model)
 
 
-def _task_names(settings: Settings) -> tuple[str, ...]:
-    """Return the names of the tasks that are asked for, those on data in full."""
+def _task_names(settings: TaskSettings) -> tuple[str, ...]:
+    """Return the full names of the requested tasks."""
+    from localnorm.lab.tasks.data_names import full, place_name
+
     options = {"examples": settings.examples, "side": settings.side}
-    given = [name for name, value in options.items() if value is not None]
+    used = [name for name, value in options.items() if value is not None]
     if settings.data is None:
-        if given:
+        if used:
             raise LabError(
-                f"{given[0]} must be given with the data that it is for, got {given[0]} {options[given[0]]} "
-                "without; add --data."
+                f"{used[0]} must be given with data, got {used[0]} {options[used[0]]} without; add --data."
             )
         return settings.task or (("digits",) if settings.model else DEFAULT_TASKS)
-    asked = settings.task[0] if len(settings.task) == 1 else ", ".join(settings.task) or None
-    if asked not in ON_DATA:
+    task = settings.task[0] if len(settings.task) == 1 else ", ".join(settings.task) or None
+    if task not in USER_DATA_TASKS:
         raise LabError(
-            "a task on data of your own must be left out, to classify them, or be "
-            f"{' or '.join(name for name in ON_DATA if name)}, got {asked}; drop --task or --data."
+            "the task on user data must be left out, to classify them, or be "
+            f"{' or '.join(name for name in USER_DATA_TASKS if name)}, got {task}; drop --task or --data."
         )
-    prefix, known = ON_DATA[asked]
-    if asked and settings.data.startswith("hub:"):
+    prefix, known = USER_DATA_TASKS[task]
+    if task and settings.data.startswith("hub:"):
         raise LabError(
-            f"{asked} must be on a folder, got {settings.data}; drop --task to classify it, or save it."
+            f"{task} must be on a folder, got {settings.data}; drop --task to classify it, or save it to a folder."
         )
-    for name in given:
+    for name in used:
         if name not in known:
             raise LabError(
-                f"{asked} on a folder must have no option but {', '.join(known) or 'none'}, got {name} "
+                f"{task} on a folder takes no option but {', '.join(known) or 'none'}, got {name} "
                 f"{options[name]}; drop --{name}."
             )
     return (place_name(prefix, full(settings.data), options),)
 
 
-def _in_full(name: str, study: Study) -> str:
-    """Return the name of the study's task that is meant: in full, or what stands before the place of its data."""
-    short = [task.name for task in study.tasks if task.name.startswith(f"{name}:")]
-    return short[0] if len(short) == 1 else study.task(name).name
+def _full_name(name: str, study: Study) -> str:
+    """Return the name of a task of the study; for a task on data, the prefix is enough."""
+    on_data = [task.name for task in study.tasks if task.name.startswith(f"{name}:")]
+    return on_data[0] if len(on_data) == 1 else study.task(name).name
 
 
-def _scheduled(task: TaskStudy, settings: Settings, parts: Mapping[str, Any]) -> TaskStudy:
-    """Return the task with the schedule asked for: what is said of all tasks, then what is said of it."""
+def _with_schedule(task: TaskStudy, settings: TaskSettings, parts: Mapping[str, Any]) -> TaskStudy:
+    """Return the task with the settings for all tasks, and then those for this one."""
     schedule = task.schedule
     if settings.lr:
         schedule = at_rates(schedule, settings.lr)
@@ -152,7 +368,7 @@ def _scheduled(task: TaskStudy, settings: Settings, parts: Mapping[str, Any]) ->
         schedule = replace(schedule, epochs=settings.epochs[0], more_epochs=settings.epochs[1:])
     if settings.batch_size:
         schedule = replace(schedule, batch_size=settings.batch_size[0], more_batch_sizes=settings.batch_size[1:])
-    own = dict(parts)
-    if rates := own.pop("learning_rates", ()):
+    others = dict(parts)
+    if rates := others.pop("learning_rates", ()):
         schedule = at_rates(schedule, rates)
-    return replace(task, schedule=replace(schedule, **own))
+    return replace(task, schedule=replace(schedule, **others))

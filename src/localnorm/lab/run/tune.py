@@ -1,51 +1,39 @@
-"""Running a tuning: the search, the choice among its best, the comparison on test data; only what is missing."""
+"""Run a search: trials on validation data, the choice among the best, the comparison on test data."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Generator, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Generator, Mapping, Sequence
 from functools import partial
-from inspect import Parameter, signature
 from math import inf
 from pathlib import Path
 
-from localnorm.lab.engines.interface import OpenEngine
-from localnorm.lab.engines.pool import Pool
+from localnorm.lab.engines.choice import EngineSetup
+from localnorm.lab.monitoring.callback import Callback
 from localnorm.lab.norms import find_norm
 from localnorm.lab.records.record import Job, Record, Trial, key
-from localnorm.lab.records.store import Damaged
-from localnorm.lab.run.runner import Answer, JobEngine, opened_for, run_job
+from localnorm.lab.run.driver import Run
+from localnorm.lab.run.runner import JobQueue, job_queue, run_job
 from localnorm.lab.study.study import TaskStudy
 from localnorm.lab.tasks import find_task
 from localnorm.lab.training import pruning
 from localnorm.lab.tuning.selection import choosing_trials, compared_trials, search_records, setting_of
-from localnorm.lab.tuning.tuning import SEARCHED, Setting, Tuning
-from localnorm.lab.tuning.tuning_file import open_tuning
+from localnorm.lab.tuning.tuning import SEARCHED, Tuning
+from localnorm.lab.tuning.tuning_file import TUNING_FOLDER
 
-
-@dataclass(frozen=True)
-class Begun:
-    """What a run begins with.
-
-    Attributes:
-        kept: trials of the search whose records were there.
-        damaged: records that can't be read; what they were of is run again where it is needed.
-    """
-
-    kept: int
-    damaged: tuple[Damaged, ...]
+SEARCHING, CHOOSING_BEST, COMPARING = "searching", "choosing", "comparing"
+"""The stages of a search, as callbacks receive them."""
 
 
 def make_tuning(task: TaskStudy, norm: str, sampler: str = "tpe", trials: int = 60, seeds: int = 10) -> Tuning:
-    """Return the tuning of a norm on a task, with the norm's own space and defaults.
+    """Return the settings of a search for a norm's hyperparameters on a task.
 
     Args:
-        task: what is learned.
+        task: the task.
         norm: as for `localnorm.lab.norms.find_norm`.
         sampler: ``tpe`` or ``random``.
-        trials: of the search.
-        seeds: of the comparison on test data.
+        trials: number of trials of the search.
+        seeds: number of seeds of the comparison on test data.
 
     Raises:
         LabError: see `Tuning`.
@@ -57,113 +45,106 @@ def make_tuning(task: TaskStudy, norm: str, sampler: str = "tpe", trials: int = 
         >>> list(tuning.searched), tuning.defaults
         (['eps', 'learning_rate', 'momentum'], (('eps', 1e-05), ('momentum', 0.1)))
     """
-    found = find_norm(norm)
-    usual = {
-        name: parameter.default
-        for name, parameter in signature(found.make).parameters.items()
-        if name in found.space and parameter.default is not Parameter.empty
-    }
-    defaults = tuple((name, float(usual[name])) for name in sorted(usual))
+    built = find_norm(norm)
     dims = find_task(task.name, task.model).dims
-    return Tuning(task, norm, dims, found.space, defaults, sampler, trials, seeds)
+    return Tuning(task, norm, dims, built.space, built.defaults, sampler, trials, seeds)
 
 
 def tune(
     tuning: Tuning,
     folder: Path,
-    workers: int,
-    on_start: Callable[[Begun], None] = lambda _: None,
-    timeout: float = inf,
+    engine: EngineSetup | None = None,
     *,
-    on_used_up: Callable[[int], None] = lambda _: None,
-    open_engine: OpenEngine[Answer] = Pool,
-    trial_seconds: float | None = None,
+    timeout: float = inf,
+    callbacks: Sequence[Callback] = (),
 ) -> Generator[Record]:
-    """Run what is missing of a tuning and yield the new records.
+    """Run what is missing of a search and yield the new records.
 
     Args:
         tuning: the settings.
-        folder: new, empty, or holding this tuning.
-        workers: number of workers.
-        on_start: called once, before the first trial.
-        timeout: seconds after which no trial of the search is begun; what is under way is finished, and the choice
-            and the comparison are made all the same.
-        on_used_up: called with the number of settings tried or under way, where there are no others though more
-            trials were asked for; the search ends with these.
-        open_engine: opens what the workers are in; by default processes of this machine.
-        trial_seconds: the longest that a trial may take; by default as long as it likes.
+        folder: new, empty, or holding this search.
+        engine: runs the trials; by default a pool with one worker per core.
+        timeout: seconds after which no trial of the search is started. Running trials finish, and the choice and
+            the comparison are made.
+        callbacks: called at each step.
 
     Raises:
-        StudyConflictError: the folder holds something else, or a tuning that is running.
-        LabError: a worker process died over a trial twice.
+        StudyConflictError: the folder holds something else, or a run is active there.
+        FolderError: the folder can't be created or written to.
+        LabError: two workers died during the same trial.
     """
-    store = open_tuning(folder, tuning)
-    with store.locked():
-        sound, damaged = store.read()
-        records = dict(sound)
-        on_start(Begun(len(search_records(tuning, records.values())), damaged))
-        # One engine for all parts: starting a worker takes seconds.
-        with opened_for(store, workers, open_engine=open_engine, trial_seconds=trial_seconds) as engine:
-            yield from _search(engine, tuning, records, time.monotonic() + timeout, on_used_up)
-            for trials in (choosing_trials, compared_trials):
-                # Which trials they are depends on what came before.
-                wanted = {key(trial): trial for trial in trials(tuning, records)}
+    setup = engine or EngineSetup()
+    with TUNING_FOLDER.claimed(folder, tuning) as store:
+        run = Run(store, setup.workers, callbacks)
+        done = [record for _, record in search_records(tuning, run.records.values())]
+        search = _Search(tuning, run, setup, time.monotonic() + timeout)
+        yield from run.drive(max(tuning.trials, len(done)), done, search.work, SEARCHING)
+
+
+class _Search:
+    """The work of a search; each stage depends on the records of the stages before it."""
+
+    def __init__(self, tuning: Tuning, run: Run, setup: EngineSetup, deadline: float) -> None:
+        self._tuning, self._run, self._setup, self._deadline = tuning, run, setup, deadline
+        self._submitted: dict[str, Trial] = {}
+
+    def work(self) -> Generator[Record]:
+        """Run the stages and yield the new records."""
+        # One engine for all stages: starting a worker takes seconds.
+        with job_queue(
+            self._run.store,
+            self._setup,
+            self._setup.workers,
+            lambda name: self._run.job_started(self._submitted[name]),
+        ) as queue:
+            yield from self._propose(queue)
+            planned = {key(trial): trial for trial, _ in search_records(self._tuning, self._run.records.values())}
+            for stage, trials in ((CHOOSING_BEST, choosing_trials), (COMPARING, compared_trials)):
+                wanted = {key(trial): trial for trial in trials(self._tuning, self._run.records)}
+                planned |= wanted
+                self._run.plan(len(planned), len(planned.keys() & self._run.kept), stage)
                 for name, trial in wanted.items():
-                    if name not in records:
-                        engine.submit(trial, run_job)
-                for record in engine.records():
-                    records[key(record.job)] = record
-                    yield record
+                    if name not in self._run.records:
+                        self._submitted[name] = trial
+                        queue.submit(trial)
+                yield from queue.records()
+
+    def _propose(self, queue: JobQueue) -> Generator[Record]:
+        """Submit a proposed setting whenever a worker is free."""
+        # Imported here: Optuna takes half a second, and a finished search does not need it.
+        from localnorm.lab.tuning.sampler import next_setting
+
+        tuning, records = self._tuning, self._run.records
+        done = search_records(tuning, records.values())
+        first = 1 + max((int(record.timing.get("number", -1)) for _, record in done), default=-1)
+        exhausted = False
+
+        def submit_next() -> None:
+            nonlocal exhausted
+            number = len(self._submitted)
+            if exhausted or len(done) + number >= tuning.trials or time.monotonic() >= self._deadline:
+                return
+            running = tuple(trial for name, trial in self._submitted.items() if name not in records)
+            setting = next_setting(tuning, records, running, first + number)
+            if setting is None:
+                exhausted = True
+                self._run.plan(len(done) + number, len(done), SEARCHING)
+                return
+            trial = tuning.trial(setting, SEARCHED)
+            self._submitted[key(trial)] = trial
+            limits = _pruning_limits(tuning, records, trial)
+            queue.submit(trial, partial(_run_pruned, limits), {"number": first + number})
+
+        for _ in range(queue.capacity):
+            submit_next()
+        for record in queue.records():
+            # The driver adds the record to the others before it asks for the next.
+            yield record
+            submit_next()
 
 
-def _search(
-    engine: JobEngine,
-    tuning: Tuning,
-    records: dict[str, Record],
-    until: float,
-    on_used_up: Callable[[int], None],
-) -> Iterator[Record]:
-    """Ask for a setting whenever a worker is free; add each record to the others."""
-    done = search_records(tuning, records.values())
-    first = 1 + max((int(record.timing.get("number", -1)) for _, record in done), default=-1)
-    under_way: dict[str, Trial] = {}
-    begun, used_up = 0, False
-
-    def ask() -> None:
-        nonlocal begun, used_up
-        if used_up or len(done) + begun >= tuning.trials or time.monotonic() >= until:
-            return
-        setting = _next_setting(tuning, records, tuple(under_way.values()), first + begun)
-        if setting is None:
-            used_up = True
-            on_used_up(len(done) + begun)
-            return
-        trial = tuning.trial(setting, SEARCHED)
-        under_way[key(trial)] = trial
-        engine.submit(trial, partial(_run_limited, _limits(tuning, records, trial)), {"number": first + begun})
-        begun += 1
-
-    for _ in range(engine.capacity):
-        ask()
-    for record in engine.records():
-        name = key(record.job)
-        del under_way[name]
-        records[name] = record
-        ask()
-        yield record
-
-
-def _next_setting(
-    tuning: Tuning, records: dict[str, Record], under_way: Sequence[Trial], number: int
-) -> Setting | None:
-    # Imported here: Optuna takes half a second, and a tuning that is finished needs none of it.
-    from localnorm.lab.tuning.sampler import next_setting
-
-    return next_setting(tuning, records, under_way, number)
-
-
-def _limits(tuning: Tuning, records: dict[str, Record], trial: Trial) -> tuple[float, ...]:
-    """Return where a trial is to be stopped: the defaults never, since they are what all is compared with."""
+def _pruning_limits(tuning: Tuning, records: Mapping[str, Record], trial: Trial) -> tuple[float, ...]:
+    """Return the errors above which a trial is stopped early; none for the defaults, which are the baseline."""
     if setting_of(trial) in tuning.default_settings:
         return ()
     curves = [
@@ -174,7 +155,7 @@ def _limits(tuning: Tuning, records: dict[str, Record], trial: Trial) -> tuple[f
     return pruning.limits(curves, trial.epochs)
 
 
-def _run_limited(limits: tuple[float, ...], job: Job) -> Record:
+def _run_pruned(limits: tuple[float, ...], job: Job) -> Record:
     """Run a trial of the search in a worker."""
     from localnorm.lab.training.trial import run_trial
 

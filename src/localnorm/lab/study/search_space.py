@@ -1,4 +1,4 @@
-"""Ranges of hyperparameters and seeded draws from them."""
+"""Ranges of hyperparameters, and seeded random samples of them."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Choice:
-    """One of some values, each as likely as the others."""
+    """One of several values, with equal probability."""
 
     values: tuple[float, ...]
 
@@ -21,25 +21,25 @@ class Choice:
 
 @dataclass(frozen=True)
 class Uniform:
-    """Any value between two, each as likely as the others."""
+    """A value between two, with uniform probability."""
 
     low: float
     high: float
 
     def draw(self, rng: random.Random) -> float:
-        """Return one value, rounded to three significant digits so that a record reads well."""
+        """Return one value, rounded to three significant digits for readable records."""
         return float(f"{rng.uniform(self.low, self.high):.3g}")
 
 
 @dataclass(frozen=True)
 class LogUniform:
-    """Any value between two, each decade as likely as the others."""
+    """A value between two, with uniform probability of its logarithm."""
 
     low: float
     high: float
 
     def draw(self, rng: random.Random) -> float:
-        """Return one value, rounded to three significant digits so that a record reads well."""
+        """Return one value, rounded to three significant digits for readable records."""
         return float(f"{math.exp(rng.uniform(math.log(self.low), math.log(self.high))):.3g}")
 
 
@@ -48,7 +48,7 @@ Space = Mapping[str, Range]
 
 
 def draw(space: Space, *names: object) -> tuple[tuple[str, float], ...]:
-    """Return one setting of the space, sorted by name; the same for the same names, on every machine.
+    """Return a sample of the space, sorted by name; equal names give equal samples on every machine.
 
     Example:
         >>> draw({"eps": LogUniform(1e-7, 1e-3)}, 0) == draw({"eps": LogUniform(1e-7, 1e-3)}, 0)

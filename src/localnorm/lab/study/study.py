@@ -1,4 +1,4 @@
-"""A study: its settings as one frozen value, and the trials that follow from them alone."""
+"""Settings of a study as plain frozen values, and the trials that follow from them."""
 
 from __future__ import annotations
 
@@ -16,25 +16,25 @@ DEFAULT_NORMS = ("none", "local", "batch", "layer", "instance", "group", "rms")
 DEFAULT_TASKS = ("digits", "digit-rows")
 
 Kind = Literal["images", "recurrent", "transformer", "style"]
-"""What a task stands for: which rows of the table it feeds."""
+"""Type of a task, which decides the rows of the table that it contributes to."""
 KINDS: tuple[Kind, ...] = get_args(Kind)
 
 
 @dataclass(frozen=True)
 class TaskStudy:
-    """One task as a study sees it: plain values, so that table and report need neither the task nor torch.
+    """A task in plain values, so that table and report need neither its code nor torch.
 
     Attributes:
         name: the name of the task, as in records.
-        kind: which rows it feeds.
+        kind: type of the task, which decides the rows of the table.
         model: the name of its model, as in records.
-        about: the data and their split, in words.
-        measured_as: what its error is, in words.
-        unit: of the error, which is lower where it is better.
-        smallest_effect: the smallest difference of the error that matters, in that unit.
-        corruptions: the corruptions its test is repeated under.
-        schedule: how its models are trained.
-        classes: how many classes its labels tell apart; 0 where they are no classes.
+        about: description of the data and their split.
+        measured_as: description of the error.
+        unit: of the error; lower is better.
+        smallest_effect: smallest effect size of interest, in that unit.
+        corruptions: the corruptions that the test is repeated under.
+        schedule: training settings of its models.
+        classes: number of classes of the labels; 0 if they are not classes.
     """
 
     name: str
@@ -52,33 +52,34 @@ class TaskStudy:
         if self.kind not in KINDS:
             raise LabError(
                 f"a task's kind must be one of {', '.join(KINDS)}, got {self.kind!r} for {self.name}; "
-                "choose the rows that it is to feed."
+                "choose one of them."
             )
         if not 0 < self.smallest_effect < math.inf:
             raise LabError(
                 f"a task's smallest effect must be above 0 and finite, got {self.smallest_effect} for "
-                f"{self.name}; say which difference of its error would matter."
+                f"{self.name}; set the smallest difference of its error that matters."
             )
 
     @property
     def corrupted(self) -> bool:
-        """Whether its test is repeated under corruptions."""
+        """Whether the test is repeated under corruptions."""
         return bool(self.corruptions) and self.schedule.corrupted
 
     @property
     def features(self) -> bool:
-        """Whether linear probes are fitted to the features that it has taught."""
+        """Whether a linear probe is fitted to the features of its models."""
         return self.kind == "images" and self.classes > 0
 
 
 @dataclass(frozen=True)
 class Study:
-    """Everything that decides what is trained. Every norm gets the same trials.
+    """All settings that decide what is trained. Every norm gets the same trials.
 
     Attributes:
-        tasks: what is learned, in the order of the report.
-        norms: the norms compared, `none` among them.
-        seeds: each seed is one pair: same data split, initial weights, batch order and noise for every norm.
+        tasks: the tasks, in the order of the report.
+        norms: the norms, including `none`.
+        seeds: each gives every norm the same data split, initial weights, batch order and noise, so that results
+            are paired.
     """
 
     tasks: tuple[TaskStudy, ...]
@@ -87,9 +88,10 @@ class Study:
 
     def __post_init__(self) -> None:
         names = tuple(task.name for task in self.tasks)
-        for name, given in (("tasks", names), ("norms", self.norms), ("seeds", self.seeds)):
-            if not given or len(set(given)) != len(given):
-                raise LabError(f"{name} must be at least one and no two the same, got {given}; drop the repeats.")
+        for name, values in (("tasks", names), ("norms", self.norms), ("seeds", self.seeds)):
+            if not values or len(set(values)) != len(values):
+                shown = ", ".join(map(str, values)) or "none"
+                raise LabError(f"{name} must be at least one and no two the same, got {shown}; drop the repeats.")
         if "none" not in self.norms:
             raise LabError(
                 f"norms must contain none, which every other norm is compared with, got {', '.join(self.norms)}; "
@@ -111,7 +113,7 @@ class Study:
         )
 
     def grid_trials(self, task: TaskStudy) -> Iterator[Trial]:
-        """Every norm, seed and setting of a task's grid at the norm's defaults, with all that a trial measures."""
+        """Yield each norm, seed and setting of a task's grid at the norm's defaults, with all measurements."""
         for norm in self.norms:
             for seed in self.seeds:
                 for rate, size, epochs in task.schedule.grid:
@@ -119,7 +121,7 @@ class Study:
                     yield replace(trial, corrupted=task.corrupted, features=task.features)
 
     def batch_trials(self, task: TaskStudy) -> Iterator[Trial]:
-        """Every norm, seed and batch size of a task's batch-size row, at the norm's defaults."""
+        """Yield each norm, seed and batch size of a task's batch-size row, at the norm's defaults."""
         schedule = task.schedule
         for norm in self.norms:
             for seed in self.seeds:
@@ -128,7 +130,7 @@ class Study:
                     yield Trial(task.name, task.model, norm, seed, rate, size, schedule.epochs_at(size))
 
     def probes(self) -> Iterator[Probe]:
-        """Cost of all norms side by side, scope and flexibility of each."""
+        """Yield the cost probe of all norms together, and the scope and flexibility probes of each."""
         yield Probe("cost", self.norms)
         for norm in self.norms:
             yield Probe("scope", (norm,))
@@ -136,6 +138,6 @@ class Study:
 
 
 def smoke(study: Study) -> Study:
-    """Return the study cut down to run in seconds: the same parts, too little of each to conclude from."""
+    """Return the study reduced to run in seconds: the same parts, too small to conclude from."""
     tasks = tuple(replace(task, schedule=cut_down(task.schedule)) for task in study.tasks)
     return replace(study, seeds=study.seeds[:2], tasks=tasks)

@@ -1,4 +1,4 @@
-"""A schedule: how the models of one task are trained."""
+"""Training settings of a task, the same for every norm."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ class TrainingConfig:
     """The training settings of one task, the same for every norm.
 
     Attributes:
-        learning_rates: of Adam, all tried; what is best on validation data is chosen for each norm.
-        default_learning_rate: one of them: what a user who tunes nothing would take.
-        batch_size: examples a training step.
+        learning_rates: of Adam; all are tried, and the best on validation data is chosen for each norm.
+        default_learning_rate: one of these, for a user who does not tune.
+        batch_size: examples per training step.
         epochs: passes over the training data.
-        more_batch_sizes: further ones, tried with every learning rate and chosen among as they are.
-        more_epochs: as `more_batch_sizes`, of epochs.
-        draws: settings drawn for each seed, of learning rate and the norm's own hyperparameters.
-        batch_sizes: trained on for the batch-size row; Adam's learning rate goes with the square root.
-        batch_epochs: passes over the training data there; more at batches above the task's own, see `epochs_at`.
-        corrupted: whether the test is repeated under the task's corruptions, where it has any.
+        more_batch_sizes: further batch sizes, tried with every learning rate.
+        more_epochs: further numbers of epochs, tried in the same way.
+        draws: random-search samples for each seed, of learning rate and the norm's hyperparameters.
+        batch_sizes: those of the batch-size row; Adam's learning rate is scaled with the square root.
+        batch_epochs: passes over the training data there; more for batches above `batch_size`, see `epochs_at`.
+        corrupted: whether the test is repeated under the task's corruptions, if it has any.
 
     Example:
         >>> TrainingConfig(learning_rates=(1e-3, 1e-2), default_learning_rate=1e-3, more_epochs=(16,)).grid[:2]
@@ -58,21 +58,21 @@ class TrainingConfig:
             )
         if self.draws and len(self.learning_rates) < 2:
             raise LabError(
-                "learning rates are drawn between the lowest and the highest tried, which must differ, got "
-                f"{listed(self.learning_rates)} alone; give two, or no draws."
+                "learning rates are sampled between the lowest and the highest, which must differ, got "
+                f"{listed(self.learning_rates)} alone; give two, or draws = 0."
             )
 
     @property
     def grid(self) -> tuple[tuple[float, int, int], ...]:
-        """Every learning rate, batch size and number of epochs that is tried at a norm's defaults."""
+        """All combinations of learning rate, batch size and epochs, tried at a norm's defaults."""
         sizes, epochs = (self.batch_size, *self.more_batch_sizes), (self.epochs, *self.more_epochs)
         return tuple(product(self.learning_rates, sizes, epochs))
 
     def epochs_at(self, size: int) -> int:
         """Return the passes over the training data at a batch size of the batch-size row.
 
-        Up to the task's own batch size all see as many examples; above it, all take as many steps. Else large
-        batches would be trained for a few steps only, and it is that which the row would show.
+        Batches up to the task's own size see the same number of examples. Larger ones take the same number of
+        steps, so that the row does not only show that they were trained for few steps.
 
         Example:
             >>> [TrainingConfig(batch_size=32, batch_epochs=2).epochs_at(size) for size in (1, 32, 128)]
@@ -82,7 +82,7 @@ class TrainingConfig:
 
 
 def listed(values: Sequence[float]) -> str:
-    """Return numbers as they are given on the command line.
+    """Return numbers as they are written on the command line.
 
     Example:
         >>> listed((3e-4, 128))
@@ -92,9 +92,9 @@ def listed(values: Sequence[float]) -> str:
 
 
 def at_rates(schedule: TrainingConfig, rates: tuple[float, ...]) -> TrainingConfig:
-    """Return the schedule with other learning rates; the nearest to its default becomes the default.
+    """Return the schedule with other learning rates; the one closest in ratio to the default becomes the default.
 
-    Nothing can be drawn between one rate and itself, so with one rate there are no draws.
+    With a single rate there is no random search, because there is no range to sample.
 
     Example:
         >>> at_rates(TrainingConfig(), (1e-3, 1e-1)).default_learning_rate
@@ -107,14 +107,14 @@ def at_rates(schedule: TrainingConfig, rates: tuple[float, ...]) -> TrainingConf
 
 
 def cut_down(schedule: TrainingConfig) -> TrainingConfig:
-    """Return the schedule cut down to run in seconds: the same parts, too little of each to conclude from."""
+    """Return the schedule reduced to run in seconds: the same parts, too small to conclude from."""
     rates = sorted(schedule.learning_rates)
     start = rates.index(schedule.default_learning_rate)
-    # Where settings are drawn, two rates are needed to draw between.
-    few = min(start, max(0, len(rates) - 2)) if schedule.draws else start
+    # Random search needs two rates to sample between.
+    first = min(start, max(0, len(rates) - 2)) if schedule.draws else start
     return replace(
         schedule,
-        learning_rates=tuple(rates[few : few + 2] if schedule.draws else rates[few : few + 1]),
+        learning_rates=tuple(rates[first : first + 2] if schedule.draws else rates[first : first + 1]),
         more_batch_sizes=(),
         more_epochs=(),
         epochs=1,

@@ -1,6 +1,6 @@
-"""The tasks of the lab: what is learned, from which data, by which model.
+"""Registry of tasks: the lab's tasks by name, tasks on user data, user-defined tasks.
 
-To add one, write a module with a `Task` and add it to ``TASKS``; to study one of your own, name it
+To add one, write a module with a `Task` and add it to ``TASKS``; to study a user-defined one, name it
 ``package.module:attribute``.
 """
 
@@ -15,7 +15,7 @@ from torch import nn
 
 from localnorm.errors import UnknownNameError
 from localnorm.lab.norms import Builder
-from localnorm.lab.plugins import import_own
+from localnorm.lab.plugins import import_user_defined
 from localnorm.lab.study.study import TaskStudy
 from localnorm.lab.study.training_config import TrainingConfig
 from localnorm.lab.tasks.adding import ADDING
@@ -56,20 +56,19 @@ _ANY_MODEL: Mapping[str, Callable[[str], Callable[[Builder], nn.Module]]] = Mapp
 
 
 def find_task(name: str, model: str | None = None) -> Task:
-    """Return a task by name, with its own model or another.
+    """Return a task by name, with its default model or another.
 
     Args:
-        name: a name of ``TASKS``; ``data:FOLDER`` or ``data:hub:NAME`` to classify your own images, see
-            `data_task`; ``lfw:FOLDER`` to recognize the people there, see `lfw_task`; ``coco:FOLDER`` to find what
-            its images show, see `coco_task`; or a task of your own, ``package.module:attribute``, which is then
-            its name.
+        name: a name of ``TASKS``; ``data:FOLDER`` or ``data:hub:NAME`` to classify user images, see
+            `data_task`; ``lfw:FOLDER`` to recognize the people there, see `lfw_task`; ``coco:FOLDER`` to detect
+            objects in its images, see `coco_task`; or ``package.module:attribute`` for a user-defined task.
         model: ``textbook_cnn``, ``small_cnn`` or ``package.module:function``, see `find_model`; None is the
-            task's own.
+            task's default.
 
     Raises:
         UnknownNameError: no task or model of that name, or the task has one model only.
         ModelError: the model has no argument norm_layer.
-        DataError: no data there to learn from.
+        DataError: no training data there.
 
     Example:
         >>> find_task("digits").model, find_task("digits", "small_cnn").model
@@ -83,31 +82,31 @@ def find_task(name: str, model: str | None = None) -> Task:
         return task
     if name not in _ANY_MODEL:
         raise UnknownNameError(
-            f"the model of {name} must be {task.model}, got {model!r}; other models learn {', '.join(_ANY_MODEL)} "
-            "and data of your own."
+            f"the model of {name} must be {task.model}, got {model!r}; other models are for "
+            f"{', '.join(_ANY_MODEL)} and user images."
         )
     return replace(task, model=model, build=_ANY_MODEL[name](model))
 
 
 def _own_task(name: str) -> Task:
-    found = import_own("task", name, (*TASKS, *(f"{prefix}FOLDER" for prefix in _NAMED)))
+    found = import_user_defined("task", name, (*TASKS, *(f"{prefix}FOLDER" for prefix in _NAMED)))
     if not isinstance(found, Task):
         raise UnknownNameError(
-            f"a task of your own must be a Task, got {found!r} at {name}; see CONTRIBUTING.md, 'Add a task'."
+            f"a user-defined task must be a Task, got {found!r} at {name}; see CONTRIBUTING.md, 'Add a task'."
         )
     return replace(found, name=name)
 
 
 def task_studies(names: Sequence[str], model: str | None = None) -> tuple[TaskStudy, ...]:
-    """Return tasks as a study takes them: by name, or every registered one for ``all``.
+    """Return the plain values of tasks by name, or of every registered one for ``all``.
 
     Args:
         names: as for `find_task`, or ``all``.
-        model: that of every task, as for `find_task`; None is each task's own.
+        model: that of every task, as for `find_task`; None is each task's default.
 
     Example:
         >>> [task.kind for task in task_studies(["digits", "digit-rows"])]
         ['images', 'recurrent']
     """
-    known = [known for name in names for known in (TASKS if name == "all" else (name,))]
-    return tuple(find_task(name, model).in_plain_values() for name in known)
+    listed = [task for name in names for task in (TASKS if name == "all" else (name,))]
+    return tuple(find_task(name, model).in_plain_values() for name in listed)

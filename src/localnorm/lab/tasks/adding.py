@@ -1,7 +1,7 @@
-"""The adding problem: two numbers of a sequence are marked, and their sum is asked for at its end.
+"""The adding problem: predict the sum of two marked numbers of a sequence.
 
 Source: Hochreiter and Schmidhuber, "Long Short-Term Memory", Neural Computation 9, 1997, experiment 4; the numbers
-are in [0, 1] and the places drawn from the two halves, as in most work since.
+are in [0, 1] and one mark is in each half, as in most work since.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ STEPS = 20
 LONGER = (30, 40)
 TRAIN, VALIDATION, TEST = 2000, 500, 1000
 EPOCHS, LEARNING_RATE, BATCH_SIZE = 40, 3e-3, 32
-"""What Adam needs for the slowest norm to learn the task."""
+"""Enough for Adam to learn the task with the slowest norm."""
 
 
 def sequences(count: int, steps: int, rng: torch.Generator) -> Subset:
@@ -39,7 +39,7 @@ def sequences(count: int, steps: int, rng: torch.Generator) -> Subset:
 
     Example:
         >>> part = sequences(3, 20, torch.Generator().manual_seed(0))
-        >>> part.inputs.shape, part.inputs[..., 1].sum(1)
+        >>> subset.inputs.shape, subset.inputs[..., 1].sum(1)
         (torch.Size([3, 20, 2]), tensor([2., 2., 2.]))
     """
     half = steps // 2
@@ -52,7 +52,7 @@ def sequences(count: int, steps: int, rng: torch.Generator) -> Subset:
 
 
 def load(seed: int) -> Split:
-    """Return sequences of ``STEPS`` steps, drawn anew for each seed.
+    """Return sequences of ``STEPS`` steps, different for each seed.
 
     Example:
         >>> split = load(0)
@@ -73,20 +73,20 @@ def _loss(model: nn.Module, inputs: Tensor, labels: Tensor) -> Tensor:
     return mse_loss(model(inputs).squeeze(1), labels)
 
 
-def _error(model: nn.Module, part: Subset) -> float:
+def _error(model: nn.Module, subset: Subset) -> float:
     """Return the mean squared error in percent of the labels' variance."""
-    squared = _loss(model, part.inputs, part.labels)
-    return round(100 * (squared / part.labels.var(correction=0)).item(), 4)
+    squared = _loss(model, subset.inputs, subset.labels)
+    return round(100 * (squared / subset.labels.var(correction=0)).item(), 4)
 
 
-def _details(model: nn.Module, part: Subset) -> Mapping[str, Any]:  # noqa: ARG001  longer sequences than the part's
+def _details(model: nn.Module, subset: Subset) -> Mapping[str, Any]:  # noqa: ARG001  longer sequences instead
     return {"longer_error": {str(steps): _error(model, _longer(steps)) for steps in LONGER}}
 
 
 ADDING = Task(
     name="adding",
-    about=f"the adding problem: {STEPS} numbers, two of them marked, whose sum is asked for: {TRAIN:,} "
-    f"to train, {VALIDATION} to choose, {TEST:,} to test, drawn anew by each seed; the norm inside the cell",
+    about=f"the adding problem, the sum of two marked numbers among {STEPS}: {TRAIN:,} to train, "
+    f"{VALIDATION} to choose, {TEST:,} to test, drawn by the seed; the norm inside the cell",
     model="recurrent",
     dims=0,
     objective=Objective(

@@ -1,9 +1,9 @@
 """Corruptions of images in [0, 1] at five severities, the same for every norm of a seed.
 
 After Hendrycks and Dietterich, "Benchmarking Neural Network Robustness to Common Corruptions and Perturbations",
-2019: three of noise, two of blur, contrast, brightness and pixelation. Occlusion, which they have not, is after
-DeVries and Taylor, "Improved Regularization of Convolutional Neural Networks with Cutout", 2017. The severities
-are our own, for images that may be as small as 8x8.
+2019: three of noise, two of blur, contrast, brightness and pixelation. Occlusion is after DeVries and Taylor,
+"Improved Regularization of Convolutional Neural Networks with Cutout", 2017. The severities, described in
+`localnorm.lab.descriptions.CORRUPTIONS`, suit images as small as 8x8.
 """
 
 from __future__ import annotations
@@ -23,19 +23,17 @@ _GREY = 0.5
 
 
 def _noise(images: Tensor, severity: int, rng: torch.Generator) -> Tensor:
-    """Gaussian noise of standard deviation 0.1 to 0.5."""
     return images + 0.1 * severity * torch.randn(images.shape, generator=rng)
 
 
 def _salt_and_pepper(images: Tensor, severity: int, rng: torch.Generator) -> Tensor:
-    """4 to 20 % of the pixels replaced by black or white."""
     chance = torch.rand(images.shape, generator=rng)
     share = 0.04 * severity
     return images.masked_fill(chance < share / 2, 0.0).masked_fill(chance > 1 - share / 2, 1.0)
 
 
 def _blur(images: Tensor, severity: int, rng: torch.Generator) -> Tensor:  # noqa: ARG001  not random
-    """A Gaussian of standard deviation 0.3 to 1.1 pixels, borders repeated."""
+    # Borders are repeated.
     sigma = 0.1 + 0.2 * severity
     weights = torch.exp(-0.5 * (torch.arange(-3, 4) / sigma) ** 2)
     kernel = torch.outer(weights, weights) / weights.sum() ** 2
@@ -44,43 +42,39 @@ def _blur(images: Tensor, severity: int, rng: torch.Generator) -> Tensor:  # noq
 
 
 def _contrast(images: Tensor, severity: int, rng: torch.Generator) -> Tensor:  # noqa: ARG001  not random
-    """Contrast reduced to 84 to 20 % around each image's mean."""
     mean = images.mean(dim=(1, 2, 3), keepdim=True)
     return mean + (1 - 0.16 * severity) * (images - mean)
 
 
 def _shot_noise(images: Tensor, severity: int, rng: torch.Generator) -> Tensor:
-    """Photons counted: Poisson, a white pixel 60 to 3 of them."""
     photons = _BRIGHTEST[severity - 1]
     return torch.poisson(images.clamp(min=0) * photons, rng) / photons
 
 
 def _motion_blur(images: Tensor, severity: int, rng: torch.Generator) -> Tensor:
-    """The mean along a line of 1 to 5 pixels, in a direction of each image's own; borders repeated."""
+    """Mean along a line through each pixel; borders are repeated."""
     angles = math.pi * torch.rand(len(images), generator=rng)
-    # From pixels to grid_sample's coordinates, in which an image is 2 wide and 2 high.
-    ways = torch.stack((angles.cos() * 2 / images.shape[3], angles.sin() * 2 / images.shape[2]), dim=1)
-    there = torch.eye(2, 3).expand(len(images), 2, 3)
-    # Half a pixel apart, which no detail falls between.
-    places = torch.linspace(-severity / 2, severity / 2, 2 * severity + 1)
+    # In grid_sample's coordinates an image is 2 wide and 2 high.
+    directions = torch.stack((angles.cos() * 2 / images.shape[3], angles.sin() * 2 / images.shape[2]), dim=1)
+    identity = torch.eye(2, 3).expand(len(images), 2, 3)
+    # Half a pixel apart.
+    offsets = torch.linspace(-severity / 2, severity / 2, 2 * severity + 1)
     total = torch.zeros_like(images)
-    for place in places:
-        moved = there + torch.cat((torch.zeros(len(images), 2, 2), (place * ways).unsqueeze(2)), dim=2)
+    for offset in offsets:
+        moved = identity + torch.cat((torch.zeros(len(images), 2, 2), (offset * directions).unsqueeze(2)), dim=2)
         grid = affine_grid(moved, list(images.shape), align_corners=False)
         total += grid_sample(images, grid, padding_mode="border", align_corners=False)
-    return total / len(places)
+    return total / len(offsets)
 
 
 def _brightness(images: Tensor, severity: int, rng: torch.Generator) -> Tensor:  # noqa: ARG001  not random
-    """Every pixel brighter by 0.1 to 0.5."""
     return images + 0.1 * severity
 
 
 def _pixelate(images: Tensor, severity: int, rng: torch.Generator) -> Tensor:  # noqa: ARG001  not random
-    """Shown with 85 to 25 % of the pixels along each side, by area both ways."""
     for axis in (2, 3):
         shares = _shares(images.shape[axis], max(1, round((1 - 0.15 * severity) * images.shape[axis])))
-        # There and back; torch's own resizing by area lets windows overlap where a side is no multiple.
+        # Down and up again; torch's area resizing lets windows overlap unless the side is a multiple.
         images = torch.tensordot(images, shares.T @ (shares / shares.sum(1, keepdim=True)), ([axis], [1])).movedim(
             -1, axis
         )
@@ -88,14 +82,13 @@ def _pixelate(images: Tensor, severity: int, rng: torch.Generator) -> Tensor:  #
 
 
 def _shares(side: int, kept: int) -> Tensor:
-    """Return what share of each of some pixels lies in each of fewer, wider ones: shape (kept, side)."""
+    """Return the share of each of `side` pixels in each of `kept` wider ones: shape (kept, side)."""
     starts = torch.arange(kept).unsqueeze(1) * side / kept
     pixels = torch.arange(side)
     return (torch.minimum(starts + side / kept, pixels + 1) - torch.maximum(starts, pixels)).clamp(min=0)
 
 
 def _occlusion(images: Tensor, severity: int, rng: torch.Generator) -> Tensor:
-    """A grey rectangle of 1/8 to 5/8 of each side, somewhere in the image."""
     inside = torch.ones(len(images), 1, 1, 1, dtype=torch.bool)
     for axis in (2, 3):
         side = images.shape[axis]
@@ -124,7 +117,7 @@ CORRUPTIONS: Mapping[str, Callable[[Tensor, int, torch.Generator], Tensor]] = Ma
 
 
 def corrupt(images: Tensor, name: str, severity: int, seed: int) -> Tensor:
-    """Return images under one corruption, cut to [0, 1] again.
+    """Return corrupted images, clipped to [0, 1].
 
     Args:
         images: shape (N, C, H, W), values in [0, 1], at least 8 x 8 pixels.

@@ -1,27 +1,27 @@
-"""Schedules for data of a user's own: the less there is of it, the more often it is seen."""
+"""Default training configurations for user data: fewer examples, more epochs."""
 
 from __future__ import annotations
 
 from localnorm.lab.study.training_config import TrainingConfig
 
 SEEN = 10_000
-"""Examples that an image model sees in training, where its data allow it."""
+"""Training examples times epochs of an image model, if its data allow it."""
 FEW = 2_000
-"""Training images up to which settings are drawn and the batch-size row is measured."""
+"""Training images up to which random search is done and the batch-size row is measured."""
 FACES_SEEN = 6_000
 SCENES_SEEN = 9_000
 
 
-def _epochs(examples: int, seen: int, most: int) -> int:
-    """Return the passes that come nearest to so many examples seen: at least 2, at most `most`."""
-    return min(most, max(2, round(seen / max(1, examples))))
+def _epochs(examples: int, total: int, most: int) -> int:
+    """Return the epochs nearest to a total of examples trained on: at least 2, at most `most`."""
+    return min(most, max(2, round(total / max(1, examples))))
 
 
 def images_schedule(examples: int) -> TrainingConfig:
-    """Return how to learn to classify images that nothing is known of: about Adam's usual rate.
+    """Return the default training configuration for user image data: rates around Adam's usual one.
 
     Args:
-        examples: how many there are to train on.
+        examples: number of training images.
 
     Example:
         >>> few, many = images_schedule(500), images_schedule(50_000)
@@ -35,17 +35,17 @@ def images_schedule(examples: int) -> TrainingConfig:
         default_learning_rate=1e-3,
         epochs=epochs,
         draws=2 if few else 0,
-        # Steps of few images take the most time; with many images they are for who asks for them.
+        # Small batches take the most time; with many images they must be asked for.
         batch_sizes=(2, 16, 64) if few else (),
         batch_epochs=max(1, epochs // 4),
     )
 
 
-def faces_schedule(pictures: int) -> TrainingConfig:
-    """Return how to learn an embedding of faces.
+def faces_schedule(images: int) -> TrainingConfig:
+    """Return the default training configuration for embeddings of faces.
 
     Args:
-        pictures: how many there are to train on.
+        images: number of training images.
 
     Example:
         >>> faces_schedule(1_000).epochs
@@ -54,16 +54,16 @@ def faces_schedule(pictures: int) -> TrainingConfig:
     return TrainingConfig(
         learning_rates=(3e-4, 1e-3, 3e-3),
         default_learning_rate=1e-3,
-        epochs=_epochs(pictures, FACES_SEEN, 30),
+        epochs=_epochs(images, FACES_SEEN, 30),
         draws=2,
     )
 
 
 def scenes_schedule(images: int) -> TrainingConfig:
-    """Return how to learn to find what images show: that of the scenes of digits.
+    """Return the default training configuration for object detection: that of the digit scenes.
 
     Args:
-        images: how many there are to train on.
+        images: number of training images.
 
     Example:
         >>> scenes_schedule(600).epochs

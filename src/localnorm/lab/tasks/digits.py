@@ -1,4 +1,4 @@
-"""Handwritten digits: the 1,797 images of 8x8 that scikit-learn carries, classified by the textbook's network.
+"""Handwritten digits: scikit-learn's 1,797 images of 8x8 pixels, as images, rows and tokens.
 
 Source: Alpaydin and Kaynak, "Optical Recognition of Handwritten Digits", UCI Machine Learning Repository, 1998.
 """
@@ -12,7 +12,7 @@ import torch
 from sklearn.datasets import load_digits
 from sklearn.model_selection import train_test_split
 
-from localnorm.lab.models.article_cnn import textbook_cnn
+from localnorm.lab.models.article_cnn import article_cnn
 from localnorm.lab.models.recurrent import Recurrent
 from localnorm.lab.models.transformer import Transformer
 from localnorm.lab.study.training_config import TrainingConfig
@@ -30,7 +30,7 @@ def _all() -> Subset:
 
 
 def load(seed: int) -> Split:
-    """Return images of shape (N, 1, 8, 8) in [0, 1], split anew for each seed with equal shares of each digit.
+    """Return images of shape (N, 1, 8, 8) in [0, 1], split by the seed with equal shares of each digit.
 
     Example:
         >>> split = load(0)
@@ -44,18 +44,20 @@ def load(seed: int) -> Split:
     train, validation = train_test_split(
         rest, test_size=VALIDATION, stratify=everything.labels[rest], random_state=seed
     )
-    return Split(*(Subset(everything.inputs[part], everything.labels[part]) for part in (train, validation, test)))
+    return Split(
+        *(Subset(everything.inputs[indices], everything.labels[indices]) for indices in (train, validation, test))
+    )
 
 
 DIGITS = Task(
     name="digits",
     about=f"scikit-learn's 1,797 handwritten digits of 8x8 pixels: {TRAIN} to train, {VALIDATION} to choose, "
-    f"{TEST} to test, split anew by each seed",
-    model="textbook_cnn",
+    f"{TEST} to test, split by the seed",
+    model="textbook_cnn",  # the stored name of article_cnn
     dims=2,
     objective=classification(10, smallest_effect=0.75),
     load=load,
-    build=textbook_cnn,
+    build=article_cnn,
     corruptions=tuple(CORRUPTIONS),
     most_corrupted=250,
     schedule=TrainingConfig(
@@ -72,8 +74,8 @@ DIGITS = Task(
 def load_rows(seed: int) -> Split:
     """Return sequences of shape (N, 8, 8): samples, rows, pixels of a row."""
     images = load(seed)
-    parts = (images.train, images.validation, images.test)
-    return Split(*(Subset(part.inputs.squeeze(1), part.labels) for part in parts))
+    subsets = (images.train, images.validation, images.test)
+    return Split(*(Subset(subset.inputs.squeeze(1), subset.labels) for subset in subsets))
 
 
 DIGIT_ROWS = Task(

@@ -1,4 +1,4 @@
-"""What a task is."""
+"""Task, Objective and Split: the parts of a task, and the objective of classification."""
 
 from __future__ import annotations
 
@@ -18,22 +18,22 @@ from localnorm.lab.study.training_config import TrainingConfig
 _AT_ONCE = 1024
 
 
-def _nothing(model: nn.Module, part: Subset) -> Mapping[str, Any]:  # noqa: ARG001  most tasks have no more to say
+def _nothing(model: nn.Module, subset: Subset) -> Mapping[str, Any]:  # noqa: ARG001  most tasks have no details
     return {}
 
 
 @dataclass(frozen=True)
 class Objective:
-    """How a model learns and how it is judged; lower is better.
+    """Loss and error of a task; lower is better.
 
     Attributes:
-        measured_as: what the error is, in words.
+        measured_as: the error in words.
         unit: of the error.
         smallest_effect: the smallest difference of the error that matters, in that unit.
         loss: ``loss(model, inputs, labels)``, a scalar to be minimized over one batch.
-        error: ``error(model, part)``, with the model in evaluation mode and without gradients.
-        details: further findings on the test data by name: plain JSON values.
-        classes: how many classes the labels tell apart; 0 where they are no classes.
+        error: ``error(model, subset)``, with the model in evaluation mode and without gradients.
+        details: further results on the test data by name: plain JSON values.
+        classes: number of classes; 0 if the labels are no classes.
     """
 
     measured_as: str
@@ -46,7 +46,7 @@ class Objective:
 
 
 def classification(classes: int, smallest_effect: float = 0.5) -> Objective:
-    """Return the objective of a classifier: cross-entropy, and the share of the examples it gets wrong.
+    """Return the objective of a classifier: cross-entropy, and the share of misclassified examples.
 
     Example:
         >>> from localnorm.lab.tasks.task import Subset
@@ -58,11 +58,11 @@ def classification(classes: int, smallest_effect: float = 0.5) -> Objective:
     def loss(model: nn.Module, inputs: Tensor, labels: Tensor) -> Tensor:
         return cross_entropy(model(inputs), labels)
 
-    def error(model: nn.Module, part: Subset) -> float:
+    def error(model: nn.Module, subset: Subset) -> float:
         correct = multiclass_accuracy(
-            outputs(model, part.inputs), part.labels, num_classes=classes, average="micro"
+            outputs(model, subset.inputs), subset.labels, num_classes=classes, average="micro"
         )
-        # The accuracy is a float32; no part has so many examples that four decimals lose one.
+        # The accuracy is a float32; four decimals are enough for any subset here.
         return round(100 * (1 - correct.item()), 4)
 
     return Objective(
@@ -80,42 +80,42 @@ def outputs(model: nn.Module, inputs: Tensor) -> Tensor:
 
 
 @torch.no_grad()
-def error(objective: Objective, model: nn.Module, part: Subset) -> float:
+def error(objective: Objective, model: nn.Module, subset: Subset) -> float:
     """Return the error of a model, which is left in evaluation mode."""
     model.eval()
-    return objective.error(model, part)
+    return objective.error(model, subset)
 
 
 @dataclass(frozen=True)
 class Subset:
-    """Inputs and what is to be learned of them.
+    """Inputs and labels of one subset of the data.
 
     Attributes:
         inputs: one example along the first axis.
-        labels: what the objective compares with, one an example: classes, numbers, or boxes padded to one shape.
+        labels: one per example: classes, numbers, or boxes padded to one shape.
     """
 
     inputs: Tensor
     labels: Tensor
 
 
-def at_most(most: int, part: Subset, rng: torch.Generator) -> Subset:
-    """Return the part, or as many of its examples drawn at random.
+def at_most(most: int, subset: Subset, rng: torch.Generator) -> Subset:
+    """Return the subset, or a random sample of its examples if it has more.
 
     Example:
-        >>> part = Subset(torch.arange(9), torch.arange(9))
-        >>> len(at_most(4, part, torch.Generator().manual_seed(0)).labels)
+        >>> subset = Subset(torch.arange(9), torch.arange(9))
+        >>> len(at_most(4, subset, torch.Generator().manual_seed(0)).labels)
         4
     """
-    if len(part.labels) <= most:
-        return part
-    drawn = torch.randperm(len(part.labels), generator=rng)[:most]
-    return Subset(part.inputs[drawn], part.labels[drawn])
+    if len(subset.labels) <= most:
+        return subset
+    drawn = torch.randperm(len(subset.labels), generator=rng)[:most]
+    return Subset(subset.inputs[drawn], subset.labels[drawn])
 
 
 @dataclass(frozen=True)
 class Split:
-    """The data of one seed: to learn from, to choose by, to report on."""
+    """The subsets of one seed: training, validation and test data."""
 
     train: Subset
     validation: Subset
@@ -130,16 +130,16 @@ class Task:
         name: the name on the command line and in records.
         about: the data and its split, for the protocol.
         model: the name of the model, for records.
-        dims: axes after (N, C) where the norm sits: 2 in an image network, 0 in a recurrent cell.
-        objective: what it is trained for and judged by.
+        dims: axes after (N, C) of the norm's inputs: 2 in an image network, 0 in a recurrent cell.
+        objective: its loss and error.
         load: the data of one seed.
         build: the model with a norm.
         corruptions: the corruptions that the test is repeated under.
         kind: which rows of the table it feeds: "images" generalization, sensitivity, batch-size dependence and,
-            where its labels are classes, feature learning; the others the suitability for what they are named
-            after. Robustness is fed where there are corruptions.
+            if its labels are classes, feature learning; the others the suitability for that type of network.
+            Corruptions feed robustness.
         schedule: how its models are trained.
-        most_corrupted: test examples that are corrupted at most, drawn by the seed where there are more, since the
+        most_corrupted: test examples that are corrupted at most, a random sample if there are more, because the
             test is repeated 45 times.
     """
 
@@ -159,23 +159,23 @@ class Task:
     def annealed(self) -> bool:
         """Whether the learning rate rises and falls over a trial, see `localnorm.lab.training.lr_schedule`.
 
-        Where norms are compared at equal time, the rate stays: what a model has learned by then would depend on
-        what was still to come.
+        It is constant for tasks whose norms are compared at equal time: with a schedule, the state at that time
+        would depend on the steps still to come.
         """
         return self.kind == "images"
 
     def in_plain_values(self) -> TaskStudy:
-        """Return what a study and its report have to know of the task."""
-        judged = self.objective
+        """Return the task as plain values, for study.json and the report."""
+        objective = self.objective
         return TaskStudy(
             self.name,
             self.kind,
             self.model,
             self.about,
-            judged.measured_as,
-            judged.unit,
-            judged.smallest_effect,
+            objective.measured_as,
+            objective.unit,
+            objective.smallest_effect,
             self.corruptions,
             self.schedule,
-            judged.classes,
+            objective.classes,
         )

@@ -1,4 +1,4 @@
-"""Image classification on a user's own data: a task named after the data, that any worker can make again."""
+"""Image classification on user data: a task named after the data, which any worker can rebuild from its name."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ from localnorm.lab.tasks.default_schedules import images_schedule
 from localnorm.lab.tasks.task import Split, Subset, Task, classification
 
 DATA = "data:"
-SHARE = 5
-"""A part that the data lack is one image in five of the training images."""
+HELD_OUT = 5
+"""A missing subset is split off the training images, one image in five."""
 _OPTIONS = ("examples", "side")
 
 
 def classifier(model: str, *, shape: Shape, classes: int) -> Callable[[Builder], nn.Module]:
-    """Return what builds an image model by name, for images of one shape.
+    """Return a builder of an image model by name, for images of one shape.
 
     Raises:
         ModelError: the model has no argument norm_layer.
@@ -42,22 +42,22 @@ def classifier(model: str, *, shape: Shape, classes: int) -> Callable[[Builder],
 
 
 def data_task(
-    where: str, model: str = "small_cnn", *, examples: int | None = None, side: int | None = None
+    location: str, model: str = "small_cnn", *, examples: int | None = None, side: int | None = None
 ) -> Task:
     """Return the task of classifying the images of a data set.
 
-    Its name, ``data:WHERE?examples=N&side=N``, says all that decides its data, so that `find_task` makes the same
-    task from a record.
+    Its name, ``data:WHERE?examples=N&side=N``, identifies the data, so that `find_task` rebuilds the task from a
+    record.
 
     Args:
-        where: a folder or ``hub:NAME``, as for `load_data`.
+        location: a folder or ``hub:NAME``, as for `load_data`.
         model: ``textbook_cnn``, ``small_cnn``, or ``package.module:function``.
-        examples: at most so many images in each of the three parts, drawn by the seed with equal shares of each
+        examples: at most so many images in each of the three subsets, drawn by the seed with equal shares of each
             class; None takes all.
-        side: resize every image to side x side pixels; None takes them as they are.
+        side: resize every image to side x side pixels; None keeps their size.
 
     Raises:
-        DataError: no data there to learn from, or fewer than 3 images of a class that has to be split.
+        DataError: no training data there, or fewer than 3 images of a class that has to be split.
         ModelError: the model has no argument norm_layer.
         UnknownNameError: no such model.
 
@@ -75,8 +75,8 @@ def data_task(
         (torch.Size([6, 1, 6, 8]), tensor(1.))
     """
     if examples is not None and examples < 2:
-        raise DataError(f"examples must be at least 2 a part, got {examples}; leave it out to take all.")
-    place = full(where)
+        raise DataError(f"examples must be at least 2 per subset, got {examples}; leave it out to take all.")
+    place = full(location)
     data = _load(place, side)
     classes = len(data.classes)
     if data.validation is None or data.test is None:
@@ -96,7 +96,7 @@ def data_task(
 
 
 def named_data_task(name: str, model: str | None) -> Task:
-    """Return the task of a name that `data_task` gives.
+    """Return the task of a name made by `data_task`.
 
     Raises:
         UnknownNameError: no such name.
@@ -106,16 +106,23 @@ def named_data_task(name: str, model: str | None) -> Task:
 
 
 @lru_cache(maxsize=1)
-def _load(where: str, side: int | None) -> Data:
+def _load(location: str, side: int | None) -> Data:
     """Keep the last data set: a worker trains many trials on it."""
-    return load_data(where, side=side)
+    return load_data(location, side=side)
 
 
 def _to_train(data: Data, examples: int | None) -> int:
-    """Return how many images are left to train on, once what is missing is split off."""
+    """Return how many images there are to train on."""
+    return _sizes(data, examples)["train"]
+
+
+def _sizes(data: Data, examples: int | None) -> dict[str, int]:
+    """Return the number of images in each subset, after the missing ones are split off."""
     count = len(data.train.labels)
-    left = count - (3 - len(data.parts)) * (count // SHARE)
-    return left if examples is None else min(examples, left)
+    sizes = dict.fromkeys(("validation", "test"), count // HELD_OUT)
+    sizes["train"] = count - (3 - len(data.parts)) * (count // HELD_OUT)
+    sizes |= {name: len(images.labels) for name, images in data.parts.items() if name != "train"}
+    return {name: size if examples is None else min(examples, size) for name, size in sizes.items()}
 
 
 def _splittable(data: Data) -> None:
@@ -123,64 +130,65 @@ def _splittable(data: Data) -> None:
     rare = [f"{data.classes[label]} ({counts[label]})" for label in np.flatnonzero((counts > 0) & (counts < 3))]
     if rare:
         raise DataError(
-            "a class must have at least 3 training images, one for each part, where the data lack a validation or "
-            f"test part, got {', '.join(rare)} in {data.name}; add images or take the class away."
+            "a class must have at least 3 training images, one per subset, if the data have no validation or test "
+            f"subset, got {', '.join(rare)} in {data.name}; add images or remove the class."
         )
 
 
 def _about(data: Data, examples: int | None) -> str:
-    """Say in words what the parts are."""
-    sizes = ", ".join(f"{len(images.labels):,} {part}" for part, images in data.parts.items())
-    missing = [part for part in ("validation", "test") if part not in data.parts]
+    """Describe the data and the sizes of the subsets; `coarse_test` reads the test size."""
+    sizes = _sizes(data, examples)
+    missing = [subset for subset in ("validation", "test") if subset not in data.parts]
     channels, height, width = data.shape
-    drawn = f"; {' and '.join(missing)} split off train by the seed, one in {SHARE} each" if missing else ""
-    limited = f"; at most {examples:,} a part, drawn by the seed" if examples else ""
+    split = f"; {' and '.join(missing)} split off train by the seed, one in {HELD_OUT} each" if missing else ""
+    limited = f"; at most {examples:,} per subset, drawn by the seed" if examples else ""
     return (
-        f"{data.name}: images of {channels}x{height}x{width} in {len(data.classes)} classes ({sizes})"
-        f"{drawn}{limited}"
+        f"{data.name}: images of {channels}x{height}x{width} in {len(data.classes)} classes: "
+        f"{sizes['train']:,} to train, {sizes['validation']:,} to choose, {sizes['test']:,} to test"
+        f"{split}{limited}"
     )
 
 
 def _split(data: Data, examples: int | None, seed: int) -> Split:
-    """Return the official parts, and those that are missing split off train, with equal shares of each class."""
+    """Return the official subsets; missing ones are split off train, with equal shares of each class."""
     rng = np.random.default_rng(seed)
     parts: Mapping[str, Images] = data.parts
     chosen = {part: np.arange(len(images.labels)) for part, images in parts.items()}
-    size = len(data.train.labels) // SHARE
+    size = len(data.train.labels) // HELD_OUT
     for part in ("test", "validation"):
         if part not in parts:
-            taken = draw(data.train.labels[chosen["train"]], size, rng)
+            taken = stratified_sample(data.train.labels[chosen["train"]], size, rng)
             chosen[part] = chosen["train"][taken]
             chosen["train"] = np.delete(chosen["train"], taken)
 
-    def part_of(name: str) -> Subset:
+    def subset(name: str) -> Subset:
         images, places = parts.get(name, data.train), chosen[name]
         if examples is not None and examples < len(places):
-            places = places[draw(images.labels[places], examples, rng)]
+            places = places[stratified_sample(images.labels[places], examples, rng)]
         pixels = torch.from_numpy(images.pixels[places]).float() / 255
         return Subset(pixels, torch.from_numpy(images.labels[places]))
 
-    return Split(part_of("train"), part_of("validation"), part_of("test"))
+    return Split(subset("train"), subset("validation"), subset("test"))
 
 
-def draw(labels: NDArray[np.int64], size: int, rng: np.random.Generator) -> NDArray[np.intp]:
-    """Draw that many places at random, so that each class has its share to within one example.
+def stratified_sample(labels: NDArray[np.int64], size: int, rng: np.random.Generator) -> NDArray[np.intp]:
+    """Return indices of a random sample in which each class has its share, to within one example.
 
     scikit-learn's stratified splits refuse classes with one example, and sizes below the number of classes.
 
     Args:
         labels: shape (N,).
-        size: how many places, at most N.
+        size: number of indices, at most N.
         rng: decides which.
 
     Example:
         >>> labels = np.repeat([0, 1], [80, 20])
-        >>> np.bincount(labels[draw(labels, 10, np.random.default_rng(0))])
+        >>> np.bincount(labels[stratified_sample(labels, 10, np.random.default_rng(0))])
         array([8, 2])
     """
     order = rng.permutation(len(labels))
     counts = np.bincount(labels)
-    # The examples of each class stand at equal distances in [0, 1), from a random start; the lowest are taken.
+    # The examples of each class get equally spaced ranks in [0, 1), from a random start; the lowest are taken.
     ranks = np.empty(len(labels))
     for label in np.flatnonzero(counts):
         here = order[labels[order] == label]

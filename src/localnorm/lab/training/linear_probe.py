@@ -1,4 +1,4 @@
-"""Feature learning: what a linear classifier can read from the features behind a network's last norm.
+"""Linear probe and sparsity of the features behind a network's last norm.
 
 After Alain and Bengio, "Understanding intermediate layers using linear classifier probes", 2016.
 """
@@ -21,39 +21,39 @@ from localnorm.lab.tasks import Split
 from localnorm.lab.tasks.task import at_most
 
 MOST_TRAINED, MOST_TESTED = 2_000, 10_000
-"""Examples that a probe learns from and is tested on; of more, some are drawn by the seed."""
+"""Training and test examples of a probe at most; of more, a random sample."""
 MOST_FEATURES = 4_096
-"""Features that a probe reads; of more, neighbouring positions are averaged."""
+"""Features of a probe at most; of more, neighbouring positions are averaged."""
 MOST_POSITIONS = 4
-"""Positions along a side that a probe reads at most."""
+"""Positions along a side at most."""
 PENALTY = 0.1
-"""Of ridge regression, times the number of examples: little beside features of variance 1."""
+"""Of ridge regression, times the number of examples; small for features of variance 1."""
 _AT_ONCE = 1_024
 
 
 @torch.no_grad()
 def read_features(model: nn.Module, norms: Sequence[nn.Module], split: Split, seed: int) -> dict[str, Any]:
-    """Fit a linear probe to frozen features of the training part, and test it on those of the test part.
+    """Fit a linear probe to frozen features of the training data, and test it on those of the test data.
 
-    The features are the output of the norm that the network applies last: what the layer behind it gets. The probe
+    The features are the output of the norm that the network applies last: the input of the next layer. The probe
     is scikit-learn's `RidgeClassifier` on features scaled to variance 1, which has a solution in closed form.
 
     Args:
         model: left in evaluation mode.
-        norms: the modules that norm_layer made.
+        norms: the modules returned by norm_layer.
         split: with classes as labels.
-        seed: of the examples that are drawn where there are many.
+        seed: of the random samples.
 
     Returns:
         ``probe_error``: in percent of the test examples; ``sparsity``, from 0 to 1: see `sparsity`; of the test
-        examples, without those with no activity at all. Empty where no norm is applied or the features are not
-        finite numbers, one row an example; None for a sparsity without any activity.
+        examples, without those with no activity at all. Empty if no norm is applied or the features are not
+        finite, one row per example; a sparsity of None if nothing is active.
 
     Example:
         >>> from localnorm.lab.tasks import Subset
-        >>> part = Subset(torch.tensor([[-1.0], [1.0], [3.0]]).repeat(9, 1), torch.tensor([0, 1, 1]).repeat(9))
+        >>> subset = Subset(torch.tensor([[-1.0], [1.0], [3.0]]).repeat(9, 1), torch.tensor([0, 1, 1]).repeat(9))
         >>> norm = nn.Identity()
-        >>> read_features(nn.Sequential(norm, nn.Linear(1, 2)), [norm], Split(part, part, part), seed=0)
+        >>> read_features(nn.Sequential(norm, nn.Linear(1, 2)), [norm], Split(subset, subset, subset), seed=0)
         {'probe_error': 0.0, 'sparsity': 0.0}
     """
     model.eval()
@@ -63,15 +63,15 @@ def read_features(model: nn.Module, norms: Sequence[nn.Module], split: Split, se
     rng = torch.Generator().manual_seed(seed)
     train, test = at_most(MOST_TRAINED, split.train, rng), at_most(MOST_TESTED, split.test, rng)
     learned = torch.cat(_outputs(model, last, train.inputs, _pooled))
-    asked, sparse = torch.cat(_outputs(model, last, test.inputs, _with_sparsity)).tensor_split([-1], dim=1)
-    counts = (len(train.labels), len(test.labels)) == (len(learned), len(asked))
-    if not counts or not (learned.isfinite().all() and asked.isfinite().all()):
+    tested, sparse = torch.cat(_outputs(model, last, test.inputs, _with_sparsity)).tensor_split([-1], dim=1)
+    counts = (len(train.labels), len(test.labels)) == (len(learned), len(tested))
+    if not counts or not (learned.isfinite().all() and tested.isfinite().all()):
         return {}
     probe = make_pipeline(StandardScaler(), RidgeClassifier(PENALTY * len(learned)))
-    # One thread, as everywhere in a trial: the same digits on every run, and a core left for the other workers.
+    # One thread, as everywhere in a trial: reproducible, and other workers keep their cores.
     with threadpool_limits(1):
         probe.fit(learned.numpy(), train.labels.numpy())
-        wrong = probe.predict(asked.numpy()) != test.labels.numpy()
+        wrong = probe.predict(tested.numpy()) != test.labels.numpy()
     active = sparse[sparse.isfinite()].double()
     return {
         "probe_error": round(100 * float(wrong.mean()), 4),
@@ -82,15 +82,15 @@ def read_features(model: nn.Module, norms: Sequence[nn.Module], split: Split, se
 def sparsity(features: Tensor) -> Tensor:
     """Return each example's sparseness over all its features, from 0 (all alike) to 1 (a single one active).
 
-    That of Treves and Rolls (1991) as Vinje and Gallant (2000) scale it,
-    ``(1 - mean(r)^2 / mean(r^2)) / (1 - 1/n)``, with r the positive part of the n features: what a relu lets
-    through, as in a rate of firing.
+    Source: Treves and Rolls (1991), scaled as by Vinje and Gallant (2000),
+    ``(1 - mean(r)^2 / mean(r^2)) / (1 - 1/n)``, with r the positive part of the n features, as a
+    firing rate.
 
     Args:
         features: shape (N, ...).
 
     Returns:
-        Shape (N,); not a number where nothing is active.
+        Shape (N,); NaN if nothing is active.
 
     Example:
         >>> sparsity(torch.tensor([[2.0, 2.0, 2.0], [0.0, 5.0, -1.0]]))
@@ -114,21 +114,21 @@ def _last_applied(model: nn.Module, norms: Sequence[nn.Module], some: Tensor) ->
 def _outputs(
     model: nn.Module, norm: nn.Module, inputs: Tensor, reduce: Callable[[Tensor], Tensor]
 ) -> list[Tensor]:
-    """Return what is left of the norm's output, the last of each pass, as it was when the norm gave it."""
+    """Return the reduced output of the norm's last call in each pass, copied before later layers change it."""
     passes: list[Tensor] = []
     for some in torch.split(inputs, _AT_ONCE):
-        seen: list[Tensor] = []
-        hook = norm.register_forward_hook(lambda _, __, output, seen=seen: seen.append(reduce(output)))
+        outputs: list[Tensor] = []
+        hook = norm.register_forward_hook(lambda _, __, output, outputs=outputs: outputs.append(reduce(output)))
         try:
             model(some)
         finally:
             hook.remove()
-        passes.append(seen[-1])
+        passes.append(outputs[-1])
     return passes
 
 
 def _pooled(features: Tensor) -> Tensor:
-    """Return features of shape (N, n), with few enough of them to fit a probe to; a copy."""
+    """Return a copy of the features of shape (N, n), averaged to at most `MOST_FEATURES`."""
     if features.ndim == 4:
         channels, *sides = features.shape[1:]
         kept = max(
@@ -139,5 +139,5 @@ def _pooled(features: Tensor) -> Tensor:
 
 
 def _with_sparsity(features: Tensor) -> Tensor:
-    """Return what the probe reads, and in a last column the sparsity of all there is."""
+    """Return the probe's features, and in a last column the sparsity of all features."""
     return torch.cat((_pooled(features), sparsity(features).unsqueeze(1)), dim=1)

@@ -1,4 +1,4 @@
-"""Median pruning: when a trial of a search is stopped early."""
+"""Median pruning: stop a trial of a search early."""
 
 from __future__ import annotations
 
@@ -8,20 +8,19 @@ from itertools import accumulate
 from statistics import median
 
 FEWEST = 5
-"""Finished trials below which none is stopped."""
+"""Fewest finished trials before any is stopped."""
 SPARED = 1 / 3
-"""Share of the epochs that every trial is given."""
+"""Share of the epochs that every trial may run."""
 
 
 def limits(curves: Sequence[Sequence[float]], epochs: int) -> tuple[float, ...]:
-    """Return how high the best validation error so far may be after each epoch for a trial to go on.
+    """Return the highest best validation error after each epoch at which a trial continues.
 
-    The median of what the finished trials had reached by then, as in Golovin et al., "Google Vizier", 2017. They
-    are handed out with a trial, so that a worker needs to know of no other. After the last epoch there is nothing
-    left to save.
+    The median of the best errors of the finished trials by then, as in Golovin et al., "Google Vizier", 2017. The
+    limits are sent with a trial, so a worker needs no other trial. After the last epoch there is no limit.
 
     Args:
-        curves: validation error after each epoch of trials that went to their end.
+        curves: validation error after each epoch of completed trials.
         epochs: of every trial.
 
     Example:
@@ -41,11 +40,11 @@ def limits(curves: Sequence[Sequence[float]], epochs: int) -> tuple[float, ...]:
 
 
 def why_stopped(errors: Sequence[float], limits: Sequence[float]) -> str:
-    """Return why a trial is to be stopped after its last epoch so far; empty where it is to go on.
+    """Return the reason to stop a trial after its last epoch so far; empty to continue.
 
     Args:
         errors: validation error after each epoch so far, at least one.
-        limits: see `limits`; empty where none are set.
+        limits: see `limits`; empty for no pruning.
 
     Example:
         >>> why_stopped([9.0, 8.0], (10.0, 7.5, 7.0))

@@ -1,4 +1,4 @@
-"""Training one trial: a short loop on Lightning Fabric, and one look at the test data at its end."""
+"""Train one trial with Lightning Fabric, then measure it once on the test data."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from localnorm.lab.tasks import Objective, Split, Subset, Task, error, find_task
 from localnorm.lab.tasks.corruptions import SEVERITIES, corrupt
 from localnorm.lab.tasks.task import at_most
 from localnorm.lab.training.linear_probe import read_features
-from localnorm.lab.training.lr_schedule import rise_and_fall
+from localnorm.lab.training.lr_schedule import one_cycle
 from localnorm.lab.training.pruning import why_stopped
 
 
@@ -31,15 +31,15 @@ class _PrunedError(Exception):
 
 
 def run_trial(trial: Trial, limits: Sequence[float] = ()) -> Record:
-    """Train one model and return its record, whatever happens to it.
+    """Train one model and return its record, also of a failure.
 
     A loss that is no longer finite gives the status "diverged", exhausted memory "out of memory", any other
-    error "failed" with its text; none of them gets an invented result.
+    error "failed" with its text.
 
     Args:
         trial: what to train.
-        limits: how high the best validation error so far may be after each epoch, see
-            `localnorm.lab.training.pruning`; above it the trial ends with the status "pruned". By default nothing is stopped.
+        limits: highest best validation error after each epoch, see `localnorm.lab.training.pruning`; above it
+            the trial ends with the status "pruned". No pruning by default.
 
     Example:
         >>> record = run_trial(Trial("digits", "textbook_cnn", "none", 0, 3e-3, 128, 1))
@@ -59,7 +59,7 @@ def run_trial(trial: Trial, limits: Sequence[float] = ()) -> Record:
         status, message = "diverged", str(problem)
     except MemoryError as problem:
         status, message = "out of memory", str(problem)
-    except Exception as problem:  # noqa: BLE001  the lab goes on without this trial, and its record says why
+    except Exception as problem:  # noqa: BLE001  the study continues; the record holds the reason
         status = "out of memory" if out_of_memory(problem) else "failed"
         message = f"{type(problem).__name__}: {problem}"
     timing = {
@@ -67,12 +67,12 @@ def run_trial(trial: Trial, limits: Sequence[float] = ()) -> Record:
         "processor_seconds": time.process_time() - processor,
         "epoch_seconds": epoch_seconds,
     }
-    where = {**provenance(), "threads": torch.get_num_threads()}
-    return Record(trial, status, message, results, timing, where)
+    origin = {**provenance(), "threads": torch.get_num_threads()}
+    return Record(trial, status, message, results, timing, origin)
 
 
 def out_of_memory(problem: Exception) -> bool:
-    """Whether an error says that memory is exhausted, of the processor or of an accelerator.
+    """Whether an error means exhausted memory, of the CPU or of an accelerator.
 
     Example:
         >>> out_of_memory(MemoryError()), out_of_memory(ValueError())
@@ -82,7 +82,7 @@ def out_of_memory(problem: Exception) -> bool:
 
 
 def _train(trial: Trial, results: dict[str, Any], epoch_seconds: list[float], limits: Sequence[float]) -> None:
-    """Fill in results as they come, so that a trial that ends early keeps its curve."""
+    """Add results as they come, so that a trial that ends early keeps its curve."""
     task = find_task(trial.task, trial.model)
     split = task.load(trial.seed)
     fabric, model, optimizer, norms = set_up(task, trial)
@@ -103,7 +103,7 @@ def _train(trial: Trial, results: dict[str, Any], epoch_seconds: list[float], li
 
 
 def set_up(task: Task, trial: Trial) -> tuple[Fabric, nn.Module, torch.optim.Optimizer, list[nn.Module]]:
-    """Return the Fabric, the trial's model and optimizer set up by it, and the norms that were made for it."""
+    """Return the Fabric, the trial's model and optimizer, and the model's norms."""
     torch.manual_seed(trial.seed)
     build_norm = find_norm(trial.norm).builder(task.dims, trial.settings)
     norms: list[nn.Module] = []
@@ -121,20 +121,20 @@ def set_up(task: Task, trial: Trial) -> tuple[Fabric, nn.Module, torch.optim.Opt
 
 
 def learn(
-    fabric: Fabric, model: nn.Module, optimizer: torch.optim.Optimizer, task: Task, part: Subset, trial: Trial
+    fabric: Fabric, model: nn.Module, optimizer: torch.optim.Optimizer, task: Task, subset: Subset, trial: Trial
 ) -> Iterator[float]:
     """Train for the trial's epochs and yield the mean loss of each."""
     if task.annealed:
-        rise_and_fall(optimizer, trial.epochs * math.ceil(len(part.labels) / trial.batch_size))
+        one_cycle(optimizer, trial.epochs * math.ceil(len(subset.labels) / trial.batch_size))
     order = torch.Generator().manual_seed(trial.seed)
     for _ in range(trial.epochs):
-        yield train_epoch(fabric, model, optimizer, task, part, trial.batch_size, order)
+        yield train_epoch(fabric, model, optimizer, task, subset, trial.batch_size, order)
 
 
-def batches(part: Subset, size: int, order: torch.Generator) -> Iterator[tuple[Tensor, Tensor]]:
-    """Yield the part in a new order, cut into batches of at most size."""
-    for batch in torch.split(torch.randperm(len(part.labels), generator=order), size):
-        yield part.inputs[batch], part.labels[batch]
+def batches(subset: Subset, size: int, order: torch.Generator) -> Iterator[tuple[Tensor, Tensor]]:
+    """Yield the subset in random order, in batches of at most `size`."""
+    for batch in torch.split(torch.randperm(len(subset.labels), generator=order), size):
+        yield subset.inputs[batch], subset.labels[batch]
 
 
 def train_epoch(
@@ -142,14 +142,14 @@ def train_epoch(
     model: nn.Module,
     optimizer: torch.optim.Optimizer,
     task: Task,
-    part: Subset,
+    subset: Subset,
     batch_size: int,
     order: torch.Generator,
 ) -> float:
-    """Train on every example once and return the mean loss; stop early where it is no longer finite."""
+    """Train on every example once and return the mean loss; stop early if it is not finite."""
     model.train()
     total = 0.0
-    for inputs, labels in batches(part, batch_size, order):
+    for inputs, labels in batches(subset, batch_size, order):
         optimizer.zero_grad()
         loss = task.objective.loss(model, inputs, labels)
         fabric.backward(loss)
@@ -157,24 +157,24 @@ def train_epoch(
         total += loss.item() * len(labels)
         if not math.isfinite(total):
             break
-    return total / len(part.labels)
+    return total / len(subset.labels)
 
 
 def examine(
     model: nn.Module, norms: Sequence[nn.Module], split: Split, task: Task, trial: Trial
 ) -> dict[str, Any]:
-    """Return all that is measured once, after training; the model is of no more use then."""
+    """Return all measurements after training; the model must not be used afterwards."""
     return {
         "train_error": error(task.objective, model, split.train),
         **test(model, norms, split, task, trial),
-        # Last: in training mode a norm may go on to gather its statistics.
+        # Last: in training mode a norm may update its statistics.
         "train_mode_error": train_mode_error(task.objective, model, split.train, trial),
     }
 
 
 @torch.no_grad()
 def test(model: nn.Module, norms: Sequence[nn.Module], split: Split, task: Task, trial: Trial) -> dict[str, Any]:
-    """Return what is found on test data, which nothing else sees."""
+    """Return the results on test data, which nothing else uses."""
     results: dict[str, Any] = {"test_error": error(task.objective, model, split.test)}
     results.update(task.objective.details(model, split.test))
     if trial.corrupted:
@@ -192,7 +192,7 @@ def test(model: nn.Module, norms: Sequence[nn.Module], split: Split, task: Task,
 
 
 class _InBatches(nn.Module):
-    """A model that is given its inputs in batches of the size that it was trained with."""
+    """Runs a model in batches of the size that it was trained with."""
 
     def __init__(self, model: nn.Module, size: int) -> None:
         super().__init__()
@@ -203,11 +203,11 @@ class _InBatches(nn.Module):
 
 
 @torch.no_grad()
-def train_mode_error(objective: Objective, model: nn.Module, part: Subset, trial: Trial) -> float:
+def train_mode_error(objective: Objective, model: nn.Module, subset: Subset, trial: Trial) -> float:
     """Return the error in training mode, in batches of the size trained with; the model is left in that mode.
 
-    At the same weights as in evaluation mode: a norm that takes its statistics over the batch gives other answers.
+    At the same weights as in evaluation mode: a norm with batch statistics gives other outputs.
     """
-    order = torch.randperm(len(part.labels), generator=torch.Generator().manual_seed(trial.seed))
+    order = torch.randperm(len(subset.labels), generator=torch.Generator().manual_seed(trial.seed))
     model.train()
-    return objective.error(_InBatches(model, trial.batch_size), Subset(part.inputs[order], part.labels[order]))
+    return objective.error(_InBatches(model, trial.batch_size), Subset(subset.inputs[order], subset.labels[order]))

@@ -1,4 +1,4 @@
-"""The norm of a setting as a line of code to paste."""
+"""Write the norm of a setting as a line of code."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ _AXES = {0: "1d", 1: "1d", 2: "2d", 3: "3d"}
 
 
 def code_line(setting: Setting, dims: int) -> str:
-    """Return an expression that makes the norm; `num_channels` in it stands for the channels where it sits.
+    """Return an expression that builds the norm, with the name `num_channels` for its number of channels.
 
     Args:
-        setting: its norm and hyperparameters.
-        dims: axes after (N, C) where the norm sits.
+        setting: norm and hyperparameters.
+        dims: number of axes after (N, C) of the norm's input.
 
     Example:
         >>> code_line(Setting("local", 1e-3, (("alpha", 0.1), ("beta", 0.5), ("k", 1.0), ("n", 5.0))), dims=2)
@@ -21,26 +21,26 @@ def code_line(setting: Setting, dims: int) -> str:
         >>> code_line(Setting("batch", 1e-3), dims=2)
         'torch.nn.BatchNorm2d(num_channels)'
     """
-    given = dict(setting.settings)
+    values = dict(setting.settings)
     if setting.norm in ("local", "local-learned"):
-        window = int(given.pop("n", 5))
-        arguments = LRNSpec.from_paper(window, **given).to_torch()
-        # Torch's alpha is n times the paper's; what the product is off by shows behind the twelfth digit.
+        window = int(values.pop("n", 5))
+        arguments = LRNSpec.from_paper(window, **values).to_torch()
+        # Torch's alpha is n times the paper's; rounding removes the error of the product.
         arguments["alpha"] = float(f"{arguments['alpha']:.12g}")
         size = arguments.pop("size")
         learned = ", learnable=True" if setting.norm == "local-learned" else ""
         return f"localnorm.torch.LocalResponseNorm({size}, {_keywords(arguments)}{learned})"
     if setting.norm == "group":
-        # As in the lab: as many groups as divide the channels.
-        groups = int(given.pop("groups", 8))
-        return _call("torch.nn.GroupNorm", f"math.gcd({groups}, num_channels), num_channels", given)
-    if setting.norm in _PLAIN:
-        name, arguments_before, rest = _PLAIN[setting.norm]
-        return _call(name.format(axes=_AXES[dims]), arguments_before, {**given, **rest})
+        # As in `localnorm.lab.norms`: as many groups as divide both.
+        groups = int(values.pop("groups", 8))
+        return _call("torch.nn.GroupNorm", f"math.gcd({groups}, num_channels), num_channels", values)
+    if setting.norm in _TORCH_NN:
+        name, arguments_before, rest = _TORCH_NN[setting.norm]
+        return _call(name.format(axes=_AXES[dims]), arguments_before, {**values, **rest})
     return f"localnorm.lab.norms.find_norm({setting.norm!r}).builder({dims}, {setting.settings!r})(num_channels)"
 
 
-_PLAIN: dict[str, tuple[str, str, dict[str, object]]] = {
+_TORCH_NN: dict[str, tuple[str, str, dict[str, object]]] = {
     "none": ("torch.nn.Identity", "", {}),
     "batch": ("torch.nn.BatchNorm{axes}", "num_channels", {}),
     "layer": ("torch.nn.GroupNorm", "1, num_channels", {}),

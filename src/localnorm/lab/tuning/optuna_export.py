@@ -1,4 +1,4 @@
-"""A search as a storage of Optuna's, for optuna-dashboard and for whoever goes on with Optuna itself."""
+"""Export a search to an Optuna storage, for optuna-dashboard or Optuna itself."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ from localnorm.lab.tuning.sampler import optuna_trials, quiet
 from localnorm.lab.tuning.tuning import Tuning
 
 SQLITE = (".db", ".sqlite", ".sqlite3")
-"""Names that end so are written as SQLite, all others as Optuna's journal."""
+"""Suffixes of SQLite files; files with any other suffix are Optuna journals."""
 
 
 def export_optuna(tuning: Tuning, records: Iterable[Record], file: Path) -> int:
-    """Write the trials of a search to a new file and return how many there are.
+    """Write the trials of a search to a new file and return their number.
 
-    The study there is named after task and norm. Trials are complete, pruned with their curves, or failed; those
-    whose values lie outside the ranges searched, as a norm's defaults may, are left out.
+    The Optuna study is named after task and norm. Trials are complete, pruned with their curves, or failed. Trials
+    outside the searched ranges, such as a norm's defaults, are left out.
 
     Args:
         tuning: the search.
-        records: those of its folder.
+        records: the records of its folder.
         file: ``.db``, ``.sqlite`` and ``.sqlite3`` for SQLite, any other name for a journal.
 
     Raises:
@@ -38,7 +38,7 @@ def export_optuna(tuning: Tuning, records: Iterable[Record], file: Path) -> int:
             f"an export must be a new file in a folder that exists, got {file}, which {what}; name another."
         )
     trials = optuna_trials(tuning, records)
-    # What is there under its own name is whole.
+    # Renamed when it is complete.
     temporary = file.with_name(f".{file.name}.tmp")
     temporary.unlink(missing_ok=True)
     storage = _storage(temporary, sqlite=file.suffix in SQLITE)

@@ -1,6 +1,7 @@
-"""Which setting to try next: Optuna's samplers, asked anew each time with all that is known.
+"""Propose the next setting of a search with Optuna's samplers.
 
-Nothing is kept between two questions, so that a search that was killed goes on as if nothing had been.
+The sampler is rebuilt from the records for each proposal, so that a killed search resumes as if it had not
+stopped.
 """
 
 from __future__ import annotations
@@ -22,86 +23,86 @@ from localnorm.lab.tuning.selection import search_records, setting_of
 from localnorm.lab.tuning.tuning import SEARCHED, Setting, Tuning
 
 _TRIES = 100
-"""Questions after which the sampler is taken to know no other setting."""
+"""Number of proposals after which the sampler is assumed to have no new setting."""
 
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """Keep Optuna from saying on stderr that it made a study; nobody asked."""
-    said = optuna.logging.get_verbosity()
+    """Silence Optuna's messages about created studies."""
+    verbosity = optuna.logging.get_verbosity()
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     try:
         yield
     finally:
-        optuna.logging.set_verbosity(said)
+        optuna.logging.set_verbosity(verbosity)
 
 
 def distributions(tuning: Tuning) -> dict[str, BaseDistribution]:
-    """Return what is searched for as Optuna takes it."""
-    return {name: _distribution(own) for name, own in tuning.searched.items()}
+    """Return the searched ranges as Optuna distributions."""
+    return {name: _distribution(values) for name, values in tuning.searched.items()}
 
 
-def _distribution(own: Range) -> BaseDistribution:
-    if not isinstance(own, Choice):
-        return FloatDistribution(own.low, own.high, log=isinstance(own, LogUniform))
-    values = own.values
+def _distribution(space: Range) -> BaseDistribution:
+    if not isinstance(space, Choice):
+        return FloatDistribution(space.low, space.high, log=isinstance(space, LogUniform))
+    values = space.values
     steps = {high - low for low, high in pairwise(values)}
-    # Neighbouring window sizes are alike, which a category would hide.
+    # Equally spaced values, such as window sizes, are ordered; categories would hide that.
     if len(steps) == 1 and min(steps) > 0:
         return FloatDistribution(values[0], values[-1], step=steps.pop())
     return CategoricalDistribution(values)
 
 
 def next_setting(
-    tuning: Tuning, records: Mapping[str, Record], under_way: Sequence[Trial], number: int
+    tuning: Tuning, records: Mapping[str, Record], running: Sequence[Trial], number: int
 ) -> Setting | None:
-    """Return the setting to try next, None where there is no other: a function of what is known and of its number.
+    """Return the next setting, a function of the arguments alone; None if all have been tried.
 
-    The defaults come first, at each learning rate of the schedule. Then the sampler is asked; TPE counts trials
-    under way as bad, so that workers do not crowd together. What is known already is never proposed again.
+    The defaults come first, at each learning rate of the schedule, then the sampler's proposals. TPE counts
+    running trials as bad, so that workers try different regions. No setting is proposed twice.
 
     Args:
         tuning: the search.
-        records: by key; those of other trials do not matter.
-        under_way: trials that have no record yet.
+        records: the records by key; those of other trials are ignored.
+        running: trials that have no record yet.
         number: of the trial, which seeds the sampler.
     """
     done = [trial for trial, _ in search_records(tuning, records.values())]
-    tried = {setting_of(trial) for trial in (*done, *under_way)}
+    tried = {setting_of(trial) for trial in (*done, *running)}
     for setting in tuning.default_settings:
         if setting not in tried:
             return setting
-    # The defaults again, spelt out, would be nothing new.
+    # The defaults written out are not a new setting.
     values = [tuning.values(setting) for setting in tried]
     spaces = distributions(tuning)
     known = optuna_trials(tuning, records.values())
-    known += [frozen for trial in under_way if (frozen := _frozen(tuning, trial, None))]
+    known += [frozen for trial in running if (frozen := _frozen(tuning, trial, None))]
     with quiet():
         for attempt in range(_TRIES):
             study = optuna.create_study(sampler=_sampler(tuning, number, attempt))
             study.add_trials(known)
-            asked = study.ask(spaces).params
-            proposed = {name: _rounded(spaces[name], float(value)) for name, value in asked.items()}
+            proposal = study.ask(spaces).params
+            proposed = {name: _rounded(spaces[name], float(value)) for name, value in proposal.items()}
             if proposed not in values:
                 return tuning.setting(proposed)
-    # A small space whose last settings the sampler thinks little of.
+    # A small space, of which the sampler avoids the last settings.
     rest = [point for point in _points(tuning) if point not in values]
     return tuning.setting(rest[0]) if rest else None
 
 
 def _points(tuning: Tuning) -> Iterator[dict[str, float]]:
-    """Yield every setting of a space that has so many and no more."""
+    """Yield every setting of a finite space; none of an infinite one."""
     ranges = list(tuning.searched.values())
-    choices = [own.values for own in ranges if isinstance(own, Choice)]
+    choices = [space.values for space in ranges if isinstance(space, Choice)]
     if len(choices) == len(ranges):
         for point in product(*choices):
             yield dict(zip(tuning.searched, point, strict=True))
 
 
 def optuna_trials(tuning: Tuning, records: Iterable[Record]) -> list[FrozenTrial]:
-    """Return the trials of a search as Optuna's, in the order in which they were asked for.
+    """Return the trials of a search as Optuna trials, in the order in which they were proposed.
 
-    A trial that diverged, failed or ran out of memory counts as failed, and has no value.
+    A trial that diverged, failed or ran out of memory counts as failed, without a value.
     """
     found = (_frozen(tuning, trial, record) for trial, record in search_records(tuning, records))
     return [frozen for frozen in found if frozen]
@@ -111,7 +112,7 @@ _STATES = {"ok": TrialState.COMPLETE, "pruned": TrialState.PRUNED}
 
 
 def _frozen(tuning: Tuning, trial: Trial, record: Record | None) -> FrozenTrial | None:
-    """Return a trial as Optuna's; None where it lies outside the space, as defaults may."""
+    """Return a trial as an Optuna trial; None if it is outside the space, such as some defaults."""
     spaces = distributions(tuning)
     values = tuning.values(setting_of(trial))
     if values is None or not all(_holds(tuning.searched[name], value) for name, value in values.items()):
@@ -130,8 +131,8 @@ def _frozen(tuning: Tuning, trial: Trial, record: Record | None) -> FrozenTrial 
     )
 
 
-def _holds(own: Range, value: float) -> bool:
-    return value in own.values if isinstance(own, Choice) else own.low <= value <= own.high
+def _holds(space: Range, value: float) -> bool:
+    return value in space.values if isinstance(space, Choice) else space.low <= value <= space.high
 
 
 def _sampler(tuning: Tuning, *names: object) -> BaseSampler:
@@ -141,7 +142,7 @@ def _sampler(tuning: Tuning, *names: object) -> BaseSampler:
 
 
 def _rounded(space: BaseDistribution, value: float) -> float:
-    """Return a value with three significant digits, so that a record reads well, within its range."""
+    """Return a value with three significant digits, for readable records, within its range."""
     if not isinstance(space, FloatDistribution) or not math.isfinite(value):
         return value
     return min(space.high, max(space.low, float(f"{value:.3g}")))

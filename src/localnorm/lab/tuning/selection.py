@@ -1,4 +1,4 @@
-"""What was chosen: from the records of a tuning alone, by validation error; test data are not looked at."""
+"""Choose the best setting of a search by validation error, from its records alone; test data are not used."""
 
 from __future__ import annotations
 
@@ -10,9 +10,8 @@ from localnorm.lab.records.record import Record, Trial, key
 from localnorm.lab.tuning.tuning import CHOOSING, LEARNED, SEARCHED, Setting, Tuning
 
 FINALISTS = 5
-"""Settings of the search, best first, that are tried with the other seeds of the choice."""
-Records = Mapping[str, Record]
-"""Records by key."""
+"""Number of best settings that are repeated with the other seeds of the choice."""
+RecordsByKey = Mapping[str, Record]
 _LAST = 1 << 62
 
 
@@ -22,7 +21,7 @@ def setting_of(trial: Trial) -> Setting:
 
 
 def search_records(tuning: Tuning, records: Iterable[Record]) -> list[tuple[Trial, Record]]:
-    """Return the trials of the search and their records, in the order in which they were asked for."""
+    """Return the trials of the search and their records, in the order in which they were proposed."""
     found = [
         (record.job, record)
         for record in records
@@ -34,14 +33,14 @@ def search_records(tuning: Tuning, records: Iterable[Record]) -> list[tuple[Tria
 
 
 def last_error(record: Record | None) -> float:
-    """Return the validation error at the end; infinite where the trial did not end well, or there is none."""
+    """Return the last validation error; infinite if there is no record, or no result."""
     if record is None or record.status != "ok":
         return math.inf
     return float(record.results["validation_error"][-1])
 
 
-def finalists(tuning: Tuning, records: Records) -> tuple[Setting, ...]:
-    """Return the best settings of the search beside the defaults; of equals those asked for first."""
+def finalists(tuning: Tuning, records: RecordsByKey) -> tuple[Setting, ...]:
+    """Return the best settings of the search without the defaults; of equals, those proposed first."""
     found = [
         (last_error(record), setting_of(trial))
         for trial, record in search_records(tuning, records.values())
@@ -50,37 +49,37 @@ def finalists(tuning: Tuning, records: Records) -> tuple[Setting, ...]:
     return tuple(setting for _, setting in sorted(found, key=lambda pair: pair[0])[:FINALISTS])
 
 
-def rivals(tuning: Tuning, records: Records) -> dict[str, tuple[Setting, ...]]:
-    """Return by name what is compared on test data, each with the settings that it is chosen among.
+def candidates(tuning: Tuning, records: RecordsByKey) -> dict[str, tuple[Setting, ...]]:
+    """Return the candidates of the comparison on test data by name, each with the settings that it is chosen from.
 
-    The defaults and, where the norm has a form that learns its values, that form at its defaults; both at each
-    learning rate of the schedule, so that neither loses by its learning rate. The tuned setting is chosen among
-    the finalists and the defaults, so it is never worse than these on the data that it is chosen by.
+    These are the defaults, the tuned setting and, if the norm has a form with learned values, that form at its
+    defaults. All have each learning rate of the schedule, so that none loses by its learning rate. The tuned
+    setting is chosen from the finalists and the defaults, so on validation data it is never worse than these.
     """
-    found = {
-        usual(tuning): tuning.default_settings,
+    settings = {
+        name_of_defaults(tuning): tuning.default_settings,
         "tuned": (*tuning.default_settings, *finalists(tuning, records)),
     }
     if tuning.norm in LEARNED:
-        found["learned"] = tuning.default_settings_of(LEARNED[tuning.norm])
-    return found
+        settings["learned"] = tuning.default_settings_of(LEARNED[tuning.norm])
+    return settings
 
 
-def usual(tuning: Tuning) -> str:
-    """Return what the defaults of the norm are called: the textbook's, where they are."""
-    return "textbook" if tuning.norm in LEARNED else "defaults"
+def name_of_defaults(tuning: Tuning) -> str:
+    """Return the name of the candidate with the norm's defaults, which for LRN are those of the article."""
+    return "article" if tuning.norm in LEARNED else "defaults"
 
 
-def choosing_trials(tuning: Tuning, records: Records) -> Iterator[Trial]:
-    """Yield every trial that the choice rests on, each once."""
-    settings = dict.fromkeys(setting for among in rivals(tuning, records).values() for setting in among)
+def choosing_trials(tuning: Tuning, records: RecordsByKey) -> Iterator[Trial]:
+    """Yield each trial that the choice needs."""
+    settings = dict.fromkeys(setting for among in candidates(tuning, records).values() for setting in among)
     yield from (tuning.trial(setting, seed) for setting in settings for seed in CHOOSING)
 
 
-def chosen(tuning: Tuning, records: Records, among: Iterable[Setting]) -> tuple[Setting, float] | None:
-    """Return the setting with the least mean validation error over the seeds of the choice, and that error.
+def chosen(tuning: Tuning, records: RecordsByKey, among: Iterable[Setting]) -> tuple[Setting, float] | None:
+    """Return the setting with the lowest mean validation error over the seeds of the choice, and that error.
 
-    Of equals the first. None where no setting has ended well with each of the seeds.
+    Of equals, the first. None if no setting has a result with every seed.
     """
     means = {
         setting: fmean(last_error(records.get(key(tuning.trial(setting, seed)))) for seed in CHOOSING)
@@ -90,8 +89,8 @@ def chosen(tuning: Tuning, records: Records, among: Iterable[Setting]) -> tuple[
     return None if best is None or math.isinf(means[best]) else (best, means[best])
 
 
-def compared_trials(tuning: Tuning, records: Records) -> Iterator[Trial]:
-    """Yield every trial of the comparison on test data, each once."""
-    found = [chosen(tuning, records, among) for among in rivals(tuning, records).values()]
+def compared_trials(tuning: Tuning, records: RecordsByKey) -> Iterator[Trial]:
+    """Yield each trial of the comparison on test data."""
+    found = [chosen(tuning, records, among) for among in candidates(tuning, records).values()]
     settings = dict.fromkeys(pair[0] for pair in found if pair)
     yield from (tuning.trial(setting, seed) for setting in settings for seed in tuning.test_seeds)

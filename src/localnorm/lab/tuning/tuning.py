@@ -1,4 +1,4 @@
-"""A tuning: the settings of a search for one norm's hyperparameters on one task, as one frozen value."""
+"""Settings of a search for a norm's hyperparameters on one task, as a frozen value."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from localnorm.spelling import nearest
 
 SAMPLERS = ("tpe", "random")
 SEARCHED = 0
-"""The seed of every trial of the search."""
+"""Seed of all trials of the search."""
 CHOOSING = (0, 1, 2)
-"""The seeds over which the mean validation error chooses; those of the comparison on test data come after."""
+"""Seeds of the choice by mean validation error; those of the comparison on test data follow them."""
 LEARNED: Mapping[str, str] = {"local": "local-learned"}
-"""The norm that learns what is searched for, where there is one."""
+"""The norm that learns the searched hyperparameters, for norms that have one."""
 RATE = "learning_rate"
 
 
 class Setting(NamedTuple):
-    """What is chosen: a norm, the learning rate, and the norm's hyperparameters that are not its defaults."""
+    """A norm, a learning rate, and the norm's hyperparameters that differ from its defaults."""
 
     norm: str
     learning_rate: float
@@ -33,21 +33,21 @@ class Setting(NamedTuple):
 
 @dataclass(frozen=True)
 class Tuning:
-    """Everything that decides what is tried.
+    """All settings of a search.
 
     Attributes:
-        task: what is learned; its schedule gives the range of learning rates, the batch size and the epochs.
-        norm: the norm whose hyperparameters are searched for.
-        dims: axes after (N, C) where the norm sits.
-        space: the norm's own hyperparameters and their ranges; the learning rate comes on top.
-        defaults: the values that the hyperparameters have where nothing is said; empty where that is not known.
+        task: the task; its schedule gives the range of learning rates, the batch size and the epochs.
+        norm: the norm whose hyperparameters are searched.
+        dims: number of axes after (N, C) of the norm's input.
+        space: the norm's hyperparameters and their ranges, without the learning rate.
+        defaults: the defaults of the hyperparameters that have one.
         sampler: ``tpe`` or ``random``.
-        trials: of the search, at least 1.
-        seeds: how many seeds the comparison on test data takes, at least 1.
+        trials: number of trials of the search, at least 1.
+        seeds: number of seeds of the comparison on test data, at least 1.
 
     Raises:
-        LabError: a count below 1, several batch sizes or numbers of epochs, or nothing to search for.
-        UnknownNameError: no such sampler.
+        LabError: a count below 1, several batch sizes or numbers of epochs, or nothing to search.
+        UnknownNameError: a sampler that does not exist.
     """
 
     task: TaskStudy
@@ -74,18 +74,16 @@ class Tuning:
             ("number of epochs", schedule.epochs, schedule.more_epochs),
         ):
             if more:
-                raise LabError(
-                    f"a search must have one {words}, got {listed((first, *more))}; give one, which stays."
-                )
+                raise LabError(f"a search must have one {words}, got {listed((first, *more))}; give one.")
         if not self.searched:
             raise LabError(
-                f"a search must have something to find, got the norm {self.norm} without hyperparameters and one "
-                f"learning rate, {schedule.default_learning_rate:g}; give two to search between, --lr 1e-3,1e-2."
+                f"a search must have something to search, got the norm {self.norm} without hyperparameters and "
+                f"one learning rate, {schedule.default_learning_rate:g}; give two, as in --lr 1e-3,1e-2."
             )
 
     @property
     def searched(self) -> Space:
-        """The ranges of all that is searched for, sorted by name."""
+        """The ranges of all searched values, sorted by name."""
         rates = self.task.schedule.learning_rates
         between = {RATE: LogUniform(min(rates), max(rates))} if len(rates) > 1 else {}
         everything = {**self.space, **between}
@@ -115,19 +113,19 @@ class Tuning:
         )
 
     def setting(self, values: Mapping[str, float]) -> Setting:
-        """Return the setting of a value for each name of `searched`."""
-        own = {name: value for name, value in values.items() if name != RATE}
+        """Return the setting with a value for each name of `searched`."""
+        settings = {name: value for name, value in values.items() if name != RATE}
         rate = values.get(RATE, self.task.schedule.default_learning_rate)
-        return Setting(self.norm, rate, tuple(sorted(own.items())))
+        return Setting(self.norm, rate, tuple(sorted(settings.items())))
 
     def values(self, setting: Setting) -> dict[str, float] | None:
-        """Return the value for each name of `searched`; None where a default is not known."""
+        """Return the value for each name of `searched`; None if a default is unknown."""
         known = {**dict(self.defaults), **dict(setting.settings), RATE: setting.learning_rate}
-        found = {name: known[name] for name in self.searched if name in known}
-        return found if len(found) == len(self.searched) else None
+        values = {name: known[name] for name in self.searched if name in known}
+        return values if len(values) == len(self.searched) else None
 
     @property
     def test_seeds(self) -> tuple[int, ...]:
-        """The seeds of the comparison on test data: none of them had a part in the choice."""
+        """The seeds of the comparison on test data, none of which was used for the choice."""
         first = max(CHOOSING) + 1
         return tuple(range(first, first + self.seeds))

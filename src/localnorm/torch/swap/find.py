@@ -1,4 +1,4 @@
-"""The LRN layers that torch has: where they are in a model, what they mean, and which can't be swapped."""
+"""Find torch's LRN layers in a model, convert them to specs, and refuse those that can't be swapped."""
 
 from __future__ import annotations
 
@@ -34,16 +34,16 @@ def places(model: nn.Module) -> Iterator[Place]:
 
 
 def meaning(layer: nn.Module) -> LRNSpec:
-    """Return what a layer of torch means; an even size of CrossMapLRN2d means nothing, which is a SpecError."""
+    """Return the spec of a torch layer; raise SpecError for a CrossMapLRN2d of even size, which defines no LRN."""
     convert = LRNSpec.from_torch_cross_map if isinstance(layer, nn.CrossMapLRN2d) else LRNSpec.from_torch
     return convert(layer.size, layer.alpha, layer.beta, layer.k)
 
 
 def first_wrong(layer: nn.CrossMapLRN2d) -> int:
-    """Return the first channel that CrossMapLRN2d gets wrong, of those there are.
+    """Return the first channel that CrossMapLRN2d gets wrong, if the input has that many.
 
-    Its sum runs along the channels. That of channel c leaves c - n behind, n = (size + 1) // 2, but torch's code
-    asks whether c > n where it should be c >= n: channel 0 is never left behind.
+    It keeps a running sum along the channels. At channel c it should subtract channel c - n, n = (size + 1) // 2,
+    but torch's code checks c > n instead of c >= n, so channel 0 is never subtracted.
 
     Source: CrossMapLRN2d.forward in torch/nn/modules/_functions.py.
     """
@@ -51,7 +51,7 @@ def first_wrong(layer: nn.CrossMapLRN2d) -> int:
 
 
 def refuse_unseen(model: nn.Module) -> None:
-    """Refuse a model with an LRN that was made into something else than a layer before."""
+    """Raise ModelError if a part of the model holds an LRN that is no longer a layer."""
     for name, module in model.named_modules():
         if isinstance(module, jit.ScriptModule) and module.original_name in {kind.__name__ for kind in KINDS}:
             raise ModelError(
@@ -67,17 +67,17 @@ def refuse_unseen(model: nn.Module) -> None:
 
 
 def check_meaning(place: Place) -> LRNSpec:
-    """Return what a layer of torch means, or say why it can't be swapped."""
+    """Return the spec of a torch layer; raise ModelError if it can't be swapped."""
     layer, kind = place.layer, type(place.layer)
     [known] = [known for known in KINDS if isinstance(layer, known)]
     if kind.forward is not known.forward or kind.__call__ is not nn.Module.__call__ or "forward" in vars(layer):
         raise ModelError(
-            f"{place.name} can't be swapped: {kind.__name__} has a forward of its own here, which may compute "
+            f"{place.name} can't be swapped: {kind.__name__} overrides forward here, which may compute "
             "something else; put localnorm.torch.LocalResponseNorm there by hand if it does not."
         )
     if any(True for _ in (*layer.parameters(), *layer.buffers(), *layer.children())):
         raise ModelError(
-            f"{place.name} can't be swapped: {kind.__name__} has parameters, buffers or layers of its own here, "
+            f"{place.name} can't be swapped: {kind.__name__} has parameters, buffers or layers here, "
             "which the state of the model would lose; put localnorm.torch.LocalResponseNorm there by hand."
         )
     check_place(place)
@@ -88,7 +88,7 @@ def check_meaning(place: Place) -> LRNSpec:
 
 
 def check_place(place: Place) -> None:
-    """Refuse a swap that nothing would notice, or that would lose something."""
+    """Raise ModelError if a swap would have no effect or would lose hooks."""
     if place.key == "_orig_mod":
         raise ModelError(
             f"{place.name} can't be swapped: torch.compile has compiled that very layer; swap, then compile."

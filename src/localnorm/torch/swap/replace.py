@@ -1,4 +1,4 @@
-"""Swapping torch's LRN layers in a model for ours, and back."""
+"""Swap torch's LRN layers in a model for `LocalResponseNorm`, and restore them."""
 
 from __future__ import annotations
 
@@ -24,30 +24,37 @@ from localnorm.torch.swap.report import SwappedLayer, SwapReport
 
 Layer = TypeVar("Layer", bound=nn.Module)
 
-_ORIGINAL = "_original"
-"""Where a layer of ours keeps the one that it replaced: in its dictionary, where torch sees no submodule."""
+
+def _keep_original(layer: LocalResponseNorm, original: nn.Module) -> None:
+    """Store the replaced layer as a plain attribute: nn.Module would register it as a submodule."""
+    object.__setattr__(layer, "_original", original)
+
+
+def _original(layer: nn.Module) -> nn.Module | None:
+    """Return the layer that this one replaced, or None."""
+    original: nn.Module | None = getattr(layer, "_original", None)
+    return original
 
 
 def replace_lrn(model: nn.Module, *, inplace: bool = False) -> SwapReport:
-    """Swap every LRN layer of torch in a model for `localnorm.torch.LocalResponseNorm`, which means the same.
+    """Swap every torch LRN layer in a model for `localnorm.torch.LocalResponseNorm` with the same definition.
 
-    The model itself is changed; `restore_lrn` undoes that. Parameters, buffers and the keys of the state stay as
-    they are, since LRN has none. A layer that is in several places stays one layer, and keeps its flag of
-    training and evaluation. Swapped are the layers in the tree of modules: ``nn.LocalResponseNorm``, which is
-    also what onnx2torch makes of an LRN node; its subclasses, unless they have a ``forward`` of their own; and
-    ``nn.CrossMapLRN2d``. A call of ``torch.nn.functional.local_response_norm`` in the code of a ``forward`` is
-    not.
+    The model itself is changed; `restore_lrn` undoes that. Parameters, buffers and state_dict keys stay as they
+    are, because LRN has none. A layer that is in several places stays one layer, and keeps its training flag.
+    Swapped are the layers in the tree of modules: ``nn.LocalResponseNorm``, which onnx2torch also creates for an
+    LRN node; its subclasses, unless they override ``forward``; and ``nn.CrossMapLRN2d``. A call of
+    ``torch.nn.functional.local_response_norm`` in the code of a ``forward`` is not swapped.
 
-    ``nn.CrossMapLRN2d`` is swapped for what it is meant to be: alpha / size times the sum of squares over `size`
-    channels. What it computes is something else from channel ``(size + 1) // 2`` on, because it never takes
-    channel 0 out of its running sum. So the outputs change there, and a warning says so.
+    ``nn.CrossMapLRN2d`` is swapped for its documented definition: alpha / size times the sum of squares over
+    `size` channels. It computes something else from channel ``(size + 1) // 2`` on, because it never subtracts
+    channel 0 from its running sum. So the outputs change there, and a warning says so.
 
-    Where an error is raised, nothing has been swapped.
+    If an error is raised, nothing has been swapped.
 
     Args:
         model: any module that holds layers.
-        inplace: the new layers overwrite their input. That saves memory where no gradient is needed and nothing
-            else reads that input, such as a branch beside the layer; where a gradient is needed, they raise
+        inplace: the new layers overwrite their input; default False. It saves memory if no gradient is needed and
+            nothing else reads that input, such as a parallel branch. If a gradient is needed, they raise
             `InplaceError` when they are called.
 
     Returns:
@@ -55,7 +62,7 @@ def replace_lrn(model: nn.Module, *, inplace: bool = False) -> SwapReport:
 
     Raises:
         ModelError: `model` is no module or is itself the layer to swap; or a layer can't be swapped: it is
-            scripted, traced or compiled by itself, has hooks, state or a ``forward`` of its own, is an
+            scripted, traced or compiled by itself, has hooks or state, overrides ``forward``, is an
             ``nn.CrossMapLRN2d`` of even size, or has hyperparameters that define no LRN (a ValueError).
 
     Warns:
@@ -87,28 +94,27 @@ def replace_lrn(model: nn.Module, *, inplace: bool = False) -> SwapReport:
     _warn_of_cross_maps(found)
     swaps = {layer: LocalResponseNorm.from_spec(spec, inplace=inplace) for layer, spec in specs.items()}
     for layer, new in swaps.items():
-        vars(new)[_ORIGINAL] = layer
+        _keep_original(new, layer)
         new.train(layer.training)
     return _swapped(found, swaps, "now localnorm.torch.LocalResponseNorm")
 
 
 def restore_lrn(model: nn.Module) -> SwapReport:
-    """Put back the layers that `replace_lrn` swapped: the very same ones, in every place where they were.
+    """Put back the same layers that `replace_lrn` swapped, in every place where they were.
 
-    Each new layer keeps the one that it replaced. So this works on a part of the model, too, and on layers that
-    were moved to another model; a deep copy or an unpickled model gets copies of the layers. A layer comes back
-    with the flag of training and evaluation that its place has now.
+    Each new layer keeps the one that it replaced. So this also works on a part of the model, and on layers that
+    were moved to another model; a deep copy or an unpickled model gets copies of the layers. A layer gets the
+    current training flag of its place.
 
     Args:
-        model: a module that `replace_lrn` has changed, or one that holds such.
+        model: a module that `replace_lrn` has changed, or one that contains such a module.
 
     Returns:
         The layers put back, by name, kind, spec and note; it prints as a table.
 
     Raises:
-        ModelError: `model` is no module or is itself the layer to put back; or a layer was compiled by itself,
-        or has
-            hooks, since `replace_lrn` (a ValueError). Then nothing has been put back.
+        ModelError: `model` is no module or is itself the layer to restore; or since `replace_lrn` a layer was
+            compiled by itself or got hooks (a ValueError). Then nothing has been restored.
 
     Example:
         >>> norm = nn.LocalResponseNorm(5)
@@ -121,8 +127,8 @@ def restore_lrn(model: nn.Module) -> SwapReport:
         >>> model[1] is norm
         True
     """
-    found = [place for place in places(model) if _ORIGINAL in vars(place.layer)]
-    if _ORIGINAL in vars(model):
+    found = {place: original for place in places(model) if (original := _original(place.layer))}
+    if _original(model):
         raise ModelError(
             f"restore_lrn changes a model that holds layers, got the layer {model} itself; pass the model around "
             "it."
@@ -131,10 +137,10 @@ def restore_lrn(model: nn.Module) -> SwapReport:
         check_place(place)
     if not found:
         return SwapReport("nothing to restore: no layer that replace_lrn has put there")
-    originals: dict[nn.Module, nn.Module] = {place.layer: vars(place.layer)[_ORIGINAL] for place in found}
+    originals = {place.layer: original for place, original in found.items()}
     for new, original in originals.items():
         original.train(new.training)
-    return _swapped(found, originals, "torch's again")
+    return _swapped(tuple(found), originals, "torch's again")
 
 
 def _warn_of_cross_maps(found: Sequence[Place]) -> None:
@@ -145,8 +151,8 @@ def _warn_of_cross_maps(found: Sequence[Place]) -> None:
     ]
     if wrong:
         warnings.warn(
-            "outputs change where torch.nn.CrossMapLRN2d is swapped, because it never takes channel 0 out of its "
-            f"running sum: {', '.join(wrong)}.",
+            "outputs of swapped torch.nn.CrossMapLRN2d layers change, because torch's never subtracts channel 0 "
+            f"from its running sum: {', '.join(wrong)}.",
             stacklevel=3,
         )
 

@@ -1,4 +1,4 @@
-"""What `replace_lrn` and `restore_lrn` say they did: a list of layers that prints as a table."""
+"""`SwapReport`, the result of `replace_lrn` and `restore_lrn`: a list of layers that prints as a table."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ class SwappedLayer:
     """One place in a model whose layer was swapped.
 
     Attributes:
-        name: where it is, as in ``model.get_submodule(name)``.
-        kind: the class of torch's layer, such as ``LocalResponseNorm``.
-        spec: the definition that both layers have.
-        note: what else there is to know, or nothing.
+        name: its name in the model, for ``model.get_submodule(name)``.
+        kind: the class of the torch layer, such as ``LocalResponseNorm``.
+        spec: the definition of both layers.
+        note: a remark, or nothing.
     """
 
     name: str
@@ -31,8 +31,8 @@ class SwapReport(Sequence[SwappedLayer]):
     """The layers that were swapped, in the order of the model.
 
     Attributes:
-        summary: one line on all of them.
-        layers: the layers.
+        summary: one line about all of them.
+        layers: the layers, in the order of the model.
 
     Example:
         >>> layer = SwappedLayer("norm", "LocalResponseNorm", LRNSpec.from_torch(5))
@@ -56,11 +56,11 @@ class SwapReport(Sequence[SwappedLayer]):
         return self.layers[index]
 
     def __len__(self) -> int:
-        """Return the number of places, where a layer in two places counts twice."""
+        """Return the number of places; a layer in two places counts twice."""
         return len(self.layers)
 
     def __iter__(self) -> Iterator[SwappedLayer]:
-        """Go through the layers."""
+        """Iterate over the layers."""
         return iter(self.layers)
 
     def __repr__(self) -> str:

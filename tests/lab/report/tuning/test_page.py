@@ -15,7 +15,7 @@ from localnorm.lab.report.tuning.page import write_tuning_report
 from localnorm.lab.report.tuning.text import text
 from localnorm.lab.tuning.results import make_tuned
 from localnorm.lab.tuning.tuning import Tuning
-from localnorm.lab.tuning.tuning_file import open_tuning
+from localnorm.lab.tuning.tuning_file import TUNING_FOLDER
 from made_tunings import TUNING, finished, searched
 from report_readers import Page, figures
 
@@ -23,7 +23,8 @@ HOSTILE = '</script><script>alert("x")</script>'
 
 
 def _written(folder: Path, tuning: Tuning, records: dict[str, Record]) -> Page:
-    store = open_tuning(folder, tuning)
+    TUNING_FOLDER.write(folder, tuning)
+    store = Store(folder)
     for record in records.values():
         store.write(record)
     write_tuning_report(folder)
@@ -47,8 +48,8 @@ def test_the_page_shows_what_was_found_and_draws_it(tmp_path: Path):
     # Names have no place on an axis of numbers.
     assert plots["importances"]["layout"]["yaxis"]["type"] == "category"
     rivals, differences, trials = page.tables
-    assert [row[0] for row in rivals] == ["values", "textbook", "tuned", "learned"]
-    assert differences[1][0] == "tuned \N{MINUS SIGN} textbook"
+    assert [row[0] for row in rivals] == ["values", "article", "tuned", "learned"]
+    assert differences[1][0] == "tuned \N{MINUS SIGN} article"
     assert len(trials) == 21
     assert (tmp_path / "plotly.min.js").stat().st_size > 1_000_000
     assert json.loads((tmp_path / "tuned.json").read_text()) == json.loads(json.dumps(found.to_values()))
@@ -64,7 +65,7 @@ def test_the_same_records_give_the_same_bytes(tmp_path: Path):
 def test_a_search_that_has_just_begun_says_so(tmp_path: Path):
     page = _written(tmp_path, TUNING, {})
     assert "0 trials of 20 are done" in page.text
-    assert "No setting has ended well with every seed of the choice yet." in page.text
+    assert "No setting has a result with every seed of the choice yet." in page.text
     assert not page.scripts
 
 
@@ -110,6 +111,6 @@ def test_the_text_for_a_terminal():
     assert lines[0] == "local on digits: 20 trials of the search (20 ok)"
     assert lines[2] == found.best.code
     assert lines[3] == f"torch.optim.Adam(model.parameters(), lr={found.best.setting.learning_rate:g})"
-    assert [line.split()[0] for line in lines[6:9]] == ["textbook", "tuned", "learned"]
+    assert [line.split()[0] for line in lines[6:9]] == ["article", "tuned", "learned"]
     assert "tuned is better by at least the smallest effect" in lines[11]
-    assert "No setting has ended well" in text(make_tuned(TUNING, []))
+    assert "No setting has a result" in text(make_tuned(TUNING, []))

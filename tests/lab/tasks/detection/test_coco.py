@@ -139,7 +139,9 @@ def test_a_task_is_made_again_from_its_name(folder: str, tmp_path: Path, monkeyp
     assert find_task(f"coco:{folder}").name == f"coco:{tmp_path / folder}?side=64&channels=3"
     # 6 images to train on, of 9,000 to be seen, but no image more than 60 times.
     assert (task.schedule.epochs, task.schedule.default_learning_rate) == (60, 1e-2)
-    with pytest.raises(UnknownNameError, match="model of coco:FOLDER must be detector, got 'small_cnn'; your own"):
+    with pytest.raises(
+        UnknownNameError, match="model of coco:FOLDER must be detector, got 'small_cnn'; user-defined"
+    ):
         find_task(task.name, "small_cnn")
     record = run_trial(Trial(task.name, "detector", "batch", 0, 3e-3, 16, 1))
     assert (record.status, record.message) == ("ok", "")
@@ -193,15 +195,15 @@ BAD = {
     "words": (_set(["annotations", 0, "bbox"], ["a", 2, 3, 4]), "bbox of 4 numbers.*ValueError"),
     "empty box": (
         _set(["annotations", 0, "bbox"], [1, 2, 0, 4]),
-        r"must show some of its image of 40x20 .*\[1, 2, 0, 4\]",
+        r"must overlap its image of 40x20 .*\[1, 2, 0, 4\]",
     ),
-    "outside": (_set(["annotations", 0, "bbox"], [41, 2, 5, 4]), r"must show some of its image of 40x20"),
-    "nan": (_set(["annotations", 0, "bbox"], [float("nan"), 2, 5, 4]), "must show some of its image"),
-    "another size": (_set(["images", 0, "width"], 41), "that annotations.json says, 41x20, got 40x20"),
+    "outside": (_set(["annotations", 0, "bbox"], [41, 2, 5, 4]), r"must overlap its image of 40x20"),
+    "nan": (_set(["annotations", 0, "bbox"], [float("nan"), 2, 5, 4]), "must overlap its image"),
+    "another size": (_set(["images", 0, "width"], 41), "in annotations.json, 41x20, got 40x20"),
     "missing image": (_set(["images", 0, "file_name"], "x.png"), "must be there, got no .*x.png"),
     "no box in a part": (
         lambda c: c.update(annotations=[n for n in c["annotations"] if n["image_id"] == 100]),
-        "must show at least one box, got none",
+        "must have at least one box, got none",
     ),
 }
 
@@ -227,7 +229,7 @@ def test_an_image_of_16_bits_is_refused(tmp_path: Path):
     _write(tmp_path, 5)
     path = tmp_path / "images" / "000000000003.png"
     Image.fromarray(np.full((20, 40), 40000, dtype=np.uint16)).save(path)
-    with pytest.raises(DataError, match=r"must have 8 bits a channel, got mode I;16 in .*3\.png"):
+    with pytest.raises(DataError, match=r"must have 8 bits per channel, got mode I;16 in .*3\.png"):
         coco_folder(tmp_path)
 
 

@@ -223,5 +223,5 @@ def test_folders_that_hold_too_few_people(tmp_path: Path):
     with pytest.raises(DataError, match="got 1 such people among 3 folders in"):
         lfw_task(str(tmp_path))
     _people(tmp_path, *[2] * 9)
-    with pytest.raises(DataError, match="at least 10 people with two pictures each, got 9 in"):
+    with pytest.raises(DataError, match="at least 10 people with two images each, got 9 in"):
         find_task(f"lfw:{tmp_path}")

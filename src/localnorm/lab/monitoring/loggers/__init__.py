@@ -1,4 +1,4 @@
-"""Loggers that follow a study as watchers and write each record down where another tool shows it; extras each."""
+"""Loggers for TensorBoard and MLflow: callbacks that write each record in the tool's format; one extra each."""
 
 from __future__ import annotations
 
@@ -7,34 +7,34 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from localnorm.errors import MissingExtraError, UnknownNameError
-from localnorm.lab.monitoring.watcher import Watcher
+from localnorm.lab.monitoring.callback import Callback
 from localnorm.spelling import nearest
 
 __all__ = ["LOGGERS", "make_loggers"]
 
 
-def _tensorboard(folder: Path) -> Watcher:
+def _tensorboard(folder: Path) -> Callback:
     from localnorm.lab.monitoring.loggers.tensorboard import TensorBoardLogger
 
     return TensorBoardLogger(folder)
 
 
-def _mlflow(folder: Path) -> Watcher:
+def _mlflow(folder: Path) -> Callback:
     from localnorm.lab.monitoring.loggers.mlflow import MlflowLogger
 
     return MlflowLogger(folder)
 
 
-LOGGERS: dict[str, Callable[[Path], Watcher]] = {"tensorboard": _tensorboard, "mlflow": _mlflow}
-"""What makes a logger for a study's folder; its name is that of its package and of its extra."""
+LOGGERS: dict[str, Callable[[Path], Callback]] = {"tensorboard": _tensorboard, "mlflow": _mlflow}
+"""Makers of loggers, which take a folder; the name is also that of the package and of the extra."""
 
 
-def make_loggers(names: Sequence[str], folder: Path) -> list[Watcher]:
-    """Return loggers by name; nothing is written before the study starts.
+def make_loggers(names: Sequence[str], folder: Path) -> list[Callback]:
+    """Return loggers by name; they write nothing before the run starts.
 
     Args:
         names: of `LOGGERS`.
-        folder: the study's folder.
+        folder: of the study or search.
 
     Raises:
         UnknownNameError: no logger of that name.

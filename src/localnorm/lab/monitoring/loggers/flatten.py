@@ -1,4 +1,4 @@
-"""The numbers of a record, flat, as tools for watching want them."""
+"""Flatten the numbers and hyperparameters of a record for loggers."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from localnorm.lab.records.record import Record, Trial
 
 
 def curves(record: Record) -> dict[str, list[float]]:
-    """Return the numbers of a record by name, each a list: one an epoch or a severity, or a single one.
+    """Return the numbers of a record by name, as lists: one value per epoch or severity, or a single one.
 
-    What is no number, such as a picture, is left out.
+    Values that are not numbers, such as images, are left out.
 
     Example:
         >>> trial = Trial("digits", "textbook_cnn", "none", 0, 3e-3, 32, 2)
@@ -32,7 +32,7 @@ def _flat(values: Mapping[str, Any], before: str) -> Iterator[tuple[str, list[fl
 
 
 def hyperparameters(trial: Trial) -> dict[str, str | float]:
-    """Return what a trial is, flat: its settings beside the rest.
+    """Return the hyperparameters of a trial in one dict, those of its norm included.
 
     Example:
         >>> hyperparameters(Trial("digits", "textbook_cnn", "local", 0, 3e-3, 32, 2, (("alpha", 0.1),)))["alpha"]

@@ -1,4 +1,4 @@
-"""MLflow: each trial a run of an experiment, in a file or at a tracking server."""
+"""MLflow logger: one run per trial, in a SQLite file or on a tracking server."""
 
 from __future__ import annotations
 
@@ -6,29 +6,29 @@ import os
 import time
 from pathlib import Path
 
-# What MLflow tells its makers of its use is none of theirs; said before it is imported, which is when it looks.
+# Opt out of MLflow's telemetry; must be set before the import.
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 
 from mlflow.entities import Metric, Param, RunTag
 from mlflow.tracking import MlflowClient
 
+from localnorm.lab.monitoring.callback import Callback, RunStart
 from localnorm.lab.monitoring.loggers.flatten import curves, hyperparameters
-from localnorm.lab.monitoring.watcher import Start
-from localnorm.lab.records.record import Job, Record, Trial, key
+from localnorm.lab.records.record import Record, Trial, key
 
 LOG_FILE = "mlflow.db"
-_AT_ONCE = 1000
-"""Metrics that MLflow takes in one call."""
+_BATCH = 1000
+"""Maximum number of metrics per call of MLflow."""
 
 
-class MlflowLogger:
-    """Writes the trials of a study as runs of an experiment named after its folder.
+class MlflowLogger(Callback):
+    """Write trials as runs of an experiment that is named after the folder.
 
-    Into ``<folder>/mlflow.db``, which ``mlflow ui --backend-store-uri sqlite:///<folder>/mlflow.db`` shows, or to
-    the server that the environment variable ``MLFLOW_TRACKING_URI`` names.
+    They go to the server in the environment variable ``MLFLOW_TRACKING_URI``, else to ``<folder>/mlflow.db``: show
+    it with ``mlflow ui --backend-store-uri sqlite:///<folder>/mlflow.db``.
 
     Args:
-        folder: the study's folder.
+        folder: of the study or search.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -36,18 +36,17 @@ class MlflowLogger:
         self._client: MlflowClient | None = None
         self._experiment = ""
 
-    def started(self, start: Start) -> None:
-        """Open the experiment, or make it where there is none of that name."""
+    def run_started(self, start: RunStart) -> None:
+        """Open the experiment, or create it."""
         del start
-        place = os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{self._folder / LOG_FILE}"
-        self._client = MlflowClient(place)
-        held = self._client.get_experiment_by_name(str(self._folder))
-        self._experiment = held.experiment_id if held else self._client.create_experiment(str(self._folder))
+        location = os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{self._folder / LOG_FILE}"
+        self._client = MlflowClient(location)
+        existing = self._client.get_experiment_by_name(str(self._folder))
+        self._experiment = (
+            existing.experiment_id if existing else self._client.create_experiment(str(self._folder))
+        )
 
-    def began(self, job: Job) -> None:
-        """Write nothing: there are no numbers yet."""
-
-    def finished(self, record: Record, seconds: float) -> None:
+    def job_finished(self, record: Record, seconds: float) -> None:
         """Write a trial's hyperparameters and numbers as a finished run."""
         trial = record.job
         if self._client is None or not isinstance(trial, Trial):
@@ -63,9 +62,6 @@ class MlflowLogger:
         params = [Param(name, str(value)) for name, value in hyperparameters(trial).items()]
         tags = {"key": key(trial), "status": record.status, "message": record.message}
         self._client.log_batch(run, params=params, tags=[RunTag(name, value) for name, value in tags.items()])
-        for first in range(0, len(metrics), _AT_ONCE):
-            self._client.log_batch(run, metrics=metrics[first : first + _AT_ONCE])
+        for first in range(0, len(metrics), _BATCH):
+            self._client.log_batch(run, metrics=metrics[first : first + _BATCH])
         self._client.set_terminated(run, "FINISHED" if record.status == "ok" else "FAILED")
-
-    def stopped(self, why: str) -> None:
-        """Write nothing: each run is closed."""

@@ -1,4 +1,4 @@
-"""TensorBoard: each trial a run in ``<folder>/tensorboard``, its curves by epoch and its hyperparameters."""
+"""TensorBoard logger: one run per trial in ``<folder>/tensorboard``, with curves and hyperparameters."""
 
 from __future__ import annotations
 
@@ -7,32 +7,26 @@ from pathlib import Path
 
 from torch.utils.tensorboard import SummaryWriter
 
+from localnorm.lab.monitoring.callback import Callback
 from localnorm.lab.monitoring.loggers.flatten import curves, hyperparameters
-from localnorm.lab.monitoring.watcher import Start
-from localnorm.lab.records.record import Job, Record, Trial, key
+from localnorm.lab.records.record import Record, Trial, key
 from localnorm.lab.records.store import writing
 
 LOG_FOLDER = "tensorboard"
 
 
-class TensorBoardLogger:
-    """Writes the trials of a study for ``tensorboard --logdir <folder>/tensorboard``.
+class TensorBoardLogger(Callback):
+    """Write trials for ``tensorboard --logdir <folder>/tensorboard``.
 
     Args:
-        folder: the study's folder.
+        folder: of the study or search.
     """
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder / LOG_FOLDER
 
-    def started(self, start: Start) -> None:
-        """Write nothing: a run is a trial."""
-
-    def began(self, job: Job) -> None:
-        """Write nothing: there are no numbers yet."""
-
-    def finished(self, record: Record, seconds: float) -> None:
-        """Write the numbers of a trial, and what it is as text.
+    def job_finished(self, record: Record, seconds: float) -> None:
+        """Write the numbers of a trial, and its hyperparameters as text.
 
         Raises:
             FolderError: they can't be written.
@@ -45,15 +39,12 @@ class TensorBoardLogger:
             for name, values in curves(record).items():
                 for step, value in enumerate(values, start=1):
                     writer.add_scalar(name, value, step)
-            told = {**hyperparameters(record.job), "status": record.status, "message": record.message}
-            writer.add_text("trial", "\n\n".join(f"{name}: {value}" for name, value in told.items()))
-
-    def stopped(self, why: str) -> None:
-        """Write nothing: each run is closed."""
+            text = {**hyperparameters(record.job), "status": record.status, "message": record.message}
+            writer.add_text("trial", "\n\n".join(f"{name}: {value}" for name, value in text.items()))
 
 
 def run_name(trial: Trial) -> str:
-    """Return the name of a trial's run: what tells most, and its key.
+    """Return the name of a trial's run, which ends in its key.
 
     Example:
         >>> run_name(Trial("data:pictures", "small_cnn", "none", 0, 3e-3, 32, 2))

@@ -32,12 +32,12 @@ def _coco(box: list[float]) -> list[float]:
 
 
 def average_precision(found: Detections, labels: Tensor) -> AveragePrecision:
-    """Compare the kept boxes with the true ones, as COCO does: 101 recalls, at most 100 boxes an image.
+    """Return COCO's average precision of the kept boxes: 101 recalls, at most 100 boxes per image.
 
-    A class that no image holds counts for nothing.
+    Classes without a true box are ignored.
 
     Args:
-        found: what was found in N images.
+        found: detections in N images.
         labels: shape (N, M, 5): class and box, class -1 in padding.
 
     Raises:
@@ -58,7 +58,7 @@ def average_precision(found: Detections, labels: Tensor) -> AveragePrecision:
                 left, top, width, height = _coco(box)
                 truth.append(
                     {
-                        "id": len(truth) + 1,  # 0 means "not matched" there
+                        "id": len(truth) + 1,  # 0 means "not matched" in COCO
                         "image_id": image,
                         "category_id": int(kind),
                         "bbox": [left, top, width, height],
@@ -67,9 +67,7 @@ def average_precision(found: Detections, labels: Tensor) -> AveragePrecision:
                     }
                 )
     if not truth:
-        raise DataError(
-            "average precision needs at least one true box, got none; give images that show something."
-        )
+        raise DataError("average precision needs at least one true box, got none; add annotated images.")
     images, _ = found.kept.nonzero(as_tuple=True)
     kept = (images, found.classes[found.kept], found.boxes[found.kept], found.scores[found.kept])
     predicted = [

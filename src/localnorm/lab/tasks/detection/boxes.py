@@ -1,4 +1,4 @@
-"""Boxes: how much two overlap, and which of many to keep. A box is (left, top, right, bottom) in pixels."""
+"""Box operations: area, IoU, generalized IoU, non-maximum suppression; (left, top, right, bottom) in pixels."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ import torch
 from torch import Tensor
 
 CANDIDATES = 100
-"""Boxes kept an image, the most that COCO's average precision looks at."""
+"""Boxes kept per image at most, as in COCO's average precision."""
 
 
 def area(boxes: Tensor) -> Tensor:
-    """Return the area of boxes of shape (..., 4) in square pixels, 0 where an edge lies before its opposite.
+    """Return the area of boxes of shape (..., 4) in square pixels; 0 if an edge is beyond its opposite.
 
     Example:
         >>> area(torch.tensor([1.0, 1.0, 3.0, 5.0]))
@@ -23,7 +23,7 @@ def area(boxes: Tensor) -> Tensor:
 
 
 def intersection(a: Tensor, b: Tensor) -> Tensor:
-    """Return the area, in square pixels, that boxes share whose shapes (..., 4) broadcast.
+    """Return the intersection, in square pixels, of boxes whose shapes (..., 4) broadcast.
 
     Example:
         >>> intersection(torch.tensor([0.0, 0.0, 2.0, 2.0]), torch.tensor([1.0, 0.0, 3.0, 2.0]))
@@ -40,14 +40,14 @@ def iou(a: Tensor, b: Tensor) -> Tensor:
         tensor(0.3333)
     """
     shared = intersection(a, b)
-    # Two boxes of no area share nothing, rather than 0 / 0.
+    # Avoids 0 / 0 for two boxes of area 0.
     return shared / (area(a) + area(b) - shared).clamp(min=torch.finfo(a.dtype).tiny)
 
 
 def giou(a: Tensor, b: Tensor) -> Tensor:
     """Return generalized intersection over union, -1 to 1: IoU minus the share of the hull that neither box fills.
 
-    Unlike IoU it grows as boxes that do not touch come closer. Source: Rezatofighi et al., "Generalized
+    Unlike IoU it distinguishes boxes that do not overlap. Source: Rezatofighi et al., "Generalized
     Intersection over Union", 2019.
 
     Example:
@@ -63,13 +63,13 @@ def giou(a: Tensor, b: Tensor) -> Tensor:
 
 
 class Detections(NamedTuple):
-    """What was found in N images, the best first; K is at most 100.
+    """Detections in N images, the best first; K is at most 100.
 
     Attributes:
         boxes: shape (N, K, 4).
         scores: shape (N, K), between 0 and 1.
         classes: shape (N, K), integers.
-        kept: shape (N, K), False where a box is too unlikely or repeats a better one.
+        kept: shape (N, K), False if a score is too low or the box repeats a better one.
     """
 
     boxes: Tensor
@@ -78,16 +78,16 @@ class Detections(NamedTuple):
     kept: Tensor
 
 
-def select(said: Tensor, *, least_score: float = 0.02, most_overlap: float = 0.6) -> Detections:
+def select(output: Tensor, *, least_score: float = 0.02, most_overlap: float = 0.6) -> Detections:
     """Keep the best boxes of each image by non-maximum suppression within each class.
 
     A box is kept if its score is at least ``least_score`` and no kept box of its class and image with a better
     score overlaps it by more than ``most_overlap`` (IoU).
 
     Args:
-        said: a detector's output of shape (N, cells, 4 + classes): boxes and logits.
-        least_score: of a box that counts at all.
-        most_overlap: of two boxes of a class.
+        output: a detector's output of shape (N, cells, 4 + classes): boxes and logits.
+        least_score: lowest score of a kept box.
+        most_overlap: highest IoU of two kept boxes of a class.
 
     Example:
         >>> boxes = torch.tensor([[0.0, 0.0, 9.0, 9.0], [0.0, 0.0, 9.0, 8.0], [20.0, 0.0, 29.0, 9.0]])
@@ -95,12 +95,12 @@ def select(said: Tensor, *, least_score: float = 0.02, most_overlap: float = 0.6
         >>> select(torch.cat((boxes, logits), dim=1)[None]).kept
         tensor([[ True, False,  True]])
     """
-    classes = said.shape[2] - 4
-    # Stable, so that equal scores keep their order and a result repeats digit for digit.
-    scores, order = said[..., 4:].sigmoid().flatten(1).sort(dim=1, descending=True, stable=True)
+    classes = output.shape[2] - 4
+    # Stable, so that results are reproducible for equal scores.
+    scores, order = output[..., 4:].sigmoid().flatten(1).sort(dim=1, descending=True, stable=True)
     scores, order = scores[:, :CANDIDATES], order[:, :CANDIDATES]
     kinds = order % classes
-    boxes = said[..., :4].gather(1, (order // classes)[..., None].expand(-1, -1, 4))
+    boxes = output[..., :4].gather(1, (order // classes)[..., None].expand(-1, -1, 4))
     repeats = (iou(boxes[:, :, None], boxes[:, None]) > most_overlap) & (kinds[:, :, None] == kinds[:, None])
     kept = scores >= least_score
     for i in range(1, order.shape[1]):

@@ -1,4 +1,4 @@
-"""A folder of the user's own in COCO's format: images and their boxes, for object detection."""
+"""Object detection on user data: a folder in COCO's format."""
 
 from __future__ import annotations
 
@@ -21,44 +21,44 @@ from localnorm.lab.tasks.task import Split, Subset, Task
 
 COCO = "coco:"
 _OPTIONS = ("side", "channels")
-PARTS = ("train", "val", "test")
+SPLITS = ("train", "val", "test")
 SHARES = (0.6, 0.2)
-"""Of a folder that is not split: to train and to choose by; the rest is to test."""
+"""Training and validation shares of a folder without splits; the rest is for testing."""
 
 
-@lru_cache(maxsize=10_000)  # 12 kB an image of the usual size; every trial of a worker reads all of them.
+@lru_cache(maxsize=10_000)  # 12 kB per image of the usual size; every trial of a worker reads all of them.
 def _read(file: Path, size: tuple[int, int], side: int, channels: int) -> Tensor:
     """Return one image of bytes, shape (channels, side, side)."""
     try:
         with Image.open(file) as opened:
             if opened.size != size:
                 raise DataError(
-                    f"an image must have the size that annotations.json says, {size[0]}x{size[1]}, "
-                    f"got {opened.size[0]}x{opened.size[1]} in {file}; annotate the image that is there."
+                    f"an image must have its size in annotations.json, {size[0]}x{size[1]}, "
+                    f"got {opened.size[0]}x{opened.size[1]} in {file}; annotate that image."
                 )
             if opened.mode[0] in "IF":
                 raise DataError(
-                    f"an image must have 8 bits a channel, got mode {opened.mode} in {file}; convert it."
+                    f"an image must have 8 bits per channel, got mode {opened.mode} in {file}; convert it."
                 )
             pixels = opened.convert("L" if channels == 1 else "RGB").resize(
                 (side, side), Image.Resampling.BILINEAR
             )
     except FileNotFoundError:
         raise DataError(
-            f"every image that annotations.json lists must be there, got no {file}; add it or take it off "
-            "the list."
+            f"every image that annotations.json lists must be there, got no {file}; add it or remove it "
+            "from the list."
         ) from None
     except (OSError, SyntaxError) as problem:
         raise DataError(f"an image must be readable, got {problem} in {file}; copy it again.") from None
     return torch.from_numpy(np.array(pixels, dtype=np.uint8).reshape(side, side, channels)).permute(2, 0, 1)
 
 
-def _part(images: list[Listed], side: int, channels: int, name: str) -> Subset:
-    """Read images, and pad their boxes to the number of the image with the most."""
+def _subset(images: list[Listed], side: int, channels: int, name: str) -> Subset:
+    """Read images, and pad their boxes to the largest number per image."""
     most = max((len(image.rows) for image in images), default=0)
     if not most:
         raise DataError(
-            f"each part must show at least one box, got none among the {len(images)} images to {name}; "
+            f"each split must have at least one box, got none among the {len(images)} images to {name}; "
             "annotate more images."
         )
     labels = torch.zeros(len(images), most, 5)
@@ -76,17 +76,17 @@ def _part(images: list[Listed], side: int, channels: int, name: str) -> Subset:
 def coco_folder(path: str | Path, seed: int = 0, *, side: int = 64, channels: int = 3) -> Split:
     """Return images and boxes of a folder in COCO's format.
 
-    The folder holds either ``train/``, ``val/`` and ``test/``, each with ``images/`` and ``annotations.json``, and
-    is then split so for every seed; or ``images/`` and ``annotations.json`` itself, and is then split by the seed:
-    60 % of the images to train, 20 % to choose by, the rest to test.
+    The folder holds either ``train/``, ``val/`` and ``test/``, each with ``images/`` and ``annotations.json``, for
+    every seed; or ``images/`` and ``annotations.json`` itself, which the seed splits: 60 % of the images to train,
+    20 % to choose, the rest to test.
 
-    Every image is resized to side x side pixels (bilinear, the aspect ratio is not kept) and its boxes are scaled
-    with it, cut at its borders. Classes are numbered from 0 in the order of the category ids. Crowd regions
+    Every image is resized to side x side pixels (bilinear, the aspect ratio is not kept) with its boxes, which
+    are clipped. Classes are numbered from 0 in the order of the category ids. Crowd regions
     (``iscrowd`` 1) are left out; images without a box are kept.
 
     Args:
         path: the folder.
-        seed: decides the split of a folder that is not split.
+        seed: of the split of a folder without splits.
         side: height and width of the images returned, in pixels.
         channels: 1 for grey images, 3 for colour.
 
@@ -96,8 +96,8 @@ def coco_folder(path: str | Path, seed: int = 0, *, side: int = 64, channels: in
 
     Raises:
         DataError: a missing file, no annotations, an unknown category, a box outside its image, an image of
-            another size than said, of more than 8 bits a channel or cut short, parts that differ in their
-            categories, or a part without a box.
+            another size than listed, of more than 8 bits per channel or truncated, splits with different
+            categories, or a split without a box.
 
     Source:
         https://cocodataset.org/#format-data
@@ -109,43 +109,43 @@ def coco_folder(path: str | Path, seed: int = 0, *, side: int = 64, channels: in
     """
     _check(side, channels)
     folder = Path(path)
-    if (folder / PARTS[0]).is_dir():
-        listed = [listing(folder / name) for name in PARTS]
+    if (folder / SPLITS[0]).is_dir():
+        listed = [listing(folder / name) for name in SPLITS]
         parts = [images for images, _ in listed]
-        for name, (_, names) in zip(PARTS, listed, strict=True):
+        for name, (_, names) in zip(SPLITS, listed, strict=True):
             if names != listed[0][1]:
                 raise DataError(
-                    f"the parts must have the same categories, got {names} in {name}/ and {listed[0][1]} in "
-                    f"{PARTS[0]}/; export them together."
+                    f"the splits must have the same categories, got {names} in {name}/ and {listed[0][1]} in "
+                    f"{SPLITS[0]}/; export them together."
                 )
     else:
         images, _ = listing(folder)
         order = np.random.default_rng(seed).permutation(len(images))
         ends = np.cumsum([round(share * len(images)) for share in SHARES])
         parts = [[images[i] for i in chosen] for chosen in np.split(order, ends)]
-    return Split(*(_part(part, side, channels, name) for part, name in zip(parts, PARTS, strict=True)))
+    return Split(*(_subset(part, side, channels, name) for part, name in zip(parts, SPLITS, strict=True)))
 
 
 def _check(side: int, channels: int) -> None:
     if channels not in (1, 3):
         raise DataError(f"channels must be 1 for grey or 3 for colour, got {channels}; choose one of them.")
     if side < 1:
-        raise DataError(f"side must be at least 1 pixel, got {side}; 64 is the size of the lab's own scenes.")
+        raise DataError(f"side must be at least 1 pixel, got {side}; 64 is the size of the digit scenes.")
 
 
 def coco_task(path: str | Path, *, side: int = 64, channels: int = 3) -> Task:
-    """Return the task of finding what a folder in COCO's format shows; see `coco_folder`.
+    """Return the detection task of a folder in COCO's format; see `coco_folder`.
 
-    Its name, ``coco:FOLDER?side=N&channels=N``, says all that decides its data, so that `find_task` makes the same
-    task from a record.
+    Its name, ``coco:FOLDER?side=N&channels=N``, identifies the data, so that `find_task` rebuilds the task from a
+    record.
 
     Args:
         path: the folder.
-        side: height and width that its images are resized to, in pixels.
+        side: height and width of the resized images, in pixels.
         channels: 1 for grey images, 3 for colour.
 
     Raises:
-        DataError: as `coco_folder` does, here for the annotations only.
+        DataError: as `coco_folder`, for the annotations only.
 
     Example:
         >>> coco_task("no/such/folder")
@@ -155,8 +155,8 @@ def coco_task(path: str | Path, *, side: int = 64, channels: int = 3) -> Task:
     _check(side, channels)
     place = full(str(path))
     folder = Path(place)
-    split = (folder / PARTS[0]).is_dir()
-    images, names = listing(folder / PARTS[0] if split else folder)
+    split = (folder / SPLITS[0]).is_dir()
+    images, names = listing(folder / SPLITS[0] if split else folder)
     return Task(
         name=place_name(COCO, place, {"side": side, "channels": channels}),
         about=f"the images of {folder} at {side}x{side} pixels and their boxes of {', '.join(names.values())}",
@@ -172,7 +172,7 @@ def coco_task(path: str | Path, *, side: int = 64, channels: int = 3) -> Task:
 
 
 def named_coco_task(name: str, model: str | None) -> Task:
-    """Return the task of a name that `coco_task` gives.
+    """Return the task of a name made by `coco_task`.
 
     Raises:
         UnknownNameError: no such name, or another model than the detector.
@@ -181,7 +181,7 @@ def named_coco_task(name: str, model: str | None) -> Task:
     task = coco_task(place, **options)
     if model not in (None, task.model):
         raise UnknownNameError(
-            f"the model of {COCO}FOLDER must be {task.model}, got {model!r}; your own models classify images "
-            "and tell faces apart."
+            f"the model of {COCO}FOLDER must be {task.model}, got {model!r}; user-defined models are for "
+            "classification and faces."
         )
     return task

@@ -1,4 +1,4 @@
-"""What an annotations.json in COCO's format says of its images."""
+"""Read and check an annotations.json in COCO's format."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from localnorm.errors import DataError
 
 @dataclass(frozen=True)
 class Listed:
-    """One image that is listed.
+    """One listed image.
 
     Attributes:
-        file: where it should be.
+        file: its expected path.
         size: width and height in pixels.
         rows: class, left, top, right and bottom of each box.
     """
@@ -33,7 +33,7 @@ def _content(folder: Path) -> dict[str, Any]:
     except FileNotFoundError:
         raise DataError(
             "a COCO folder must hold images/ and annotations.json, or train/, val/ and test/ that each do, got no "
-            f"{path}; see docs/lab.md, 'Detection on your own images'."
+            f"{path}; see docs/bring-your-own.md, 'Object detection'."
         ) from None
     except ValueError as problem:
         raise DataError(f"annotations must be JSON, got {problem} in {path}; export them again.") from None
@@ -48,12 +48,12 @@ def _content(folder: Path) -> dict[str, Any]:
 
 
 def _categories(content: dict[str, Any]) -> dict[int, str]:
-    """Return the categories' names by id, in the order of the ids: a category's place there is its class."""
+    """Return the categories' names by id, in the order of the ids: a category's index there is its class."""
     return {kind["id"]: str(kind["name"]) for kind in sorted(content["categories"], key=lambda kind: kind["id"])}
 
 
 def _row(note: dict[str, Any], classes: list[int], size: tuple[int, int], path: Path) -> tuple[float, ...]:
-    """Return the class and the edges of one annotation, cut at the borders of its image."""
+    """Return the class and the edges of one annotation, clipped to its image."""
     if note["category_id"] not in classes:
         raise DataError(
             f"an annotation's category must be one of the ids {classes}, got {note['category_id']!r} in {path}; "
@@ -64,17 +64,17 @@ def _row(note: dict[str, Any], classes: list[int], size: tuple[int, int], path: 
     # Written so that a NaN fails too.
     if not (edges[2] > edges[0] and edges[3] > edges[1]):
         raise DataError(
-            f"a box [left, top, width, height] must show some of its image of {size[0]}x{size[1]} pixels, got "
+            f"a box [left, top, width, height] must overlap its image of {size[0]}x{size[1]} pixels, got "
             f"{note['bbox']} in {path}; correct or remove it."
         )
     return (float(classes.index(note["category_id"])), *edges)
 
 
 def listing(folder: Path) -> tuple[list[Listed], dict[int, str]]:
-    """Return what a folder's annotations.json says of its images, in its order, and the categories' names by id.
+    """Return the images of a folder's annotations.json, in its order, and the categories' names by id.
 
-    A category's place among the ids, in their order, is its class. Boxes are cut at the borders of their images;
-    crowd regions (``iscrowd`` 1) are left out.
+    A category's index among the sorted ids is its class. Boxes are clipped to their images; crowd regions
+    (``iscrowd`` 1) are left out.
 
     Args:
         folder: holds ``images/`` and ``annotations.json``.

@@ -1,4 +1,4 @@
-"""Composing scenes: digits of varied size pasted on squares of texture, and the boxes they stand in."""
+"""Compose detection scenes: digits of varied size on squares of texture, with their boxes."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from localnorm.lab.tasks.task import Subset
 SIDE = 64
 """Height and width of a scene in pixels."""
 SQUARE = 128
-"""Height and width of the squares of texture that scenes are cut from."""
+"""Height and width of the texture squares that scenes are cut from."""
 MOST = 5
 """Digits in a scene, at most."""
 SMALLEST, LARGEST = 12, 28
 """Height of a digit in pixels."""
 
-Box = tuple[int, int, int, int]
+PixelBox = tuple[int, int, int, int]
 
-_INK = 0.25  # What counts as part of a digit: the faintest strokes can't be seen on a texture.
-_OVERLAP = 0.1  # The share of the smaller box that two may share.
-_TRIES = 20  # Places tried for a digit.
-_DIMMED = 0.6  # Of a texture's brightness: some gravel is as bright as ink.
+_INK = 0.25  # Least ink of a digit's box: fainter strokes are invisible on a texture.
+_OVERLAP = 0.1  # Of the smaller of two boxes.
+_TRIES = 20  # Random positions tried per digit.
+_DIMMED = 0.6  # Factor of a texture's brightness: some gravel is as bright as ink.
 _BRIGHTNESS = (0.8, 1.0)  # Of the ink of a digit.
 
 
@@ -33,8 +33,8 @@ def _cut_out(digit: Tensor) -> Tensor:
     return digit[None, None, rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
 
 
-def _free(box: Box, others: list[Box]) -> bool:
-    """Whether a box shares less than a tenth of itself, and of the other, with each of the others."""
+def _free(box: PixelBox, others: list[PixelBox]) -> bool:
+    """Whether a box overlaps each of the others by less than a tenth of the smaller one."""
     for other in others:
         width = min(box[2], other[2]) - max(box[0], other[0])
         height = min(box[3], other[3]) - max(box[1], other[1])
@@ -44,8 +44,8 @@ def _free(box: Box, others: list[Box]) -> bool:
     return True
 
 
-def _place(height: int, width: int, others: list[Box], rng: np.random.Generator) -> Box | None:
-    """Return where a digit of this size may stand in a scene, None where no place was found."""
+def _place(height: int, width: int, others: list[PixelBox], rng: np.random.Generator) -> PixelBox | None:
+    """Return a free box for a digit of this size in a scene, None if none was found."""
     tops, lefts = (rng.integers(SIDE - length + 1, size=_TRIES).tolist() for length in (height, width))
     boxes = ((left, top, left + width, top + height) for top, left in zip(tops, lefts, strict=True))
     return next((box for box in boxes if _free(box, others)), None)
@@ -53,11 +53,11 @@ def _place(height: int, width: int, others: list[Box], rng: np.random.Generator)
 
 def _scene(
     source: Subset, squares: list[Tensor], rng: np.random.Generator
-) -> tuple[Tensor, list[tuple[int, Box]]]:
-    """Return one scene of shape (SIDE, SIDE) and the classes and boxes of what it shows."""
+) -> tuple[Tensor, list[tuple[int, PixelBox]]]:
+    """Return one scene of shape (SIDE, SIDE) and its classes and boxes."""
     y, x = rng.integers(SQUARE - SIDE + 1, size=2)
     scene = _DIMMED * squares[rng.integers(len(squares))][y : y + SIDE, x : x + SIDE]
-    shown: list[tuple[int, Box]] = []
+    shown: list[tuple[int, PixelBox]] = []
     for which in rng.integers(len(source.labels), size=rng.integers(1, MOST + 1)):
         digit = _cut_out(source.inputs[which, 0])
         height = int(rng.integers(SMALLEST, LARGEST + 1))
@@ -66,23 +66,23 @@ def _scene(
         if box:
             left, top, right, bottom = box
             ink = interpolate(digit, (height, width), mode="bilinear")[0, 0]
-            # The ink covers the texture as far as it is dense.
+            # Alpha blending by the density of the ink.
             scene[top:bottom, left:right].lerp_(torch.tensor(rng.uniform(*_BRIGHTNESS), dtype=ink.dtype), ink)
             shown.append((int(source.labels[which]), box))
     return scene, shown
 
 
 def compose(source: Subset, squares: list[Tensor], count: int, rng: np.random.Generator) -> Subset:
-    """Return scenes of digits drawn from source, on squares of texture.
+    """Return scenes of random digits from source, on squares of texture.
 
     Each scene shows 1 to 5 digits, 12 to 28 pixels high, whose boxes share less than a tenth of the smaller one; a
-    digit for which no place is found is left out. The ink is blended into the dimmed texture.
+    digit without a free position is left out. The ink is blended into the dimmed texture.
 
     Args:
         source: digits of shape (M, 1, 8, 8) in [0, 1] and their classes.
         squares: images of shape (128, 128) in [0, 1].
         count: number of scenes.
-        rng: decides everything.
+        rng: source of the random numbers.
 
     Returns:
         Scenes of shape (count, 1, 64, 64) in [0, 1]; labels of shape (count, 5, 5): class, left, top, right,

@@ -1,7 +1,7 @@
-"""Scenes of handwritten digits on real textures, to be found and read: object detection.
+"""Object detection task: handwritten digits on photographs of textures.
 
-Sources: the digits of `localnorm.lab.tasks.digits`; the photographs of brick, grass and gravel that scikit-image's
-wheel carries, 512x512 pixels, released under CC0.
+Sources: the digits of `localnorm.lab.tasks.digits`; the photographs of brick, grass and gravel in scikit-image's
+wheel, 512x512 pixels, released under CC0.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from localnorm.lab.tasks.task import Split, Task
 
 TRAIN, VALIDATION, TEST = 600, 150, 300
 EPOCHS, LEARNING_RATE, BATCH_SIZE = 15, 1e-2, 16
-"""Enough for Adam to learn without a norm, and with each norm that docs/lab.md shows."""
+"""Enough for Adam to learn with and without a norm."""
 
 TEXTURES = ("brick", "grass", "gravel")
 _SQUARES = (9, 3, 4)  # Of the 16 of each texture: to train, validation and test.
@@ -35,10 +35,10 @@ _SQUARES = (9, 3, 4)  # Of the 16 of each texture: to train, validation and test
 def texture(name: str) -> Tensor:
     """Return one of ``TEXTURES`` as an image of shape (512, 512) in [0, 1].
 
-    It is read from scikit-image's own folder: ``skimage.data`` downloads what it does not find there.
+    Not through ``skimage.data``, which downloads missing files.
 
     Raises:
-        DataError: this scikit-image does not carry it.
+        DataError: this scikit-image has no such file.
 
     Example:
         >>> texture("brick").shape
@@ -55,24 +55,24 @@ def texture(name: str) -> Tensor:
 
 
 def _squares(rng: np.random.Generator) -> list[list[Tensor]]:
-    """Cut the textures into squares and deal them out: those of train, of validation and of test."""
-    dealt: list[list[Tensor]] = [[] for _ in _SQUARES]
+    """Cut the textures into squares and split them: training, validation and test."""
+    split: list[list[Tensor]] = [[] for _ in _SQUARES]
     for name in TEXTURES:
         squares = [
             square for row in torch.split(texture(name), SQUARE) for square in torch.split(row, SQUARE, dim=1)
         ]
         order = iter(rng.permutation(len(squares)))
-        for part, count in zip(dealt, _SQUARES, strict=True):
-            part += [squares[next(order)] for _ in range(count)]
-    return dealt
+        for squares_of_subset, count in zip(split, _SQUARES, strict=True):
+            squares_of_subset += [squares[next(order)] for _ in range(count)]
+    return split
 
 
-@lru_cache(maxsize=4)  # 17 MB a seed; a worker's trials come seed by seed.
+@lru_cache(maxsize=4)  # 17 MB per seed; a worker's trials are ordered by seed.
 def load(seed: int) -> Split:
-    """Return scenes whose digits and squares of texture are dealt out to the parts anew by each seed.
+    """Return scenes whose digits and texture squares are split by the seed.
 
-    No image of a digit and no pixel of a texture is in two parts. The digits are split as those of
-    `localnorm.lab.tasks.digits` are.
+    No image of a digit and no pixel of a texture is in two subsets. The digits are split as in
+    `localnorm.lab.tasks.digits`.
 
     Example:
         >>> split = load(0)
@@ -92,7 +92,7 @@ DIGIT_SCENES = Task(
     name="digit-scenes",
     about=f"scenes of 1 to {MOST} of scikit-learn's handwritten digits, {SMALLEST} to {LARGEST} pixels high, on "
     f"photographs of {', '.join(TEXTURES)}: {TRAIN} to train, {VALIDATION} to choose, {TEST} to test, composed "
-    "anew by each seed of digits and textures of their own",
+    "by the seed from separate digits and textures",
     model="detector",
     dims=2,
     objective=detection(),

@@ -1,4 +1,4 @@
-"""What a detector is trained for and judged by."""
+"""Objective of object detection: loss with quality focal loss and GIoU, error from COCO's mAP."""
 
 from __future__ import annotations
 
@@ -20,17 +20,17 @@ from localnorm.lab.tasks.task import Objective
 if TYPE_CHECKING:
     from localnorm.lab.tasks.task import Subset
 
-_REACH = 1.5 * STRIDE  # How far from a box's centre a cell may stand and still be taught it, in pixels.
-_BOX_WEIGHT = 2.0  # Of a box's loss beside that of its score.
-_CHUNK = 100  # Images at a time where a model is judged: memory does not grow with the part.
-_SHOWN, _SHOWN_BOXES, _SHOWN_SCORE = 4, 10, 0.3  # Images, boxes an image and least score in the details.
+_REACH = 1.5 * STRIDE  # Pixels from a box's centre within which a cell is assigned to it.
+_BOX_WEIGHT = 2.0  # Weight of a box's loss relative to that of its score.
+_CHUNK = 100  # Images per batch in evaluation, to limit memory.
+_SHOWN, _SHOWN_BOXES, _SHOWN_SCORE = 4, 10, 0.3  # Images, boxes per image and lowest score in the details.
 
 
 def assign(labels: Tensor, places: Tensor) -> Tensor:
-    """Return which true box each cell is taught, -1 for none: the background.
+    """Return the true box assigned to each cell, -1 for background.
 
-    A cell is taught a box that holds its centre, within 1.5 strides of the box's own in x and in y; of several,
-    the smallest. A box that holds no cell's centre is taught to none.
+    A cell is assigned to a box that contains its centre, within 1.5 strides of the box's centre in x and in y; of
+    several, to the smallest. A box without a cell's centre is not assigned.
 
     Args:
         labels: shape (N, M, 5): class and box, class -1 in padding.
@@ -52,31 +52,31 @@ def assign(labels: Tensor, places: Tensor) -> Tensor:
     return which.masked_fill(smallest == torch.inf, -1)
 
 
-def detection_loss(said: Tensor, labels: Tensor, places: Tensor) -> Tensor:
+def detection_loss(output: Tensor, labels: Tensor, places: Tensor) -> Tensor:
     """Return the loss of a detector's output.
 
-    Over all cells i and classes c, with p the score, and y the IoU of the cell's box where c is the class that
-    the cell is taught and 0 elsewhere; then over the P cells that are taught a box:
+    Over all cells i and classes c, with p the score, and y the IoU of the cell's box if c is its assigned
+    class, else 0; then over the P cells with a box:
 
         (sum_ic |y - p|^2 BCE(p, y) + 2 sum_i (1 - GIoU_i)) / P
 
-    The first part is the quality focal loss (Li et al., "Generalized Focal Loss", 2020), which teaches a score
-    how good its box is. y is held constant.
+    The first part is the quality focal loss (Li et al., "Generalized Focal Loss", 2020), which trains a score to
+    rate its box. y is held constant.
 
     Args:
-        said: shape (N, cells, 4 + classes).
+        output: shape (N, cells, 4 + classes).
         labels: shape (N, M, 5).
         places: the cells' centres, shape (cells, 2).
 
     Example:
-        >>> said = torch.tensor([[[0.0, 0.0, 4.0, 4.0, 20.0]]])  # the right box, and sure of it
-        >>> detection_loss(said, torch.tensor([[[0.0, 0.0, 0.0, 4.0, 4.0]]]), centres(4, 4))
+        >>> output = torch.tensor([[[0.0, 0.0, 4.0, 4.0, 20.0]]])  # the right box, with a high score
+        >>> detection_loss(output, torch.tensor([[[0.0, 0.0, 0.0, 4.0, 4.0]]]), centres(4, 4))
         tensor(0.)
     """
-    taught = assign(labels, places)
-    image, cell = (taught >= 0).nonzero(as_tuple=True)
-    target = labels[image, taught[image, cell]]
-    boxes, logits = said[image, cell, :4], said[..., 4:]
+    assigned = assign(labels, places)
+    image, cell = (assigned >= 0).nonzero(as_tuple=True)
+    target = labels[image, assigned[image, cell]]
+    boxes, logits = output[image, cell, :4], output[..., 4:]
     quality = torch.zeros_like(logits)
     quality[image, cell, target[:, 0].long()] = iou(boxes.detach(), target[:, 1:])
     scores = binary_cross_entropy_with_logits(logits, quality, reduction="none")
@@ -85,11 +85,11 @@ def detection_loss(said: Tensor, labels: Tensor, places: Tensor) -> Tensor:
 
 
 def detect(model: nn.Module, inputs: Tensor) -> Detections:
-    """Return what a model finds in images.
+    """Return a model's detections in images.
 
     Args:
-        model: gives an output of shape (N, cells, 4 + classes): boxes and logits.
-        inputs: images of shape (N, C, H, W), shown to it 100 at a time.
+        model: returns an output of shape (N, cells, 4 + classes): boxes and logits.
+        inputs: images of shape (N, C, H, W), in batches of 100.
 
     Example:
         >>> detect(nn.Identity(), torch.tensor([[[0.0, 0.0, 4.0, 4.0, 20.0]]])).kept
@@ -103,22 +103,22 @@ def _loss(model: nn.Module, inputs: Tensor, labels: Tensor) -> Tensor:
     return detection_loss(model(inputs), labels, centres(inputs.shape[2], inputs.shape[3]))
 
 
-def _error(model: nn.Module, part: Subset) -> float:
-    return round(100 * (1 - average_precision(detect(model, part.inputs), part.labels).ap), 4)
+def _error(model: nn.Module, subset: Subset) -> float:
+    return round(100 * (1 - average_precision(detect(model, subset.inputs), subset.labels).ap), 4)
 
 
-def _details(model: nn.Module, part: Subset) -> Mapping[str, Any]:
-    found = detect(model, part.inputs)
-    precision = average_precision(found, part.labels)
+def _details(model: nn.Module, subset: Subset) -> Mapping[str, Any]:
+    found = detect(model, subset.inputs)
+    precision = average_precision(found, subset.labels)
     shown = []
-    for image in range(min(_SHOWN, len(part.labels))):
+    for image in range(min(_SHOWN, len(subset.labels))):
         best = (found.kept[image] & (found.scores[image] >= _SHOWN_SCORE)).nonzero()[:_SHOWN_BOXES, 0]
-        _, height, width = part.inputs[image].shape
+        _, height, width = subset.inputs[image].shape
         shown.append(
             {
                 "size": [width, height],
-                "jpeg": jpeg(part.inputs[image]),
-                "true": [[int(kind), *box] for kind, *box in part.labels[image].tolist() if kind >= 0],
+                "jpeg": jpeg(subset.inputs[image]),
+                "true": [[int(kind), *box] for kind, *box in subset.labels[image].tolist() if kind >= 0],
                 "found": [
                     [
                         int(found.classes[image, i]),
@@ -133,15 +133,15 @@ def _details(model: nn.Module, part: Subset) -> Mapping[str, Any]:
 
 
 def detection(smallest_effect: float = 1.0) -> Objective:
-    """Return the objective of a detector: `detection_loss`, and what is missing from a perfect average precision.
+    """Return the objective of a detector: `detection_loss`, and the distance from a perfect average precision.
 
     The error is 100 (1 - mAP), with COCO's mAP over the IoU thresholds 0.50 to 0.95. The details of the test:
     ``ap50`` and ``ap75`` in percent, and ``scenes``: for the first 4 test images their ``size`` as (width,
-    height), a small ``jpeg`` as base64, the true boxes as (class, left, top, right, bottom) and those found as
+    height), a small ``jpeg`` as base64, the true boxes as (class, left, top, right, bottom) and detections as
     (class, score, left, top, right, bottom), at most 10 with a score of at least 0.3.
 
     Args:
-        smallest_effect: the smallest difference of the error that matters, in points of mAP.
+        smallest_effect: smallest effect size of interest, in points of mAP.
 
     Example:
         >>> detection().unit
@@ -159,11 +159,11 @@ def detection(smallest_effect: float = 1.0) -> Objective:
 
 LARGEST = 96
 """Pixels of its longer side at most."""
-_QUALITY = 70  # A scene of 64x64 pixels takes about 2 kB so.
+_QUALITY = 70  # About 2 kB for a scene of 64x64 pixels.
 
 
 def jpeg(image: Tensor) -> str:
-    """Return an image as the base64 text of a grey JPEG, shrunk where its longer side is above 96 pixels.
+    """Return an image as the base64 text of a grey JPEG, reduced if its longer side is above 96 pixels.
 
     Args:
         image: shape (C, H, W), values in [0, 1]; its channels are averaged.
@@ -173,8 +173,8 @@ def jpeg(image: Tensor) -> str:
         '/9j/'
     """
     grey = (255 * image.mean(dim=0).clamp(0, 1)).round().to(torch.uint8)
-    picture = Image.fromarray(grey.numpy())
-    picture.thumbnail((LARGEST, LARGEST))
+    jpeg_image = Image.fromarray(grey.numpy())
+    jpeg_image.thumbnail((LARGEST, LARGEST))
     file = io.BytesIO()
-    picture.save(file, "JPEG", quality=_QUALITY, optimize=True)
+    jpeg_image.save(file, "JPEG", quality=_QUALITY, optimize=True)
     return base64.b64encode(file.getvalue()).decode("ascii")

@@ -1,6 +1,6 @@
-"""Face recognition: an embedding learned on some faces, judged on faces never seen.
+"""Face verification on scikit-image's LFW crops: an embedding trained on some faces, tested on others.
 
-Source: the 100 face crops of 25x25 pixels that scikit-image carries, drawn from Huang et al., "Labeled Faces in
+Source: the 100 face crops of 25x25 pixels in scikit-image, from Huang et al., "Labeled Faces in
 the Wild", 2007.
 """
 
@@ -25,19 +25,19 @@ from localnorm.lab.tasks.task import Split, Subset, Task
 TRAIN, VALIDATION, TEST = 50, 20, 30
 VIEWS, JUDGED_VIEWS = 20, 10
 SIZE = 64
-"""Numbers of an embedding."""
+"""Dimension of an embedding."""
 
 
 @cache
 def _crops() -> Tensor:
-    """Return the faces, shape (100, 1, 25, 25); the 100 pictures after them show none."""
-    # In [0, 1] already, whatever its docstring says of bytes.
-    pictures = np.asarray(lfw_subset()[:100], np.float32)  # type: ignore[no-untyped-call]
-    return torch.from_numpy(pictures).unsqueeze(1)
+    """Return the faces, shape (100, 1, 25, 25); the next 100 images show none."""
+    # In [0, 1], although its docstring says bytes.
+    images = np.asarray(lfw_subset()[:100], np.float32)  # type: ignore[no-untyped-call]
+    return torch.from_numpy(images).unsqueeze(1)
 
 
 def load(seed: int) -> Split:
-    """Return views of shape (N, 1, 25, 25) in [0, 1]; no face is in two parts, and labels go on from part to part.
+    """Return views of shape (N, 1, 25, 25) in [0, 1]; no face is in two subsets, and no label.
 
     Example:
         >>> split = load(0)
@@ -48,22 +48,24 @@ def load(seed: int) -> Split:
     crops = _crops()[torch.randperm(TRAIN + VALIDATION + TEST, generator=rng)]
     labels = torch.arange(len(crops))
 
-    def part(first: int, count: int, each: int) -> Subset:
+    def subset(first: int, count: int, each: int) -> Subset:
         some = slice(first, first + count)
         return Subset(views(crops[some], each, rng), labels[some].repeat_interleave(each))
 
     return Split(
-        part(0, TRAIN, VIEWS), part(TRAIN, VALIDATION, JUDGED_VIEWS), part(TRAIN + VALIDATION, TEST, JUDGED_VIEWS)
+        subset(0, TRAIN, VIEWS),
+        subset(TRAIN, VALIDATION, JUDGED_VIEWS),
+        subset(TRAIN + VALIDATION, TEST, JUDGED_VIEWS),
     )
 
 
 def embedder(model: str, *, shape: Shape, identities: int) -> Callable[[Builder], nn.Module]:
-    """Return what builds an embedding network: an image model whose class scores are taken as the embedding.
+    """Return a builder of an embedding network: an image model whose class scores are the embedding.
 
     Args:
         model: ``textbook_cnn``, ``small_cnn``, or ``package.module:function``.
-        shape: channels, height and width of the pictures.
-        identities: how many are trained on.
+        shape: channels, height and width of the images.
+        identities: number trained on.
 
     Raises:
         ModelError: the model has no argument norm_layer.
@@ -83,8 +85,8 @@ face_embedder = partial(embedder, shape=(1, 25, 25), identities=TRAIN)
 FACES = Task(
     name="faces",
     about=f"scikit-image's 100 face crops of 25x25 pixels: {TRAIN} to train, {VALIDATION} to choose, {TEST} to "
-    f"test, split anew by each seed. A face is one crop, not one person: its views ({VIEWS} to "
-    f"train, {JUDGED_VIEWS} to choose and test) are that crop under drawn changes of light and pose",
+    f"test, split by the seed. A face is one crop, not one person: its views ({VIEWS} to "
+    f"train, {JUDGED_VIEWS} to choose and test) are that crop under random changes of light and pose",
     model="small_cnn",
     dims=2,
     objective=VERIFICATION,

@@ -1,7 +1,7 @@
-"""Face recognition on photographs of people: the folders of "Labeled Faces in the Wild", or others like them.
+"""Face verification on folders of people, as in "Labeled Faces in the Wild".
 
 Source: Huang et al., "Labeled Faces in the Wild: A Database for Studying Face Recognition in Unconstrained
-Environments", 2007. The pairs of its protocol are not used: people are split anew by each seed.
+Environments", 2007. The pairs of its protocol are not used: people are split by the seed.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import torch
 
 from localnorm.errors import DataError
 from localnorm.lab.data import Data, read_people
-from localnorm.lab.data.pictures import Picture, resize
+from localnorm.lab.data.images import PILImage, resize
 from localnorm.lab.tasks.corruptions import CORRUPTIONS
 from localnorm.lab.tasks.data_names import full, place_name, read_place_name
 from localnorm.lab.tasks.default_schedules import faces_schedule
@@ -24,23 +24,23 @@ from localnorm.lab.tasks.task import Split, Subset, Task
 
 LFW = "lfw:"
 SIDE = 32
-SHARE = 5
-"""One person in five is to choose by, and one in five to test on."""
+HELD_OUT_PEOPLE = 5
+"""One person in five is for validation, and one in five for the test."""
 _WHOLE, _MARGIN = 250, 62
 
 
 def lfw_task(folder: str, model: str = "small_cnn") -> Task:
-    """Return the task of recognizing people from photographs, none of them in two parts.
+    """Return the task of recognizing people from photographs, nobody in two subsets.
 
-    People with one picture are left out. A picture of 250x250, the size of LFW's own, is cut to its middle half,
-    where the face is; any other is taken whole. All are resized to 32x32 pixels.
+    People with one image are left out. An image of 250x250, LFW's size, is cut to its middle half, which holds the
+    face; others are kept whole. All are resized to 32x32 pixels.
 
     Args:
         folder: holds ``Person_Name/Person_Name_0001.jpg``, or a folder ``lfw`` that does.
         model: ``textbook_cnn``, ``small_cnn``, or ``package.module:function``.
 
     Raises:
-        DataError: fewer than ten people with two pictures.
+        DataError: fewer than ten people with two images.
         ModelError: the model has no argument norm_layer.
         UnknownNameError: no such model.
 
@@ -52,31 +52,31 @@ def lfw_task(folder: str, model: str = "small_cnn") -> Task:
     place = full(folder)
     data = _load(Path(place))
     people = len(data.classes)
-    judged = people // SHARE
-    # Two to choose by and two to test on: with one person there is no pair of two identities.
-    if judged < 2:
+    held_out = people // HELD_OUT_PEOPLE
+    # With one person in a subset there is no pair of two identities.
+    if held_out < 2:
         raise DataError(
-            f"faces must be of at least {2 * SHARE} people with two pictures each, got {people} in "
+            f"faces must be of at least {2 * HELD_OUT_PEOPLE} people with two images each, got {people} in "
             f"{data.name}; add some."
         )
     channels = data.shape[0]
     return Task(
         name=place_name(LFW, place, {}),
         about=f"{data.name}: {len(data.train.labels):,} photographs of {people:,} people with at least two each, "
-        f"at {SIDE}x{SIDE} pixels: {people - 2 * judged:,} people to train, {judged:,} to choose, {judged:,} to "
-        f"test, split anew by each seed; at most {COMPARED:,} photographs of a part are compared",
+        f"at {SIDE}x{SIDE} pixels: {people - 2 * held_out:,} people to train, {held_out:,} to choose, "
+        f"{held_out:,} to test, split by the seed; at most {COMPARED:,} photographs of a subset are compared",
         model=model,
         dims=2,
         objective=VERIFICATION,
         load=partial(_split, data),
-        build=embedder(model, shape=(channels, SIDE, SIDE), identities=people - 2 * judged),
+        build=embedder(model, shape=(channels, SIDE, SIDE), identities=people - 2 * held_out),
         corruptions=tuple(CORRUPTIONS),
-        schedule=faces_schedule(len(data.train.labels) * (people - 2 * judged) // people),
+        schedule=faces_schedule(len(data.train.labels) * (people - 2 * held_out) // people),
     )
 
 
 def named_lfw_task(name: str, model: str | None) -> Task:
-    """Return the task of a name that `lfw_task` gives.
+    """Return the task of a name made by `lfw_task`.
 
     Raises:
         UnknownNameError: no such name.
@@ -85,10 +85,10 @@ def named_lfw_task(name: str, model: str | None) -> Task:
     return lfw_task(place, model or "small_cnn")
 
 
-def _prepare(picture: Picture) -> Picture:
-    if picture.size == (_WHOLE, _WHOLE):
-        picture = picture.crop((_MARGIN, _MARGIN, _WHOLE - _MARGIN, _WHOLE - _MARGIN))
-    return resize(SIDE)(picture)
+def _prepare(image: PILImage) -> PILImage:
+    if image.size == (_WHOLE, _WHOLE):
+        image = image.crop((_MARGIN, _MARGIN, _WHOLE - _MARGIN, _WHOLE - _MARGIN))
+    return resize(SIDE)(image)
 
 
 @lru_cache(maxsize=1)
@@ -97,14 +97,14 @@ def _load(place: Path) -> Data:
 
 
 def _split(data: Data, seed: int) -> Split:
-    """Return the pictures person by person, in an order of the seed; labels go on from part to part."""
+    """Return the images by person, in the seed's order; labels continue from one subset to the next."""
     people = np.random.default_rng(seed).permutation(len(data.classes))
-    judged = len(people) // SHARE
+    held_out = len(people) // HELD_OUT_PEOPLE
     place = np.empty_like(people)
     place[people] = np.arange(len(people))
     labels = place[data.train.labels]
     order = np.argsort(labels, kind="stable")
-    bounds = np.searchsorted(labels[order], [len(people) - 2 * judged, len(people) - judged])
+    bounds = np.searchsorted(labels[order], [len(people) - 2 * held_out, len(people) - held_out])
     parts = (
         Subset(torch.from_numpy(data.train.pixels[places]).float() / 255, torch.from_numpy(labels[places]))
         for places in np.split(order, bounds)

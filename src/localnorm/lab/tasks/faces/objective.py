@@ -1,4 +1,4 @@
-"""The objective of face recognition: to tell whether two pictures show one identity, never seen in training."""
+"""Objective of face verification: CosFace loss, and AUC over pairs of identities not trained on."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from localnorm.lab.tasks.task import Objective, Subset, outputs
 
 SCALE, MARGIN = 16.0, 0.1
 COMPARED = 2000
-"""Examples of a part that are compared with each other at most: two million pairs."""
+"""Examples of a subset that are compared at most: two million pairs."""
 
 
 class Embedding(nn.Module):
-    """A network whose outputs are put on the unit sphere, and a centre there for each identity of training.
+    """A network with outputs normalized to length 1, and a centre for each training identity.
 
     Args:
-        network: gives size numbers for each picture.
+        network: returns `size` numbers per image.
         size: of the embedding.
-        identities: how many are trained on; their centres are used by the loss alone.
+        identities: number trained on; only the loss uses their centres.
 
     Example:
         >>> Embedding(nn.Identity(), 2, 5)(torch.tensor([[3.0, 4.0]]))
@@ -51,36 +51,36 @@ def margin_loss(model: nn.Module, inputs: Tensor, labels: Tensor) -> Tensor:
     return cross_entropy(SCALE * (cosines - MARGIN * one_hot(labels, len(centres))), labels)
 
 
-def _compared(model: nn.Module, part: Subset) -> tuple[np.ndarray, np.ndarray]:
-    """Return the cosines between the examples of a part, and which show one identity."""
-    embeddings = outputs(model, part.inputs[:COMPARED])
-    labels = part.labels[:COMPARED]
+def _compared(model: nn.Module, subset: Subset) -> tuple[np.ndarray, np.ndarray]:
+    """Return the cosines between the examples of a subset, and which pairs show one identity."""
+    embeddings = outputs(model, subset.inputs[:COMPARED])
+    labels = subset.labels[:COMPARED]
     return (embeddings @ embeddings.T).numpy(), (labels[:, None] == labels).numpy()
 
 
-def verification_error(model: nn.Module, part: Subset) -> float:
+def verification_error(model: nn.Module, subset: Subset) -> float:
     """Return 100 * (1 - AUC) over all pairs of examples, scored by the cosine of their embeddings.
 
-    The chance, in percent, that a pair of two identities looks at least as alike as a pair of one: 0 is perfect
-    and 50 a coin's.
+    The chance, in percent, that a pair of two identities looks at least as similar as a pair of one: 0 is perfect,
+    50 is chance.
 
     Example:
         >>> at = torch.tensor([[1.0, 0.0], [1.0, 0.0], [0.0, 1.0], [0.6, 0.8]])
         >>> verification_error(nn.Identity(), Subset(at, torch.tensor([0, 0, 1, 1])))
         0.0
     """
-    cosines, same = _compared(model, part)
+    cosines, same = _compared(model, subset)
     pairs = np.triu_indices(len(cosines), 1)
     return round(100 * (1 - float(roc_auc_score(same[pairs], cosines[pairs]))), 4)
 
 
-def _rank_1(model: nn.Module, part: Subset) -> Mapping[str, float]:
+def _rank_1(model: nn.Module, subset: Subset) -> Mapping[str, float]:
     """Return the share of examples nearest to the first example of their own identity, among all first ones.
 
-    The first example of each identity is the gallery and is not asked itself.
+    The first example of each identity is the gallery and is not a query.
     """
-    cosines, same = _compared(model, part)
-    labels = part.labels[:COMPARED].numpy()
+    cosines, same = _compared(model, subset)
+    labels = subset.labels[:COMPARED].numpy()
     gallery = np.sort(np.unique(labels, return_index=True)[1])
     probes = np.setdiff1d(np.arange(len(labels)), gallery)
     nearest = gallery[cosines[np.ix_(probes, gallery)].argmax(axis=1)]
@@ -88,8 +88,8 @@ def _rank_1(model: nn.Module, part: Subset) -> Mapping[str, float]:
 
 
 VERIFICATION = Objective(
-    measured_as="100 * (1 - area under the ROC curve) of telling, by the cosine of two embeddings, whether two "
-    "pictures show one identity, none of which was trained on",
+    measured_as="100 * (1 - area under the ROC curve) for whether two images show one identity, by the cosine of "
+    "their embeddings; no identity was trained on",
     unit="% of the area under the curve",
     smallest_effect=0.5,
     loss=margin_loss,

@@ -1,4 +1,4 @@
-"""How far an image is from a texture: Gram matrices of what random filters see.
+"""Style loss: Gram matrices of random convolution filters.
 
 Source: Ustyuzhaninov, Brendel, Gatys and Bethge, "Texture Synthesis Using Shallow Convolutional Networks with
 Random Filters", 2016.
@@ -21,8 +21,7 @@ _COUNT = 16
 def filters(size: int) -> Tensor:
     """Return 16 random filters, the same in every trial: one layer that is never trained.
 
-    Each has mean 0 and norm 1. So the filters see contrast and structure, and not how bright an image is, which is
-    left to its content.
+    Each has mean 0 and norm 1, so the filters respond to contrast and structure, not to brightness.
 
     Returns:
         Shape (16, 1, size, size).
@@ -51,8 +50,8 @@ def gram(images: Tensor, weights: Tensor) -> Tensor:
         >>> gram(torch.ones(1, 1, 4, 4), torch.tensor([2.0, -1.0]).view(2, 1, 1, 1))
         tensor([[[4., 0.], [0., 0.]]])
     """
-    seen = relu(conv2d(images, weights.to(images))).flatten(2)
-    return seen @ seen.mT / seen.shape[2]
+    features = relu(conv2d(images, weights.to(images))).flatten(2)
+    return features @ features.mT / features.shape[2]
 
 
 def grams(images: Tensor) -> list[Tensor]:
@@ -73,7 +72,7 @@ def style_loss(images: Tensor, texture: Sequence[Tensor]) -> Tensor:
         texture: `grams` of one texture.
 
     Returns:
-        Shape (N,): the mean over ``SIZES`` of ``|G - T|^2 / |T|^2``; 0 for the texture, 1 where there is no
+        Shape (N,): the mean over ``SIZES`` of ``|G - T|^2 / |T|^2``; 0 for the texture, 1 without
         contrast.
 
     Example:
@@ -82,7 +81,7 @@ def style_loss(images: Tensor, texture: Sequence[Tensor]) -> Tensor:
         tensor([0., 1.])
     """
     distances = [
-        (image - wanted).square().sum(dim=(1, 2)) / wanted.square().sum()
-        for image, wanted in zip(grams(images), texture, strict=True)
+        (image - target).square().sum(dim=(1, 2)) / target.square().sum()
+        for image, target in zip(grams(images), texture, strict=True)
     ]
     return torch.stack(distances).mean(dim=0)

@@ -1,4 +1,4 @@
-"""Grey photographs and textures that scikit-image carries, crops of them, and their contrast."""
+"""Grey photographs and textures from scikit-image's data folder: crops and random contrast."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ _LEAST_CONTRAST = 1 / 8
 
 @cache
 def photograph(name: str, shrink: int) -> Tensor:
-    """Return an image in scikit-image's own folder as grey values.
+    """Return an image of scikit-image's data folder as grey values.
 
-    ``skimage.data`` is not asked for it: that would download what is not in the folder.
+    Not through ``skimage.data``, which downloads missing files.
 
     Args:
         name: the file's name.
-        shrink: how many pixels by how many become one, their mean.
+        shrink: this many pixels per side are averaged to one.
 
     Returns:
         Shape (H, W), values in [0, 1].
@@ -42,7 +42,7 @@ def photograph(name: str, shrink: int) -> Tensor:
     source = files("skimage") / "data" / name
     if not source.is_file():
         raise LabError(
-            f"a photograph must be in scikit-image's data folder, got {name}, which is not there; install the "
+            f"a photograph must be in scikit-image's data folder, got {name}, which is missing; install the "
             "wheel of scikit-image 0.24 or later."
         )
     with as_file(source) as path, Image.open(path) as image:
@@ -52,13 +52,13 @@ def photograph(name: str, shrink: int) -> Tensor:
 def crops(photographs: Sequence[Tensor], count: int, side: int, rng: torch.Generator) -> Tensor:
     """Return square crops at random places, as many from each photograph.
 
-    A crop whose standard deviation is below 0.08, of bare sky for instance, has no content and is drawn again.
+    A crop with a standard deviation below 0.08, such as bare sky, has no content and is drawn again.
 
     Args:
         photographs: each of shape (H, W), with H and W at least side, and not bare everywhere.
         count: number of crops.
         side: height and width of a crop.
-        rng: decides the places.
+        rng: source of the random places.
 
     Returns:
         Shape (count, 1, side, side).
@@ -82,7 +82,7 @@ def vary_contrast(images: Tensor, rng: torch.Generator) -> Tensor:
 
     Args:
         images: shape (N, C, H, W).
-        rng: decides the factors; their logarithm is uniform.
+        rng: source of the factors; their logarithm is uniform.
 
     Example:
         >>> vary_contrast(torch.ones(2, 1, 4, 4), torch.Generator().manual_seed(0)).unique()

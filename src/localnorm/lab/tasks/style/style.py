@@ -1,8 +1,8 @@
-"""Style transfer: photographs of varied contrast are to look like gravel and keep their content.
+"""Style transfer task: photographs of varied contrast, restyled as gravel.
 
 Source: Ulyanov, Vedaldi and Lempitsky, "Instance Normalization: The Missing Ingredient for Fast Stylization",
-2016. They argue that the result should not depend on the contrast of the photograph, so here the network is given
-each one with its contrast reduced at random, and the content is compared with the photograph as it was.
+2016. They argue that the result should not depend on the contrast of the photograph, so the network gets each one
+with randomly reduced contrast, and the content is compared with the original.
 """
 
 from __future__ import annotations
@@ -34,18 +34,18 @@ PHOTOGRAPHS = (
 SIDE = 48
 TRAIN, VALIDATION, TEST = 256, 64, 64
 EPOCHS, LEARNING_RATE, BATCH_SIZE = 6, 3e-3, 8
-"""Enough for Adam to tell the norms apart; no loss has stopped falling."""
-_OF_TRAIN, _OF_VALIDATION = 4, 1  # photographs; the other two are for the test
-_SHRINK_PHOTOGRAPH, _SHRINK_TEXTURE = 3, 2  # so that a crop holds things, and some pebbles
+"""Enough for Adam to separate the norms; every loss is still falling at the end."""
+_OF_TRAIN, _OF_VALIDATION = 4, 1  # photographs; the other two are for testing
+_SHRINK_PHOTOGRAPH, _SHRINK_TEXTURE = 3, 2  # so that a crop holds objects, and some pebbles
 _COARSE = 4
-_CONTENT_WEIGHT = 20.0  # style loss of a photograph 0.8, content loss 0.3: neither is drowned by the other
+_CONTENT_WEIGHT = 20.0  # balances a photograph's style loss of 0.8 and content loss of 0.3
 _AT_ONCE = 64
 
 
 def load(seed: int) -> Split:
-    """Return crops of shape (N, 1, 48, 48), of varied contrast; the labels are the same crops as they were.
+    """Return crops of shape (N, 1, 48, 48), of varied contrast; the labels are the original crops.
 
-    The photographs are dealt out anew for each seed: four to train, one to choose, two to test.
+    The photographs are split by the seed: four to train, one to choose, two to test.
 
     Example:
         >>> split = load(0)
@@ -54,10 +54,14 @@ def load(seed: int) -> Split:
     """
     rng = torch.Generator().manual_seed(seed)
     order = [PHOTOGRAPHS[place] for place in torch.randperm(len(PHOTOGRAPHS), generator=rng).tolist()]
-    held = _OF_TRAIN + _OF_VALIDATION
-    dealt = ((order[:_OF_TRAIN], TRAIN), (order[_OF_TRAIN:held], VALIDATION), (order[held:], TEST))
+    train_and_validation = _OF_TRAIN + _OF_VALIDATION
+    photographs = (
+        (order[:_OF_TRAIN], TRAIN),
+        (order[_OF_TRAIN:train_and_validation], VALIDATION),
+        (order[train_and_validation:], TEST),
+    )
     parts = []
-    for names, count in dealt:
+    for names, count in photographs:
         whole = crops([photograph(name, _SHRINK_PHOTOGRAPH) for name in names], count, SIDE, rng)
         parts.append(Subset(vary_contrast(whole, rng), whole))
     return Split(*parts)
@@ -69,7 +73,7 @@ def _texture() -> tuple[Tensor, ...]:
 
 
 def content_loss(images: Tensor, photographs: Tensor) -> Tensor:
-    """Return how much the coarse content of images differs from that of photographs, but for the brightness.
+    """Return the difference in coarse content between images and photographs, without the mean brightness.
 
     Args:
         images: shape (N, 1, H, W).
@@ -98,39 +102,41 @@ def _loss(model: nn.Module, inputs: Tensor, labels: Tensor) -> Tensor:
     return _losses(model(inputs), labels).sum(dim=0).mean()
 
 
-def _parts(model: nn.Module, part: Subset) -> Tensor:
-    """Return style and content loss of the stylized crops, in percent of the loss of the crops as they came."""
+def _parts(model: nn.Module, subset: Subset) -> Tensor:
+    """Return style and content loss of the stylized crops, in percent of the loss of the input crops."""
     stylized, unchanged = torch.zeros(2), torch.zeros(())
-    for inputs, labels in zip(*(torch.split(each, _AT_ONCE) for each in (part.inputs, part.labels)), strict=True):
+    for inputs, labels in zip(
+        *(torch.split(each, _AT_ONCE) for each in (subset.inputs, subset.labels)), strict=True
+    ):
         stylized = stylized + _losses(model(inputs), labels).sum(dim=1)
         unchanged = unchanged + _losses(inputs, labels).sum()
     return 100 * stylized / unchanged
 
 
-def _error(model: nn.Module, part: Subset) -> float:
-    return round(_parts(model, part).sum().item(), 4)
+def _error(model: nn.Module, subset: Subset) -> float:
+    return round(_parts(model, subset).sum().item(), 4)
 
 
-def _details(model: nn.Module, part: Subset) -> Mapping[str, Any]:
-    style, content = _parts(model, part).tolist()
-    given = part.inputs[:1]
+def _details(model: nn.Module, subset: Subset) -> Mapping[str, Any]:
+    style, content = _parts(model, subset).tolist()
+    first = subset.inputs[:1]
     return {
         "style_error": round(style, 4),
         "content_error": round(content, 4),
-        "photograph_png": png(given[0, 0]),
-        "stylized_png": png(model(given)[0, 0]),
+        "photograph_png": png(first[0, 0]),
+        "stylized_png": png(model(first)[0, 0]),
     }
 
 
 STYLE = Task(
     name="style",
-    about=f"scikit-image's photographs in grey, crops of {SIDE}x{SIDE} pixels of varied contrast, to be gravel: "
-    f"{TRAIN} of four photographs to train, {VALIDATION} of another to choose, {TEST} of two more to test, dealt "
-    "out anew by each seed",
+    about=f"scikit-image's photographs in grey, crops of {SIDE}x{SIDE} pixels of varied contrast, restyled as "
+    f"gravel: {TRAIN} of four photographs to train, {VALIDATION} of another to choose, {TEST} of two more to "
+    "test, split by the seed",
     model="stylizer",
     dims=2,
     objective=Objective(
-        measured_as="style loss plus content loss of the stylized crops, relative to the crops unchanged",
+        measured_as="style loss plus content loss of the stylized crops, relative to the unchanged crops",
         unit="% of the loss unchanged",
         smallest_effect=2.0,
         loss=_loss,

@@ -1,0 +1,1 @@
+"""Measure the lab itself: its scale, its engines, its verdicts."""

@@ -1,0 +1,1 @@
+"""Measure and explain the errors of released LRN implementations."""

@@ -1,0 +1,1 @@
+"""Time localnorm next to other implementations of LRN."""

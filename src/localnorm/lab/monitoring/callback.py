@@ -1,0 +1,63 @@
+"""Callbacks of a run: the event log, the progress display and the loggers implement them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from localnorm.lab.records.record import Job, Record, Status
+from localnorm.lab.records.store import Damaged
+
+DONE = "done"
+"""Reason of a run that has ended with a record of every job."""
+INTERRUPTED = "interrupted"
+"""Reason of a run that the user has stopped."""
+
+
+@dataclass(frozen=True)
+class RunStart:
+    """What is known when a run starts.
+
+    Attributes:
+        total: number of jobs.
+        kept: number of jobs that have a record already.
+        damaged: unreadable records, whose jobs run again.
+        workers: number of worker processes.
+        statuses: the number of kept jobs by the status of their record.
+        stage: name of the first part of the run; empty if there is one part only.
+    """
+
+    total: int
+    kept: int
+    damaged: tuple[Damaged, ...]
+    workers: int = 1
+    statuses: Mapping[Status, int] = field(default_factory=dict)
+    stage: str = ""
+
+
+class Callback:
+    """Receives the steps of a run in their order, in the driver's process. All methods do nothing by default.
+
+    An exception raised by a callback ends the run.
+    """
+
+    def run_started(self, start: RunStart) -> None:
+        """Handle the start of a run."""
+
+    def jobs_planned(self, total: int, kept: int, stage: str) -> None:
+        """Handle a new number of jobs: a search knows later ones only when earlier ones have finished.
+
+        Args:
+            total: number of jobs of the run known now.
+            kept: number of these that had a record when the run started.
+            stage: name of the part of the run that begins.
+        """
+
+    def job_started(self, job: Job) -> None:
+        """Handle that a worker got a job; called again if the job is retried."""
+
+    def job_finished(self, record: Record, seconds: float) -> None:
+        """Handle a record that is in the store, the seconds after its job started."""
+
+    def run_stopped(self, why: str) -> None:
+        """Handle the end of a run: `DONE`, `INTERRUPTED` or an error message; not if the driver is killed."""
