@@ -34,8 +34,8 @@ WORDS = {
     "contests?|contestants?": "benchmark case",
     "misfits?": "incompatible pair",
     "house|rooms|floors": "package layout, module, layer",
-    # There may be room for something, and math.floor.
-    "room(?! for| on|s)": "module",
+    # There may be room for something, and math.floor and a function _room().
+    "room(?! for| on|s|[(])": "module",
     "(?<![.])floor(?![(])": "layer",
     "portable": "fallback",
     "users? own": "user-defined",

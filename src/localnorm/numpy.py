@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from numpy.lib.stride_tricks import as_strided
 from numpy.typing import ArrayLike, NDArray
 
 from localnorm.axes import window_axes
 from localnorm.errors import DTypeError, OutputError
 from localnorm.kernels.arithmetic import Arithmetic, Operations
 from localnorm.kernels.available import cpu_kernel
-from localnorm.kernels.layout import Layout
+from localnorm.kernels.blocks import blocks
 from localnorm.kernels.window_sums import window_sum
 from localnorm.spec import LRNSpec
 
 _DTYPES = ("float16", "bfloat16", "float32", "float64")
+_NAMES: dict[np.dtype[Any], str] = {}
+"""The names of dtypes met so far that are taken: asking NumPy for one takes longer than many a call."""
 
 # Elements of a block: 1 MiB in float64, so that it stays in cache between passes.
 _ELEMENTS = 2**17
@@ -48,10 +49,10 @@ def local_response_norm(
     ``y_c = x_c / (k + alpha * sum_{j in W(c)} x_j^2)^beta``, where the window ``W(c)`` and alpha are those of
     the spec: across channels, or within each channel over the last ``spec.spatial`` axes other than `axis`.
 
-    A compiled kernel computes in float32 (float64 for float64 input) on as many threads as OMP_NUM_THREADS says,
-    by default one per core. NumPy operations in float64, which are slower, replace it if squares overflow or
-    underflow, for NaN and infinity, and for windows over two axes or more. The result is rounded once; its
-    relative error is below 8 machine epsilons.
+    The native library computes in float32 (float64 for float64 input) on as many threads as OMP_NUM_THREADS says,
+    by default one per core. NumPy operations in float64, which are slower, replace it if the library can't be
+    loaded and for arrays of another byte order. The result is rounded once; its relative error is below 8 machine
+    epsilons, also if squares overflow or underflow, or with NaN and infinity in other windows.
 
     Args:
         x: float16, bfloat16 (that of ml_dtypes), float32 or float64, of rank 1 or more, with any strides, or
@@ -79,49 +80,31 @@ def local_response_norm(
     if isinstance(x, np.ma.MaskedArray):
         raise DTypeError("x must not be a masked array: LRN is undefined for missing values; pass x.filled(0).")
     array = np.asarray(x)
-    if array.dtype.name not in _DTYPES:
-        raise DTypeError(
-            f"x must be float16, bfloat16, float32 or float64, got {array.dtype}; "
-            "convert it, e.g. x.astype(np.float32)."
-        )
+    name = _NAMES.get(array.dtype) or _checked_name(array.dtype)
     axes = window_axes(spec, array.ndim, axis)
-    out = np.empty_like(array, subok=False) if out is None else _checked_out(out, array)
-    if out is not array and np.may_share_memory(out, array):
-        array = array.copy()
-    for x_part, out_part, part_axes in _skipped_by_kernel(array, out, spec, axes):
-        _fallback(x_part, out_part, spec, part_axes)
+    if out is None:
+        out = np.empty_like(array, subok=False)
+    else:
+        out = _checked_out(out, array)
+        if out is not array and np.may_share_memory(out, array):
+            array = array.copy()
+    kernel = cpu_kernel() if array.size and array.dtype.isnative else None
+    if kernel is None:
+        _fallback(array, out, spec, axes)
+        return out
+    in_place = out is array
+    prepared = kernel.of_spec(kernel.FORWARD, name, array.shape, axes, spec, in_place, array.strides, out.strides)
+    threads = kernel.default_threads() if prepared.threads > 1 else 1
+    prepared.run(array.ctypes.data, out.ctypes.data, threads=threads)
     return out
 
 
-def _skipped_by_kernel(
-    x: NDArray[Any], out: NDArray[Any], spec: LRNSpec, axes: tuple[int, ...]
-) -> Iterator[tuple[NDArray[Any], NDArray[Any], tuple[int, ...]]]:
-    """Run the compiled kernel; yield the parts that it skipped, with the axes of their windows."""
-    cpu = cpu_kernel() if x.size and len(axes) == 1 and _in_elements(x) and _in_elements(out) else None
-    constants = cpu and cpu.of_spec(spec, min(spec.size, x.shape[axes[0]]), x.dtype.name)
-    if cpu is None or constants is None:
-        yield x, out, axes
-        return
-    arrays = tuple(
-        cpu.Memory(a.ctypes.data, tuple(stride // a.itemsize for stride in a.strides)) for a in (x, out)
-    )
-    window = (spec.lo, spec.hi)
-    done = cpu.run_pass("forward", x.shape, axes[0], x.dtype.name, window, arrays, constants, cpu.own_threads())
-    if done.left:
-        views = [_as_laid_out(a, done.layout, i) for i, a in enumerate((x, out))]
-        for index in done.left:
-            yield views[0][index], views[1][index], (0,)
-
-
-def _in_elements(x: NDArray[Any]) -> bool:
-    """Whether the array is aligned, in native byte order, and its strides are multiples of the item size."""
-    return x.dtype.isnative and x.flags.aligned and not any(stride % x.itemsize for stride in x.strides)
-
-
-def _as_laid_out(x: NDArray[Any], layout: Layout, array: int) -> NDArray[Any]:
-    """Return x in the shape ``(*outer, channels, positions)``."""
-    steps = (*layout.outer_steps[array], layout.channel_steps[array], layout.position_steps[array])
-    return as_strided(x, (*layout.outer, layout.channels, layout.positions), [s * x.itemsize for s in steps])
+def _checked_name(dtype: np.dtype[Any]) -> str:
+    if dtype.name not in _DTYPES:
+        raise DTypeError(
+            f"x must be float16, bfloat16, float32 or float64, got {dtype}; convert it, e.g. x.astype(np.float32)."
+        )
+    return _NAMES.setdefault(dtype, dtype.name)
 
 
 def _fallback(x: NDArray[Any], out: NDArray[Any], spec: LRNSpec, axes: tuple[int, ...]) -> None:
@@ -129,7 +112,7 @@ def _fallback(x: NDArray[Any], out: NDArray[Any], spec: LRNSpec, axes: tuple[int
     arithmetic = Arithmetic(_OPERATIONS, spec, axes, "float64", x.dtype.name)
     # Infinities and NaNs are valid results here.
     with np.errstate(all="ignore"):
-        for index in _blocks(x, axes):
+        for index in blocks(x.shape, x.strides, axes, _ELEMENTS):
             out[index] = arithmetic.forward(x[index].astype(np.float64), {})
 
 
@@ -144,22 +127,3 @@ def _checked_out(out: object, x: NDArray[Any]) -> NDArray[Any]:
     if not out.flags.writeable:
         raise OutputError("out must be writeable, got a read-only array; pass np.empty_like(x).")
     return out
-
-
-def _blocks(x: NDArray[Any], axes: tuple[int, ...]) -> Iterator[tuple[slice, ...]]:
-    """Yield the index of each block: whole along the window's axes, a part of the other axes."""
-    index = [slice(None)] * x.ndim
-    others = (a for a in range(x.ndim) if a not in axes and x.shape[a] > 1)
-    axis = max(others, key=lambda a: abs(x.strides[a]), default=None)
-    if axis is None or x.size <= _ELEMENTS:
-        yield tuple(index)
-        return
-    steps = max(1, _ELEMENTS * x.shape[axis] // x.size)
-    for start in range(0, x.shape[axis], steps):
-        index[axis] = slice(start, start + steps)
-        yield from (_inside(index, inner) for inner in _blocks(x[tuple(index)], axes))
-
-
-def _inside(outer: list[slice], inner: tuple[slice, ...]) -> tuple[slice, ...]:
-    """Return the index of a block in a block; the inner index is whole along the axis that the outer one cuts."""
-    return tuple(o if i == slice(None) else i for o, i in zip(outer, inner, strict=True))

@@ -1,4 +1,4 @@
-"""The JAX API beyond the exam: transformations, what is kept, learned values, and what is refused."""
+"""The JAX API beyond the conformance suite: transformations, what is kept, learned values, and what is refused."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The Keras API beyond the exam, on the backend that Keras runs on: what Keras promises of a layer."""
+"""The Keras API beyond the conformance suite, on the active backend: the guarantees of a Keras layer."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The Keras API takes the exam, on the backend that Keras runs on."""
+"""The conformance suite for the Keras API, on the active backend."""
 
 from __future__ import annotations
 

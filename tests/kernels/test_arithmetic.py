@@ -13,7 +13,7 @@ from localnorm.kernels.arithmetic import Arithmetic
 from localnorm.kernels.window_sums import window_sum
 from localnorm.numpy import _OPERATIONS
 
-SCALES = {"ordinary": 1.0, "squares overflow": 1e180, "squares vanish": 1e-125}
+SCALES = {"ordinary": 1.0, "squares overflow": 1e180, "squares underflow": 1e-125}
 
 
 def _arithmetic(spec: LRNSpec, axes: tuple[int, ...] = (1,)) -> Arithmetic:

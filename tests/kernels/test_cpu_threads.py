@@ -37,7 +37,7 @@ def test_many_threads_at_once():
     assert all(map(np.array_equal, from_numpy, want))
 
 
-def test_it_runs_on_torchs_own_threads():
+def test_it_runs_on_torchs_default_threads():
     """No thread of ours comes to be where OpenMP is torch's."""
     if system.parallel() is None:
         pytest.skip("torch has no OpenMP library here whose threads could be used")
@@ -67,10 +67,10 @@ def test_a_forked_process_runs_on_one_thread(monkeypatch: pytest.MonkeyPatch):
 )
 def test_threads_of_the_environment(asked: str, found: int | None, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
-    cores = threads.own_threads()
+    cores = threads.default_threads()
     assert cores >= 1
     monkeypatch.setenv("OMP_NUM_THREADS", asked)
-    assert threads.own_threads() == (found or cores)
+    assert threads.default_threads() == (found or cores)
 
 
 FORK = """

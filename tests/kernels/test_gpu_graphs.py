@@ -1,7 +1,7 @@
 """The GPU operators in graphs, traced without a GPU on CUDA tensors that have no memory.
 
 A graph is compared with eager mode in the shapes and strides of what it returns, and in which kernels it calls
-and what it takes them to write. Numbers are for the exam under the interpreter, and so is autograd, whose nodes
+and what it takes them to write. Numbers are checked by the conformance suite under the interpreter, and so is autograd, whose nodes
 can't be made for a device that torch is not linked with.
 """
 

@@ -1,4 +1,4 @@
-"""The machine code of the variants that a plan can choose: what is spilled, and whether enough warps find room."""
+"""The machine code of all variants that a tiling can choose: registers spilled, and warps that fit."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ import pytest
 from gpu_machine_code import Source, Variant, resources
 
 MOST_REGISTERS = {"channels_first_forward": 72, "channels_last_forward": 64, "wide_forward": 128}
-"""A multiprocessor has 65536: with 72, seven sixteenths of its 2048 threads find room, with 128 a quarter."""
+"""A multiprocessor has 65536: with 72, seven sixteenths of its 2048 threads fit, with 128 a quarter."""
 MOST_BACKWARD = 128
 MOST_LEARNED = 224
 """Three numbers more for each element: a gradient for the values is not what a trained network is run for."""
 
 MOST_SPILLED = dict.fromkeys(("channels_last_backward", "wide_forward", "wide_terms", "wide_through"), 24)
 """Bytes a thread, once: ptxas gives up what is needed behind the loops, masks and offsets, where one more program
-then finds room on a multiprocessor. Those kernels stay below the registers that they may have."""
+then fits on a multiprocessor. Those kernels stay below the registers that they may have."""
 
 LARGE, ODD, SMALL = (256, 96, 56, 56), (256, 96, 55, 55), (8, 32, 16, 16)
 CORE = [

@@ -1,4 +1,4 @@
-"""The APIs of NumPy and JAX, for the exam."""
+"""The APIs of NumPy and JAX, for the conformance suite."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The GPU kernel takes the contract exam and the edge cases under Triton's interpreter.
+"""The conformance suite for the GPU kernel under Triton's interpreter: random cases and edge cases.
 
 Run by `test_gpu.py` in a process of its own, since Triton decides when it is imported whether to interpret. What
 is interpreted is the kernels' own text, in NumPy: its square roots are exact where a GPU's may err by an epsilon.
@@ -25,7 +25,7 @@ from localnorm.torch.traced import backward
 from tensors import as_tensor, bits, random_tensor
 from torch_apis import _as_array
 
-triton_interpreter.mend()
+triton_interpreter.patch()
 # NumPy warns of what a GPU does silently, and of what is then done again.
 pytestmark = pytest.mark.filterwarnings("ignore::RuntimeWarning")
 

@@ -1,6 +1,6 @@
-"""The GPU operators under Triton's interpreter: autograd, and what they promise the compiler.
+"""The GPU operators under Triton's interpreter: autograd, and their guarantees to the compiler.
 
-Run by `test_gpu.py` in a process of its own, as `gpu_exam.py` is.
+Run by `test_gpu.py` in a process of its own, like `gpu_conformance.py`.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from localnorm.torch.call import Call
 from localnorm.torch.traced import backward
 from tensors import random_tensor
 
-triton_interpreter.mend()
+triton_interpreter.patch()
 
 SPEC, WIDE = LRNSpec(2, 1, 0.7, 0.75, 1.5), LRNSpec(6, 5, 0.7, 0.6, 1.5)
 LAYOUTS = {"channels first": torch.contiguous_format, "channels last": torch.channels_last}
@@ -61,7 +61,7 @@ def _inputs(layout: str, learned: int) -> tuple[Tensor, Tensor, dict[str, Tensor
     [("channels first", 12), ("channels last", 0), pytest.param("channels last", 1, marks=pytest.mark.slow)],
 )
 def test_autograd(layout: str, learned: int, spec: LRNSpec):
-    """Bounds as in `gpu_exam.test_learned_values`."""
+    """Bounds as in `gpu_conformance.test_learned_values`."""
     x, grad, values = _inputs(layout, learned)
     x.requires_grad_()
     for value in values.values():

@@ -1,4 +1,4 @@
-"""The Keras API on the backend that it runs on, for the exam."""
+"""The Keras API on the active backend, for the conformance suite."""
 
 from __future__ import annotations
 

@@ -1,41 +1,31 @@
-"""The compiled CPU kernel by itself: a pass over NumPy arrays, and its parts as loops over arrays."""
+"""The CPU kernel by itself: its passes over NumPy arrays, as a door for the exam, and in every instruction set."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+import platform
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 
 import numpy as np
-from numba import njit
+import pytest
+from array_doors import NUMBERS, as_array
+from contract import DTYPES, Array, Door
 
 from localnorm import LRNSpec
+from localnorm.axes import window_axes
 from localnorm.kernels import cpu
-from localnorm.kernels.cpu.intrinsics import pointer, read, write
-from localnorm.kernels.layout import Layout, layout
-from localnorm.kernels.plan import Plan, plan
+from localnorm.kernels.cpu import launch
+from localnorm.kernels.cpu.library import NAME, Library
+from localnorm.kernels.layout import Layout
+
+ISAS = ("baseline", "neon" if platform.machine() in ("aarch64", "arm64") else "avx2")
 
 
 def strides(a: np.ndarray) -> tuple[int, ...]:
     """Return the strides in elements."""
     return tuple(stride // a.itemsize for stride in a.strides)
-
-
-def run_kernel(
-    name: str, arrays: tuple[np.ndarray, ...], spec: LRNSpec, axis: int = 1, *, threads: int = 2, **options: Any
-) -> cpu.Done:
-    """Run a pass over x, the output and, for "backward", the gradient of the output."""
-    x = arrays[0]
-    constants = cpu.of_spec(spec, min(spec.size, x.shape[axis]), x.dtype.name)
-    memory = tuple(cpu.Memory(a.ctypes.data, strides(a)) for a in arrays)
-    window = (spec.lo, spec.hi)
-    return cpu.run_pass(name, x.shape, axis, x.dtype.name, window, memory, constants, threads, **options)
-
-
-def cut(x: np.ndarray, axis: int = 1, lo: int = 2, hi: int = 2, *, threads: int = 2) -> tuple[Layout, Plan]:
-    """Return the layout and the plan of a pass from x to an array in the same order of memory."""
-    found = layout(x.shape, axis, strides(x), strides(np.empty_like(x)))
-    most = found.channels - 1
-    return found, plan(found, min(lo, most), min(hi, most), threads)
 
 
 def seen(a: np.ndarray, found: Layout, array: int = 0) -> np.ndarray:
@@ -45,17 +35,63 @@ def seen(a: np.ndarray, found: Layout, array: int = 0) -> np.ndarray:
     return np.lib.stride_tricks.as_strided(a, extents, [step * a.itemsize for step in steps])
 
 
-def over(function: Any, *others: Any) -> Callable[[np.ndarray, np.generic], np.ndarray]:
-    """Return a compiled loop that calls a part of the kernel with each element of an array, and the others."""
+@contextmanager
+def instruction_set(name: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Have passes made here run on an instruction set; skips where this machine has not got it.
 
-    @njit
-    def loop(source, target, count, like, kind):
-        for i in range(count):
-            write(pointer(target, kind), i, function(read(pointer(source, like), i), *others))
+    A library decides once, so a copy of it is loaded, which counts as another.
+    """
+    copied = shutil.copy(Path(cpu.__file__).parent / NAME, folder / f"{name}-{NAME}")
+    with monkeypatch.context() as patch:
+        patch.setenv("LOCALNORM_ISA", name)
+        library = Library(str(copied))
+        if library.isa != name:
+            pytest.skip(f"this machine has no {name}")
+        patch.setattr(launch, "library", lambda: library)
+        cpu.of_spec.cache_clear()
+        yield
+    cpu.of_spec.cache_clear()
 
-    def apply(x: np.ndarray, kind: np.generic) -> np.ndarray:
-        found = np.zeros(x.shape, kind.dtype)
-        loop(x.ctypes.data, found.ctypes.data, x.size, x.dtype.type(0), kind)
-        return found
 
-    return apply
+def run_kernel(
+    kind: int,
+    arrays: tuple[np.ndarray, ...],
+    spec: LRNSpec,
+    axis: int = 1,
+    *,
+    values: cpu.Values | None = None,
+    threads: int = 1,
+    learned: bool = False,
+) -> np.ndarray | None:
+    """Run a pass over x, the output and, for BACKWARD, the gradient of the output; `values` go with `axis`."""
+    x = arrays[0]
+    axes = window_axes(spec, x.ndim, axis)
+    made = cpu.Pass(
+        kind,
+        x.dtype.name,
+        x.shape,
+        axes,
+        (spec.lo, spec.hi),
+        [a.strides for a in arrays],
+        cpu.numbers(spec) if values is None else values,
+        value_axis=-1 if values is None else axis % x.ndim,
+        in_place=arrays[0] is arrays[1],
+    )
+    return made.run(*(a.ctypes.data for a in arrays), threads=threads, learned=learned)
+
+
+def _forward(x: Array, dtype: str, spec: LRNSpec, axis: int, layout: str) -> Array:
+    array = as_array(x, dtype, layout)
+    y = np.empty_like(array)
+    run_kernel(cpu.FORWARD, (array, y), spec, axis, threads=2)
+    return y.astype(np.float64)
+
+
+def _gradient(x: Array, grad: Array, dtype: str, spec: LRNSpec, axis: int, layout: str) -> Array:
+    array = as_array(x, dtype, layout)
+    y = np.empty_like(array)
+    run_kernel(cpu.BACKWARD, (array, y, grad.astype(NUMBERS[dtype])), spec, axis, threads=2)
+    return y.astype(np.float64)
+
+
+KERNEL = Door("kernel", DTYPES, _forward, _gradient)

@@ -1,4 +1,4 @@
-"""Triton's interpreter, mended where Triton 3.6.0 and NumPy 2.4 disagree and where it rounds as no GPU does."""
+"""Patches for Triton's interpreter: for Triton 3.6.0 with NumPy 2.4, and to round to bfloat16 like a GPU."""
 
 from __future__ import annotations
 
@@ -28,6 +28,6 @@ def _converted(data: np.ndarray, source: Any, target: Any, rounding: Any) -> np.
     return _convert(data, source, target, rounding)
 
 
-def mend() -> None:
-    """Mend the interpreter of this process."""
+def patch() -> None:
+    """Patch the interpreter of this process."""
     interpreter._patch_lang_tensor, interpreter._convert_float = _patched, _converted

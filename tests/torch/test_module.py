@@ -1,4 +1,4 @@
-"""The torch API beyond the exam: what torch promises of a layer, memory formats, and what is refused."""
+"""The torch API beyond the conformance suite: the guarantees of a torch layer, memory formats, and what is refused."""
 
 from __future__ import annotations
 

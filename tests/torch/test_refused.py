@@ -1,4 +1,4 @@
-"""What the torch API refuses, and what it makes of tensors of odd kinds."""
+"""Unsupported inputs of the torch API and their errors; Tensor subclasses, parameters and empty tensors."""
 
 from __future__ import annotations
 
@@ -94,7 +94,7 @@ def test_subclasses_stay_what_they_are(kind: type[torch.Tensor]):
     x = random_tensor(3, 9, 4)
     y, want = local_response_norm(x.as_subclass(kind), 5, alpha=0.7), local_response_norm(x, 5, alpha=0.7)
     assert type(y) is kind
-    # Portable float64 arithmetic beside the compiled kernel's: eight epsilons each.
+    # Array operations in float64 beside the compiled kernel's: eight epsilons each.
     torch.testing.assert_close(y.as_subclass(torch.Tensor), want, rtol=4e-15, atol=0)
     leaf = x.clone().as_subclass(kind).requires_grad_()
     local_response_norm(leaf, 5, alpha=0.7).sum().backward()

@@ -35,6 +35,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         )
     # Else the JAX baseline of the CPU benchmark would restrict JAX to the CPU.
     os.environ.setdefault("JAX_PLATFORMS", "")
+    # The kernel is experimental and off by default.
+    os.environ.setdefault("LOCALNORM_GPU", "1")
     where = {"processor": torch.cuda.get_device_name(), "cuda": torch.version.cuda}
     first = {**here(torch.get_num_threads()), **where}
     writer = Writer(asked.results or new_file(first, FOLDER, "gpu"), first)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import inspect
+import os
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -122,7 +123,10 @@ def _cuda() -> str:
 
     if not torch.cuda.is_available():
         return "no GPU that torch can use"
-    return f"{torch.cuda.get_device_name()}; Triton kernel {_kernel(gpu_kernel)}; float64 uses torch operations"
+    name = torch.cuda.get_device_name()
+    if os.environ.get("LOCALNORM_GPU") != "1":
+        return f"{name}; torch operations in float64 (LOCALNORM_GPU=1 enables an experimental Triton kernel)"
+    return f"{name}; experimental Triton kernel {_kernel(gpu_kernel)}; float64 uses torch operations"
 
 
 def _threads() -> str:

@@ -13,17 +13,18 @@ _GPU = "LOCALNORM_GPU"
 
 @cache
 def cpu_kernel() -> ModuleType | None:
-    """Return `localnorm.kernels.cpu`, imported at the first call since Numba takes half a second, or None.
+    """Return `localnorm.kernels.cpu`, imported at the first call, or None.
 
     Warns:
-        RuntimeWarning: Numba can't be imported; array operations compute instead, slower and as exact.
+        RuntimeWarning: the native library is missing or can't be loaded; array operations compute instead, slower
+            and as exact.
     """
     try:
         from localnorm.kernels import cpu
     except ImportError as problem:
         warnings.warn(
-            f"localnorm's CPU kernel needs Numba, which can't be imported here ({problem}); slower operations "
-            "take its place. Install it with: pip install numba.",
+            f"localnorm's native library can't be loaded here ({problem}); slower array operations take its "
+            "place. Install a wheel of localnorm for this platform, or a C++ compiler and then localnorm anew.",
             RuntimeWarning,
             stacklevel=4,
         )

@@ -72,11 +72,9 @@ def sum_to(term: Tensor, value: Tensor) -> Tensor:
     return term.sum(shared, keepdim=True) if shared else term
 
 
-def suits_kernel(call: Call) -> bool:
-    """Return whether a kernel can read the tensors: in memory, alike, with one value for all or one a channel."""
+def in_memory_alike(call: Call) -> bool:
+    """Return whether a kernel can read the tensors: in memory, x and the gradient of one shape and dtype."""
     x, grad = call.x, call.grad
-    if len(call.axes) != 1 or dispatch_mode() or not in_memory(x):
+    if dispatch_mode() or not in_memory(x):
         return False
-    if grad is not None and not (in_memory(grad) and (grad.dtype, grad.shape) == (x.dtype, x.shape)):
-        return False
-    return all(value.numel() in (1, value.shape[call.axes[0]]) for value in call.values.values())
+    return grad is None or (in_memory(grad) and (grad.dtype, grad.shape) == (x.dtype, x.shape))

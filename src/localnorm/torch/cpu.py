@@ -1,9 +1,8 @@
-"""Launch the compiled CPU kernel on torch tensors; the parts that it leaves go to `localnorm.torch.array_ops`."""
+"""Launch the native CPU kernel on torch tensors."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any
+from functools import cache
 
 import numpy as np
 import torch
@@ -11,11 +10,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from localnorm.kernels.available import cpu_kernel
-from localnorm.kernels.layout import Layout
 from localnorm.learnable import NAMES
-from localnorm.spec import LRNSpec
-from localnorm.torch import array_ops
-from localnorm.torch.call import Call, Gradients, Values, suits_kernel
+from localnorm.torch.call import Call, Gradients, in_memory_alike
 from localnorm.torch.system import empty_like, parallel
 
 _DTYPES = {
@@ -27,18 +23,21 @@ _DTYPES = {
 
 
 def takes(call: Call) -> bool:
-    """Return whether the kernel can read the tensors."""
-    return call.x.is_cpu and suits_kernel(call)
+    """Return whether the kernel can read the tensors, and the learned values are in its range."""
+    if not call.x.is_cpu or not in_memory_alike(call) or cpu_kernel() is None:
+        return False
+    if not call.values:
+        return True
+    # One axis along which values differ: not values of their own for each sample of a batch.
+    if len({axis for value in call.values.values() for axis, extent in enumerate(value.shape) if extent > 1}) > 1:
+        return False
+    return all(bool(((value >= 0) & value.isfinite()).all()) for value in call.values.values())
 
 
 def forward(call: Call) -> Tensor:
     """Return ``x * s^-beta``, written into ``call.out`` if given."""
     out = empty_like(call.x) if call.out is None else call.out
-    done = _run("forward", call, (call.x, out))
-    if done is None:
-        return array_ops.forward(call._replace(out=out))
-    for part in _left(call, done, call.x, out):
-        array_ops.forward(part)
+    _run(call, call.x, out)
     if call.out is not None:
         # The kernel wrote to the caller's tensor behind torch's back: bump its version counter.
         torch.autograd.graph.increment_version(out)
@@ -48,70 +47,59 @@ def forward(call: Call) -> Tensor:
 def backward(call: Call) -> Gradients:
     """Return the gradients for x and for the learned values."""
     out = empty_like(call.x)
-    done = _run("backward", call, (call.x, out, call.grad))  # type: ignore[arg-type]
-    if done is None:
-        return array_ops.backward(call._replace(out=out))
-    found = {}
+    sums = _run(call, call.x, out, call.grad)
+    gradients = {}
     for name, value in call.values.items():
-        sums = torch.from_numpy(done.sums[:, NAMES.index(name)])
-        sums = (sums if value.numel() == len(sums) else sums.sum()).reshape(value.shape)
+        column = torch.from_numpy(sums[:, NAMES.index(name)])  # type: ignore[index]
+        column = (column if value.numel() == len(column) else column.sum()).reshape(value.shape)
         # The strides are those that the operator promises a compiled graph.
-        found[name] = torch.empty_like(value).copy_(sums)
-    for part in _left(call, done, call.x, out, call.grad):
-        rest = array_ops.backward(part).values
-        found = {name: found[name] + rest[name].reshape(found[name].shape) for name in found}
-    return Gradients(out, found)
+        gradients[name] = torch.empty_like(value).copy_(column)
+    return Gradients(out, gradients)
 
 
-# The seam to `localnorm.kernels.cpu`: everything below translates one call to `run_pass` and what it leaves.
-
-
-def _run(name: str, call: Call, tensors: tuple[Tensor, ...]) -> Any:  # noqa: ANN401
-    """Run the kernel; return what it has done, or None if it is not installed or its range excludes the values."""
+def _run(call: Call, *tensors: Tensor | None) -> NDArray[np.float64] | None:
+    """Run a pass over x, the output and the gradient; return the sums for k, alpha and beta if they are learned."""
     kernel = cpu_kernel()
-    if kernel is None:
-        return None
-    x, spec, dtype = call.x, call.spec, _DTYPES[call.x.dtype]
-    size = min(spec.size, x.shape[call.axes[0]])
+    x, out, grad = tensors if len(tensors) == 3 else (*tensors, None)
+    arrays = [tensor for tensor in (x, out, grad) if tensor is not None]
+    kind = kernel.FORWARD if grad is None else kernel.BACKWARD  # type: ignore[union-attr]
+    size = x.element_size()  # type: ignore[union-attr]
+    strides = [tuple(step * size for step in array.stride()) for array in arrays]
+    shape, addresses = tuple(call.x.shape), [array.data_ptr() for array in arrays]
+    dtype, in_place = _DTYPES[call.x.dtype], addresses[0] == addresses[1]
     if call.values:
-        constants = kernel.constants(size, dtype, *(_numbers(value, spec, call.values) for value in NAMES))
+        values, axis = _values(call)
+        window = (call.spec.lo, call.spec.hi)
+        run = kernel.Pass(  # type: ignore[union-attr]
+            kind, dtype, shape, call.axes, window, strides, values, value_axis=axis, in_place=in_place
+        )
     else:
-        constants = kernel.of_spec(spec, size, dtype)
-    if constants is None:
-        return None
-    return kernel.run_pass(
-        name,
-        tuple(x.shape),
-        call.axes[0],
-        dtype,
-        (spec.lo, spec.hi),
-        tuple(kernel.Memory(tensor.data_ptr(), tensor.stride()) for tensor in tensors),
-        constants,
-        torch.get_num_threads(),
-        learned=bool(call.values) and call.grad is not None,
-        parallel=parallel(),
+        run = kernel.of_spec(kind, dtype, shape, call.axes, call.spec, in_place, *strides)  # type: ignore[union-attr]
+    sums: NDArray[np.float64] | None = run.run(
+        *addresses,
+        threads=torch.get_num_threads() if run.threads > 1 else 1,
+        parallel=_team() if run.threads > 1 else None,
+        learned=bool(call.values) and grad is not None,
     )
+    return sums
 
 
-def _numbers(name: str, spec: LRNSpec, values: Values) -> NDArray[np.float64]:
-    if name not in values:
-        return np.array([getattr(spec, name)])
-    return values[name].detach().double().reshape(-1).numpy()
+def _values(call: Call) -> tuple[list[NDArray[np.float64]], int]:
+    """Return k, alpha and beta, all of one length, and the axis along which they differ, or -1."""
+    numbers = [
+        call.values[name].detach().double().reshape(-1).numpy()
+        if name in call.values
+        else np.array([getattr(call.spec, name)])
+        for name in NAMES
+    ]
+    count = max(map(len, numbers))
+    shapes = (value.shape for value in call.values.values())
+    axis = next((axis for shape in shapes for axis, extent in enumerate(shape) if extent > 1), -1)
+    return [np.ascontiguousarray(np.broadcast_to(each, count)) for each in numbers], axis
 
 
-def _left(call: Call, done: Any, x: Tensor, out: Tensor, grad: Tensor | None = None) -> Iterator[Call]:  # noqa: ANN401
-    """Yield a call for each part that the kernel has left, of the shape ``(channels, positions)``."""
-    if not done.left:
-        return
-    values = {name: value.reshape(-1, 1) for name, value in call.values.items()}
-    arrays = {"x": x, "out": out} | ({} if grad is None else {"grad": grad})
-    views = {name: _as_laid_out(array, done.layout, i) for i, (name, array) in enumerate(arrays.items())}
-    for index in done.left:
-        parts: dict[str, Any] = {name: view[index] for name, view in views.items()}
-        yield Call(spec=call.spec, axes=(0,), values=values, **parts)
-
-
-def _as_laid_out(x: Tensor, layout: Layout, array: int) -> Tensor:
-    """Return x in the shape ``(*outer, channels, positions)``."""
-    steps = (*layout.outer_steps[array], layout.channel_steps[array], layout.position_steps[array])
-    return x.detach().as_strided((*layout.outer, layout.channels, layout.positions), steps)
+@cache
+def _team() -> object:
+    """Return a way to enter torch's OpenMP team, or None to use a pool of our own."""
+    enter = parallel()
+    return None if enter is None else lambda function, argument, threads: enter(function, argument, threads, 0)

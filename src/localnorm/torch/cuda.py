@@ -18,7 +18,7 @@ from localnorm.kernels.gpu.tiling import MOST_OUTER, values_in_range
 from localnorm.kernels.layout import layout
 from localnorm.learnable import NAMES
 from localnorm.spec import LRNSpec
-from localnorm.torch.call import Call, Gradients, Values, suits_kernel
+from localnorm.torch.call import Call, Gradients, Values, in_memory_alike
 from localnorm.torch.functorch import compile_time_constant
 
 _DTYPES = (torch.float16, torch.bfloat16, torch.float32)
@@ -36,7 +36,7 @@ def takes(call: Call) -> bool:
     """Return whether the kernel is enabled and can compute the call; float64 it can't."""
     if call.x.device.type != "cuda" or gpu_kernel() is None:
         return False
-    return suits_kernel(call) and usable(call.x, call.spec, call.axes, call.values)
+    return in_memory_alike(call) and usable(call.x, call.spec, call.axes, call.values)
 
 
 def forward(call: Call) -> Tensor:

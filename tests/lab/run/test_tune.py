@@ -100,9 +100,9 @@ def test_some_trials_were_stopped_early_and_what_was_found_is_compared(killed: P
     assert set(statuses) == {"ok", "pruned"}
     assert statuses[:5] == ["ok"] * 5
     found = json.loads((killed / "tuned.json").read_text())
-    assert set(found["rivals"]) == {"article", "tuned", "learned"}
-    assert all(None not in rival["test_errors"] for rival in found["rivals"].values())
-    assert found["rivals"]["tuned"]["code"].startswith("localnorm.torch.LocalResponseNorm(")
+    assert set(found["candidates"]) == {"article", "tuned", "learned"}
+    assert all(None not in candidate["test_errors"] for candidate in found["candidates"].values())
+    assert found["candidates"]["tuned"]["code"].startswith("localnorm.torch.LocalResponseNorm(")
 
 
 def test_what_is_done_is_not_done_again_and_report_and_export_read_it(killed: Path, tmp_path: Path):

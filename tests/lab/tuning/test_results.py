@@ -76,7 +76,7 @@ def test_without_records_there_is_nothing():
     assert found.best.setting is None
     assert {own.standing for own in found.differences} == {"undecided"}
     assert found.importance == dict.fromkeys(TUNING.searched)
-    assert json.loads(json.dumps(found.to_values()))["rivals"]["tuned"]["test_error"] is None
+    assert json.loads(json.dumps(found.to_values()))["candidates"]["tuned"]["test_error"] is None
 
 
 def test_importance_is_of_what_decides():

@@ -1,6 +1,6 @@
-"""Running a compiled pass on several threads: those of a framework, or a pool of our own.
+"""Running the native library on several threads: those of a framework, or a pool of our own.
 
-A pass takes tiles until there are none, so it does not matter how many threads come.
+Each thread takes tiles until there are none, so it does not matter how many come.
 """
 
 from __future__ import annotations
@@ -15,35 +15,40 @@ from functools import cache
 _IMPORTED_BY = os.getpid()
 
 
-def own_threads() -> int:
+def default_threads() -> int:
     """Return how many threads to use where no framework says it: OMP_NUM_THREADS, or one for each core."""
     asked = os.environ.get("OMP_NUM_THREADS", "").partition(",")[0]
     if asked.isdecimal() and int(asked):
         return int(asked)
+    return _cores()
+
+
+@cache
+def _cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-Parallel = Callable[[int, int, int, int], object]
-"""``GOMP_parallel`` of an OpenMP library: function, its argument, number of threads, flags."""
+Parallel = Callable[[int, int, int], object]
+"""Calls the C function at an address with an argument, on so many threads at once; returns when all are done."""
 
 
-def run(address: int, block: int, threads: int, parallel: Parallel | None = None) -> None:
-    """Call the C function at an address with a block, on so many threads at once; return when all are done.
+def run(function: int, argument: int, threads: int, parallel: Parallel | None = None) -> None:
+    """Call the C function at an address with an argument, on so many threads at once; return when all are done.
 
     In a process that was forked off one is used: the threads of the parent are not there, and OpenMP waits for
     them for ever.
     """
     if threads == 1 or os.getpid() != _IMPORTED_BY:
-        _function(address)(block)
+        _function(function)(argument)
         return
     if parallel is not None:
-        parallel(address, block, threads, 0)
+        parallel(function, argument, threads)
         return
-    function = _function(address)
+    call = _function(function)
     others: list[Future[object]] = []
     with suppress(RuntimeError):  # The interpreter is shutting down.
-        others.extend(_pool().submit(function, block) for _ in range(threads - 1))
-    function(block)
+        others.extend(_pool().submit(call, argument) for _ in range(threads - 1))
+    call(argument)
     wait(others)
 
 
@@ -54,4 +59,4 @@ def _function(address: int) -> Callable[[int], object]:
 
 @cache
 def _pool() -> ThreadPoolExecutor:
-    return ThreadPoolExecutor(max_workers=max(own_threads(), 2), thread_name_prefix="localnorm")
+    return ThreadPoolExecutor(max_workers=max(default_threads(), 2), thread_name_prefix="localnorm")

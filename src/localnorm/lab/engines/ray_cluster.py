@@ -73,7 +73,7 @@ def cluster(address: str | None, workers: int | None, cores: int, gpus_per_worke
     if not connected:
         _connect(ray, address, workers or cores)
     try:
-        yield _room(ray.cluster_resources(), workers, gpus_per_worker, address)
+        yield _usable_workers(ray.cluster_resources(), workers, gpus_per_worker, address)
     finally:
         if not connected:
             ray.shutdown()
@@ -135,7 +135,9 @@ def check_address(address: str) -> None:
     )
 
 
-def _room(resources: dict[str, float], workers: int | None, gpus_per_worker: float, address: str | None) -> int:
+def _usable_workers(
+    resources: dict[str, float], workers: int | None, gpus_per_worker: float, address: str | None
+) -> int:
     """Return the number of workers to start.
 
     Raises:

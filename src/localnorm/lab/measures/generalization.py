@@ -22,8 +22,7 @@ def coarse_test(task: TaskStudy) -> str:
 
     Example:
         >>> coarse_test(TaskStudy("cats", "images", "m", "12 to test", "", "% error", smallest_effect=0.5))
-        '12 test examples: one is 8.3 points of error, more than the smallest effect of 0.5, so a difference of one
-        example can't be told from chance'
+        "12 test examples: one is 8.3 points of error, more than the smallest effect of 0.5, so ..."
     """
     found = re.search(r"([\d,]*\d) to test\b", task.about) if task.unit == "% error" else None
     count = int(found[1].replace(",", "")) if found else 0

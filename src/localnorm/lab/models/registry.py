@@ -108,7 +108,7 @@ def find_model(name: str) -> ImageModel:
 
     Example:
         >>> find_model("textbook_cnn").name
-        'article_cnn'
+        'textbook_cnn'
         >>> find_model("torch.nn:Linear")
         Traceback (most recent call last):
         localnorm.errors.ModelError: a model must have an argument norm_layer, ...

@@ -1,4 +1,4 @@
-"""Which norm to use: answers as data, from the verdicts; templates/advice.jinja words them."""
+"""Answers to "which norm should I use?" as data, from the verdicts; templates/advice.jinja words them."""
 
 from __future__ import annotations
 

@@ -77,7 +77,7 @@ def find_task(name: str, model: str | None = None) -> Task:
     for prefix, named in _NAMED.items():
         if name.startswith(prefix):
             return named(name, model)
-    task = TASKS[name] if name in TASKS else _own_task(name)
+    task = TASKS[name] if name in TASKS else _user_defined_task(name)
     if model is None or model == task.model:
         return task
     if name not in _ANY_MODEL:
@@ -88,7 +88,7 @@ def find_task(name: str, model: str | None = None) -> Task:
     return replace(task, model=model, build=_ANY_MODEL[name](model))
 
 
-def _own_task(name: str) -> Task:
+def _user_defined_task(name: str) -> Task:
     found = import_user_defined("task", name, (*TASKS, *(f"{prefix}FOLDER" for prefix in _NAMED)))
     if not isinstance(found, Task):
         raise UnknownNameError(

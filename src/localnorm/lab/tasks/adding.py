@@ -38,7 +38,7 @@ def sequences(count: int, steps: int, rng: torch.Generator) -> Subset:
         mark in either half. Labels of shape (count,): the sum of the marked numbers, of mean 1 and variance 1/6.
 
     Example:
-        >>> part = sequences(3, 20, torch.Generator().manual_seed(0))
+        >>> subset = sequences(3, 20, torch.Generator().manual_seed(0))
         >>> subset.inputs.shape, subset.inputs[..., 1].sum(1)
         (torch.Size([3, 20, 2]), tensor([2., 2., 2.]))
     """

@@ -93,7 +93,7 @@ class Tuned:
             "smallest_effect": self.tuning.task.smallest_effect,
             "trials": len(self.trials),
             "test_seeds": self.tuning.test_seeds,
-            "rivals": {
+            "candidates": {
                 name: {
                     "learning_rate": candidate.setting.learning_rate if candidate.setting else None,
                     "settings": dict(candidate.setting.settings) if candidate.setting else None,
@@ -156,10 +156,10 @@ def _differences(tuning: Tuning, found: Mapping[str, Candidate]) -> tuple[Candid
     }
     weighed = {name: values for name, (_, _, values) in pairs.items() if len(values) >= FEWEST_PAIRS}
     effect = tuning.task.smallest_effect
-    above = {name: p_values(own, effect) for name, own in weighed.items()}
-    better = holm({name: p_values(own, -effect).less for name, own in weighed.items()})
-    worse = holm({name: own.at_least for name, own in above.items()})
-    not_worse = holm({name: own.less for name, own in above.items()})
+    above = {name: p_values(values, effect) for name, values in weighed.items()}
+    better = holm({name: p_values(values, -effect).less for name, values in weighed.items()})
+    worse = holm({name: weight.at_least for name, weight in above.items()})
+    not_worse = holm({name: weight.less for name, weight in above.items()})
     questions: tuple[tuple[Comparison, Mapping[str, float]], ...] = (
         ("better", better),
         ("worse", worse),

@@ -113,8 +113,8 @@ def restore_lrn(model: nn.Module) -> SwapReport:
         The layers put back, by name, kind, spec and note; it prints as a table.
 
     Raises:
-        ModelError: `model` is no module or is itself the layer to restore; or since `replace_lrn` a layer was
-            compiled by itself or got hooks (a ValueError). Then nothing has been restored.
+        ModelError: `model` is no module or is itself the layer to put back; or since `replace_lrn` a layer was
+            compiled by itself or got hooks (a ValueError). Then nothing has been put back.
 
     Example:
         >>> norm = nn.LocalResponseNorm(5)

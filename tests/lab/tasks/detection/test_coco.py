@@ -139,9 +139,7 @@ def test_a_task_is_made_again_from_its_name(folder: str, tmp_path: Path, monkeyp
     assert find_task(f"coco:{folder}").name == f"coco:{tmp_path / folder}?side=64&channels=3"
     # 6 images to train on, of 9,000 to be seen, but no image more than 60 times.
     assert (task.schedule.epochs, task.schedule.default_learning_rate) == (60, 1e-2)
-    with pytest.raises(
-        UnknownNameError, match="model of coco:FOLDER must be detector, got 'small_cnn'; user-defined"
-    ):
+    with pytest.raises(UnknownNameError, match="coco:FOLDER must be detector, got 'small_cnn'; user-defined"):
         find_task(task.name, "small_cnn")
     record = run_trial(Trial(task.name, "detector", "batch", 0, 3e-3, 16, 1))
     assert (record.status, record.message) == ("ok", "")

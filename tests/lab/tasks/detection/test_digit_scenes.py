@@ -7,20 +7,19 @@ import socket
 from collections import Counter
 from dataclasses import replace
 from itertools import combinations
-from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from torch import Tensor
 
-from localnorm.errors import DataError
 from localnorm.lab.records.record import Trial
 from localnorm.lab.tasks import Split, Subset, digits, find_task
 from localnorm.lab.tasks.corruptions import CORRUPTIONS
 from localnorm.lab.tasks.detection import digit_scenes
 from localnorm.lab.tasks.detection.boxes import area, intersection
 from localnorm.lab.tasks.detection.compose import compose
+from localnorm.lab.tasks.style.photographs import photograph
 from localnorm.lab.training import trial
 from localnorm.lab.training.trial import run_trial
 
@@ -106,7 +105,7 @@ def test_no_digit_and_no_texture_is_in_two_parts(monkeypatch: pytest.MonkeyPatch
     # Taken with repeats, so that no image can stand in two parts.
     assert sum(images, Counter()) == real
     for name in digit_scenes.TEXTURES:
-        texture = digit_scenes.texture(name)
+        texture = photograph(f"{name}.png")
         dealt = torch.zeros(512, 512)
         for _, squares in given:
             for square in squares:
@@ -125,19 +124,16 @@ def test_a_seed_decides_everything():
         assert not torch.equal(a.labels, c.labels)
 
 
-def test_textures_are_photographs_and_nothing_is_downloaded(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
+def test_textures_are_photographs_and_nothing_is_downloaded(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(socket, "socket", None)
     for name in digit_scenes.TEXTURES:
-        texture = digit_scenes.texture.__wrapped__(name)
+        texture = photograph.__wrapped__(f"{name}.png")
         assert texture.shape == (512, 512)
         # A photograph has many shades; nothing drawn by a formula is among these files.
         assert len(texture.unique()) > 100
-    before = digit_scenes.texture("brick").clone()
+    before = photograph("brick.png").clone()
     digit_scenes.load.__wrapped__(5)
-    assert torch.equal(digit_scenes.texture("brick"), before), "a texture was written to"
-    monkeypatch.setattr(digit_scenes, "files", lambda package: tmp_path)  # noqa: ARG005
-    with pytest.raises(DataError, match=r"need brick\.png .* got none at .*; install a wheel of scikit-image"):
-        digit_scenes.texture.__wrapped__("brick")
+    assert torch.equal(photograph("brick.png"), before), "a texture was written to"
 
 
 def _few(seed: int) -> Split:

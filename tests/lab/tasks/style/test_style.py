@@ -22,9 +22,10 @@ from localnorm.lab.records.record import Trial
 from localnorm.lab.records.store import Store
 from localnorm.lab.run.runner import run
 from localnorm.lab.tasks import Subset, error, find_task
+from localnorm.lab.tasks.encode import encode
 from localnorm.lab.tasks.style import style
 from localnorm.lab.tasks.style.gram import SIZES, filters, gram, grams, style_loss
-from localnorm.lab.tasks.style.photographs import crops, photograph, png, vary_contrast
+from localnorm.lab.tasks.style.photographs import crops, photograph, vary_contrast
 from localnorm.lab.training.trial import run_trial, train_epoch
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -171,14 +172,14 @@ def _read(text: str) -> np.ndarray:
         return np.asarray(image)
 
 
-def test_pictures_are_png():
+def test_images_are_png():
     details = STYLE.objective.details(Grey(), STYLE.load(0).test)
     assert np.array_equal(_read(details["stylized_png"]), np.full((48, 48), 128))
     given = STYLE.load(0).test.inputs[0, 0]
     # Rounded to the nearest of 256 greys.
     assert np.abs(_read(details["photograph_png"]) / 255 - given.numpy()).max() <= 0.5001 / 255
     assert len(details["photograph_png"]) < 5000
-    assert np.array_equal(_read(png(torch.tensor([[0.0, 1.0]]))), [[0, 255]])
+    assert np.array_equal(_read(encode(torch.tensor([[[0.0, 1.0]]]), "PNG")), [[0, 255]])
 
 
 @pytest.mark.parametrize(("norm", "alone"), [("instance", True), ("local", True), ("batch", False)])

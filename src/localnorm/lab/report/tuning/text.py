@@ -33,7 +33,7 @@ def text(tuned: Tuned) -> str:
         f"torch.optim.Adam(model.parameters(), lr={plain(best.setting.learning_rate)})",
         "",
         f"Test error, {tuning.task.unit}, {counted(tuning.seeds, 'seed')} not used in the choice",
-        *(_line(rival) for rival in tuned.candidates.values()),
+        *(_line(candidate) for candidate in tuned.candidates.values()),
         "",
         f"Differences with the same seeds; smallest effect {plain(tuning.task.smallest_effect)}",
     ]
@@ -47,12 +47,12 @@ def text(tuned: Tuned) -> str:
     return "\n".join(lines)
 
 
-def _line(rival: Candidate) -> str:
-    if rival.setting is None:
-        return f"  {rival.name:<20} no setting has a result"
-    values = [f"{name} {plain(value)}" for name, value in rival.setting.settings] or ["defaults"]
-    rate = plain(rival.setting.learning_rate)
-    return f"  {rival.name:<20} {_shown(rival.test):<22} lr {rate}, {', '.join(values)}"
+def _line(candidate: Candidate) -> str:
+    if candidate.setting is None:
+        return f"  {candidate.name:<20} no setting has a result"
+    values = [f"{name} {plain(value)}" for name, value in candidate.setting.settings] or ["defaults"]
+    rate = plain(candidate.setting.learning_rate)
+    return f"  {candidate.name:<20} {_shown(candidate.test):<22} lr {rate}, {', '.join(values)}"
 
 
 def _shown(found: Estimate | None) -> str:

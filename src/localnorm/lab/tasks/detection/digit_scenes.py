@@ -6,21 +6,19 @@ wheel, 512x512 pixels, released under CC0.
 
 from __future__ import annotations
 
-from functools import cache, lru_cache
-from importlib.resources import as_file, files
+from functools import lru_cache
 
 import numpy as np
 import torch
-from skimage.io import imread
 from torch import Tensor
 
-from localnorm.errors import DataError
 from localnorm.lab.models.detector import Detector
 from localnorm.lab.study.training_config import TrainingConfig
 from localnorm.lab.tasks import digits
 from localnorm.lab.tasks.corruptions import CORRUPTIONS
 from localnorm.lab.tasks.detection.compose import LARGEST, MOST, SMALLEST, SQUARE, compose
 from localnorm.lab.tasks.detection.objective import detection
+from localnorm.lab.tasks.style.photographs import photograph
 from localnorm.lab.tasks.task import Split, Task
 
 TRAIN, VALIDATION, TEST = 600, 150, 300
@@ -31,35 +29,14 @@ TEXTURES = ("brick", "grass", "gravel")
 _SQUARES = (9, 3, 4)  # Of the 16 of each texture: to train, validation and test.
 
 
-@cache
-def texture(name: str) -> Tensor:
-    """Return one of ``TEXTURES`` as an image of shape (512, 512) in [0, 1].
-
-    Not through ``skimage.data``, which downloads missing files.
-
-    Raises:
-        DataError: this scikit-image has no such file.
-
-    Example:
-        >>> texture("brick").shape
-        torch.Size([512, 512])
-    """
-    source = files("skimage") / "data" / f"{name}.png"
-    if not source.is_file():
-        raise DataError(
-            f"the scenes need {name}.png in the folder of scikit-image, got none at {source}; install a wheel of "
-            "scikit-image 0.24 or later."
-        )
-    with as_file(source) as path:
-        return torch.from_numpy(imread(path).astype(np.float32) / 255)
-
-
 def _squares(rng: np.random.Generator) -> list[list[Tensor]]:
     """Cut the textures into squares and split them: training, validation and test."""
     split: list[list[Tensor]] = [[] for _ in _SQUARES]
     for name in TEXTURES:
         squares = [
-            square for row in torch.split(texture(name), SQUARE) for square in torch.split(row, SQUARE, dim=1)
+            square
+            for row in torch.split(photograph(f"{name}.png"), SQUARE)
+            for square in torch.split(row, SQUARE, dim=1)
         ]
         order = iter(rng.permutation(len(squares)))
         for squares_of_subset, count in zip(split, _SQUARES, strict=True):

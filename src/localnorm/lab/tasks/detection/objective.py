@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import base64
-import io
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import torch
-from PIL import Image
 from torch import Tensor, nn
 from torch.nn.functional import binary_cross_entropy_with_logits
 
 from localnorm.lab.models.detector import STRIDE, centres
 from localnorm.lab.tasks.detection.average_precision import average_precision
 from localnorm.lab.tasks.detection.boxes import Detections, area, giou, iou, select
+from localnorm.lab.tasks.encode import encode
 from localnorm.lab.tasks.task import Objective
 
 if TYPE_CHECKING:
@@ -117,7 +115,7 @@ def _details(model: nn.Module, subset: Subset) -> Mapping[str, Any]:
         shown.append(
             {
                 "size": [width, height],
-                "jpeg": jpeg(subset.inputs[image]),
+                "jpeg": encode(subset.inputs[image], "JPEG"),
                 "true": [[int(kind), *box] for kind, *box in subset.labels[image].tolist() if kind >= 0],
                 "found": [
                     [
@@ -155,26 +153,3 @@ def detection(smallest_effect: float = 1.0) -> Objective:
         _error,
         _details,
     )
-
-
-LARGEST = 96
-"""Pixels of its longer side at most."""
-_QUALITY = 70  # About 2 kB for a scene of 64x64 pixels.
-
-
-def jpeg(image: Tensor) -> str:
-    """Return an image as the base64 text of a grey JPEG, reduced if its longer side is above 96 pixels.
-
-    Args:
-        image: shape (C, H, W), values in [0, 1]; its channels are averaged.
-
-    Example:
-        >>> jpeg(torch.zeros(1, 8, 8))[:4]
-        '/9j/'
-    """
-    grey = (255 * image.mean(dim=0).clamp(0, 1)).round().to(torch.uint8)
-    jpeg_image = Image.fromarray(grey.numpy())
-    jpeg_image.thumbnail((LARGEST, LARGEST))
-    file = io.BytesIO()
-    jpeg_image.save(file, "JPEG", quality=_QUALITY, optimize=True)
-    return base64.b64encode(file.getvalue()).decode("ascii")

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import io
 from collections.abc import Sequence
 from functools import cache
 from importlib.resources import as_file, files
@@ -20,7 +18,7 @@ _LEAST_CONTRAST = 1 / 8
 
 
 @cache
-def photograph(name: str, shrink: int) -> Tensor:
+def photograph(name: str, shrink: int = 1) -> Tensor:
     """Return an image of scikit-image's data folder as grey values.
 
     Not through ``skimage.data``, which downloads missing files.
@@ -91,15 +89,3 @@ def vary_contrast(images: Tensor, rng: torch.Generator) -> Tensor:
     factor = _LEAST_CONTRAST ** torch.rand(len(images), 1, 1, 1, generator=rng)
     mean = images.mean(dim=(1, 2, 3), keepdim=True)
     return mean + factor * (images - mean)
-
-
-def png(image: Tensor) -> str:
-    """Return a grey image of shape (H, W) in [0, 1] as the base64 text of a PNG.
-
-    Example:
-        >>> png(torch.zeros(2, 2))[:11]
-        'iVBORw0KGgo'
-    """
-    file = io.BytesIO()
-    Image.fromarray((255 * image).round().to(torch.uint8).numpy()).save(file, "PNG", optimize=True)
-    return base64.b64encode(file.getvalue()).decode("ascii")

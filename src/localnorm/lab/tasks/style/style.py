@@ -17,8 +17,9 @@ from torch.nn.functional import avg_pool2d
 
 from localnorm.lab.models.stylizer import stylizer
 from localnorm.lab.study.training_config import TrainingConfig
+from localnorm.lab.tasks.encode import encode
 from localnorm.lab.tasks.style.gram import grams, style_loss
-from localnorm.lab.tasks.style.photographs import crops, photograph, png, vary_contrast
+from localnorm.lab.tasks.style.photographs import crops, photograph, vary_contrast
 from localnorm.lab.tasks.task import Objective, Split, Subset, Task
 
 TEXTURE = "gravel.png"
@@ -123,8 +124,8 @@ def _details(model: nn.Module, subset: Subset) -> Mapping[str, Any]:
     return {
         "style_error": round(style, 4),
         "content_error": round(content, 4),
-        "photograph_png": png(first[0, 0]),
-        "stylized_png": png(model(first)[0, 0]),
+        "photograph_png": encode(first[0], "PNG"),
+        "stylized_png": encode(model(first)[0], "PNG"),
     }
 
 
