@@ -10,7 +10,8 @@ from scipy.stats import norm, skewnorm, trim_mean
 from scipy.stats import t as student
 from scipy.stats.mstats import winsorize
 
-from localnorm.lab.analysis.inference import ERROR, LOOKS, UNSEEN, center, decide, decisions, levels, look
+from localnorm.lab.analysis.inference import ERROR, UNSEEN, center, decide, decisions, levels, look
+from localnorm.lab.study.study import LOOKS
 
 NORMS = 6
 STEP = 0.2  # points of error that one of 500 test images is

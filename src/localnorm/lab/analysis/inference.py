@@ -20,8 +20,8 @@ from scipy.optimize import brentq
 from scipy.stats import norm as normal
 from scipy.stats import t as student
 
-LOOKS = (6, 10, 16, 24, 40)
-"""Numbers of pairs at which verdicts are made."""
+from localnorm.lab.study.study import LOOKS
+
 ERROR = 0.05
 """Chance of any false verdict in a row of the table."""
 CLEARLY_ERROR = 0.025

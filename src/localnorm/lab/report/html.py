@@ -11,7 +11,7 @@ from plotly.offline import get_plotlyjs
 
 from localnorm.lab.analysis.claims import ARTICLE
 from localnorm.lab.analysis.paired import FEWEST_PAIRS
-from localnorm.lab.analysis.statistics import LEVEL, POWER, RESAMPLES
+from localnorm.lab.analysis.statistics import LEVEL
 from localnorm.lab.descriptions import CORRUPTIONS, MODELS
 from localnorm.lab.measures import difference_unit
 from localnorm.lab.measures.generalization import coarse_test
@@ -52,9 +52,8 @@ def to_pages(report: Report) -> dict[str, str]:
         "exports": EXPORTS,
         "article": ARTICLE,
         "level": LEVEL,
-        "power": POWER,
-        "resamples": RESAMPLES,
         "fewest_pairs": FEWEST_PAIRS,
+        "trials_done": f"{report.trials:,}",
         "coarse": {task.name: text for task in study.tasks if (text := coarse_test(task))},
     }
 
@@ -90,7 +89,6 @@ def environment(*, autoescape: bool = True) -> Environment:
         wording.interval,
         wording.listed,
         wording.counted,
-        wording.seeds,
         wording.smallest_effect,
         wording.difference_of,
         difference_unit,

@@ -21,7 +21,7 @@ from localnorm.lab.report.advice import Advice, advise
 from localnorm.lab.report.contents import Report
 from localnorm.lab.report.findings import user_defined, verdict_counts, without_result
 from localnorm.lab.report.html import environment
-from localnorm.lab.report.wording import counted, listed, seeds, smallest_effect
+from localnorm.lab.report.wording import counted, listed, smallest_effect
 
 _WORDS = environment(autoescape=False).get_template("advice.jinja")
 _VERDICT_STYLES: Mapping[Verdict, str] = MappingProxyType(
@@ -134,7 +134,7 @@ class _Matrix:
             yield self._block(self.norms[start : start + fitting])
         marks = ", ".join(f"{mark} {comparison}" for comparison, (mark, _) in _MARKS.items())
         yield _text(
-            f"Against none, by at least the smallest effect: {marks}. The article's opinions are narrower "
+            f"Against none: {marks}. The article's opinions are narrower "
             "questions, so one may be decided where this table shows ?.",
             "dim",
         )
@@ -173,17 +173,12 @@ def _notes(report: Report) -> Iterator[str]:
         yield f"without a result: {listed(failed)}, of {counted(len(report.records), 'record')}"
     for why, rows in list(without_result(table).items())[:_MOST]:
         yield f"no result: {_places(rows, table)}: {why}"
-    undecided = "; ".join(
-        f"{row.row.name} ({cell.norm}) {seeds(cell.judgement.seeds)}"
-        for row in table.rows
-        for cell in row.cells
-        if cell.claim and cell.judgement and cell.judgement.seeds
-    )
-    if undecided:
-        yield f"seeds that would decide the undecided opinions, if the numbers stay as they are: {undecided}"
     if len(study.seeds) < FEWEST_PAIRS:
         few = counted(len(study.seeds), "seed")
-        yield f"too few seeds: with {few} nothing that depends on a seed can be decided, {FEWEST_PAIRS} can"
+        yield (
+            f"too few seeds: with {few} nothing that depends on a seed can be decided; verdicts start at "
+            f"{FEWEST_PAIRS}: run localnorm compare --seeds {FEWEST_PAIRS}, or without --seeds"
+        )
     yield from (f"{task.name}: {text}" for task in study.tasks if (text := coarse_test(task)))
     yield "computational cost comes from a single timing run; background load can change it and its verdicts"
     if report.damaged:

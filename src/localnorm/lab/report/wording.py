@@ -8,7 +8,7 @@ from pathlib import PurePosixPath, PureWindowsPath
 from types import MappingProxyType
 
 from localnorm.lab.analysis.paired import Verdict
-from localnorm.lab.analysis.statistics import MOST_PAIRS, Estimate
+from localnorm.lab.analysis.statistics import Estimate
 from localnorm.lab.analysis.verdicts import Comparison
 from localnorm.lab.measures import Row, difference_unit
 
@@ -127,16 +127,6 @@ def smallest_effect(row: Row) -> str:
     unit = difference_unit(row.unit)
     one = _ONE.get(unit, f"point {unit.removeprefix('points ')}" if unit.startswith("points ") else unit)
     return f"{plain(row.smallest_effect)} {one if row.smallest_effect == 1 else unit}"
-
-
-def seeds(count: int) -> str:
-    """Return the number of seeds that would decide.
-
-    Example:
-        >>> seeds(12), seeds(MOST_PAIRS + 1)
-        ('12', 'more than 100')
-    """
-    return f"more than {MOST_PAIRS}" if count > MOST_PAIRS else str(count)
 
 
 def accuracy_or_error(unit: str, error: float) -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -25,11 +26,13 @@ from pydantic import (
 from localnorm.errors import LabError
 from localnorm.lab.engines.choice import EngineOptions
 from localnorm.lab.study.registry import NORM_INFO, TASK_NAMES, check_names
-from localnorm.lab.study.study import DEFAULT_NORMS, DEFAULT_TASKS, Study, TaskStudy, smoke
+from localnorm.lab.study.study import DEFAULT_NORMS, DEFAULT_TASKS, LOOKS, Study, TaskStudy, smoke
 from localnorm.lab.study.training_config import TrainingConfig, at_rates
 from localnorm.lab.tuning.tuning import SAMPLERS
 from localnorm.spelling import nearest
 
+DEFAULT_BUDGET = 300.0
+"""Seconds of a study, unless its settings say otherwise."""
 USER_DATA_TASKS: Mapping[str | None, tuple[str, tuple[str, ...]]] = {
     None: ("data:", ("examples", "side")),
     "faces": ("lfw:", ()),
@@ -74,6 +77,14 @@ def _seeds(value: object) -> object:
     return range(TypeAdapter(PositiveInt).validate_python(_no_bool(value)))
 
 
+def _duration(value: object) -> object:
+    """Return a time with a unit in seconds."""
+    found = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([smh])\s*", value) if isinstance(value, str) else None
+    if not found:
+        raise ValueError
+    return float(found[1]) * {"s": 1, "m": 60, "h": 3600}[found[2]]
+
+
 _Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
 _Positive = Annotated[FiniteFloat, Field(gt=0)]
 _SEVERAL = "separate several by commas, or give a list"
@@ -87,7 +98,11 @@ Numbers = Annotated[tuple[_Positive, ...], BeforeValidator(_split), Rule("number
 Seeds = Annotated[
     tuple[NonNegativeInt, ...],
     BeforeValidator(_seeds),
-    Rule("a number of seeds, at least 1, or a list of seeds from 0 on", "five or more can decide something", "N"),
+    Rule(
+        "a number of seeds, at least 1, or a list of seeds from 0 on",
+        f"{LOOKS[0]} or more can decide something",
+        "N",
+    ),
 ]
 Count = Annotated[
     PositiveInt | None,
@@ -98,6 +113,11 @@ Amount = Annotated[
     _Positive | None,
     BeforeValidator(_no_bool),
     Rule("a number above 0", "leave it out for the default", "X"),
+]
+Duration = Annotated[
+    _Positive | None,
+    BeforeValidator(_duration),
+    Rule("a time above 0 with its unit, s, m or h", "write for example 5m, 30m or 8h", "TIME"),
 ]
 Text = Annotated[_Text | None, Rule("one name, in quotes", "give one", "NAME")]
 Folder = Annotated[_Text | None, Rule("the path of a folder", "put it in quotes", "FOLDER")]
@@ -156,9 +176,9 @@ class TaskSettings(BaseModel):
         LabError: an unknown setting, or an invalid value.
 
     Example:
-        >>> settings = StudySettings(lr="1e-3, 1e-2", seeds=3)
-        >>> settings.lr, settings.seeds
-        ((0.001, 0.01), (0, 1, 2))
+        >>> settings = StudySettings(lr="1e-3, 1e-2", seeds=3, budget="30m")
+        >>> settings.lr, settings.seeds, settings.seconds
+        ((0.001, 0.01), (0, 1, 2), 1800.0)
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -228,13 +248,42 @@ class StudySettings(TaskSettings):
     task: Names = Field((), description=f"Tasks: {_TASKS}, or all. Default: {','.join(DEFAULT_TASKS)}.")
     norms: Names = Field(DEFAULT_NORMS, description=f"Norms: {_NORMS}.")
     seeds: Seeds = Field(
-        (0, 1, 2, 3, 4), description="Number of seeds; every norm is trained with each. Default: 5."
+        tuple(range(LOOKS[-1])),
+        description="Number of judged seeds, decided or not; verdicts are made at "
+        f"{', '.join(map(str, LOOKS))}. Default: as many of {LOOKS[-1]} as it takes to decide.",
+    )
+    budget: Duration = Field(
+        None,
+        description="Time to spend, as in 30s, 5m or 8h; run again to go on. Default: "
+        f"{DEFAULT_BUDGET / 60:.0f}m, none with --seeds or --until-decided.",
+    )
+    until_decided: Flag = Field(
+        default=False, description="Run until every cell is decided, or the last look is made."
     )
     out: Folder = Field(None, description="Folder of the study. Default: compare, or compare-smoke.")
     smoke: Flag = Field(default=False, description="Run in seconds, too small to conclude from.")
     schedule: Annotated[dict[str, dict[str, Any]], BeforeValidator(_schedule)] = Field(
         default_factory=dict, description="Only in a file: a table per task, [schedule.TASK], of its training."
     )
+
+    @property
+    def every_seed(self) -> bool:
+        """Whether every norm gets all judged seeds, decided or not."""
+        return self.smoke or "seeds" in self.model_fields_set
+
+    @property
+    def seconds(self) -> float | None:
+        """Time to spend; None for no limit.
+
+        Raises:
+            LabError: a budget together with --until-decided.
+        """
+        if self.until_decided and (self.budget is not None or self.every_seed):
+            other = "smoke" if self.smoke else "seeds" if self.every_seed else "budget"
+            raise LabError(f"until-decided must be without {other}, got both; drop one of them.")
+        if self.budget is not None or self.until_decided or self.every_seed:
+            return self.budget
+        return DEFAULT_BUDGET
 
 
 class SearchSettings(TaskSettings):
