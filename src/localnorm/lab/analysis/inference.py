@@ -147,6 +147,12 @@ def center(differences: Sequence[float], resolution: float) -> Center:
     return Center(value, error, count - 2 * cut - 1 - (cut > 0))
 
 
+@lru_cache(maxsize=1024)
+def _quantile(level: float, freedom: int) -> float:
+    """Return the quantile of Student's t that is exceeded with a probability."""
+    return float(student.isf(level, freedom))
+
+
 def look(
     differences: Sequence[float],
     effect: float,
@@ -177,8 +183,8 @@ def look(
     pairs = looks[number]
     middle = center(differences[:pairs], resolution)
     two_sided, one_sided = (levels(ERROR / norms, sides, looks)[number] for sides in (2, 1))
-    half = float(student.isf(two_sided / 2, middle.freedom)) * middle.error
-    within = abs(middle.value) + float(student.isf(one_sided, middle.freedom)) * middle.error
+    half = _quantile(two_sided / 2, middle.freedom) * middle.error
+    within = abs(middle.value) + _quantile(one_sided, middle.freedom) * middle.error
     word: Word = "undecided"
     if within <= effect:
         word = "no different"
@@ -220,6 +226,15 @@ def decide(
     seen = decisions(
         differences, effect, norms, resolution=resolution, lower_is_better=lower_is_better, looks=looks
     )
+    return standing(seen)
+
+
+def standing(seen: Sequence[Decision]) -> Decision:
+    """Return the verdict that stands after some looks; see `decide`.
+
+    Args:
+        seen: what each look shows by itself.
+    """
     first = next((decision for decision in seen if decision.word != "undecided"), None)
     if first is None:
         return seen[-1] if seen else UNSEEN

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from statistics import fmean
 from typing import Literal
 
-from localnorm.lab.analysis.inference import UNSEEN, Decision, decide, decisions
+from localnorm.lab.analysis.inference import UNSEEN, Decision, decisions, standing
 from localnorm.lab.measures import Row
 from localnorm.lab.study.study import LOOKS
 
@@ -80,13 +80,10 @@ def compare(
         looks = (len(differences),)
         if len(differences) < FEWEST_PAIRS:
             return Compared(more[0], than[0], UNSEEN)
-    found = decide(
-        differences, row.smallest_effect, family, resolution=resolution, lower_is_better=lower, looks=looks
-    )
     each = decisions(
         differences, row.smallest_effect, family, resolution=resolution, lower_is_better=lower, looks=looks
     )
-    return Compared(more[0], than[0], found, tuple(each))
+    return Compared(more[0], than[0], standing(each), tuple(each))
 
 
 def _exact(differences: Sequence[float], *, lower_is_better: bool) -> Decision:

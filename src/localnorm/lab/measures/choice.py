@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Mapping, Sequence
-from statistics import fmean, stdev
+from statistics import fmean
 from typing import NamedTuple, TypeVar
 
 from localnorm.lab.measures.select import of_trials
@@ -92,8 +92,10 @@ def near_best(errors: Mapping[S, Sequence[float]], effect: float) -> list[S]:
 
 def _level(errors: Sequence[float], best: Sequence[float], effect: float) -> bool:
     differences = [a - b for a, b in zip(errors, best, strict=True)]
-    error = stdev(differences) / math.sqrt(len(differences)) if len(differences) > 1 else 0.0
-    return fmean(differences) <= error and fmean(differences) < effect
+    count, mean = len(differences), fmean(differences)
+    squares = math.fsum((difference - mean) ** 2 for difference in differences)
+    error = math.sqrt(squares / (count - 1) / count) if count > 1 else 0.0
+    return mean <= error and mean < effect
 
 
 def _nearest(settings: Sequence[GridSetting], to: GridSetting) -> GridSetting | None:

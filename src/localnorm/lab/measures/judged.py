@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 
 from localnorm.lab.measures.choice import GridSetting, choose
@@ -14,6 +15,7 @@ from localnorm.lab.study.study import Study, TaskStudy
 FAMILY = "chosen settings"
 
 
+@lru_cache(maxsize=2**14)
 def judged_trial(task: TaskStudy, norm: str, seed: int, setting: GridSetting) -> Trial:
     """Return the trial of a norm's chosen setting, with every measurement of the task."""
     return Trial(

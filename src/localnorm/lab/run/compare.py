@@ -17,7 +17,7 @@ from localnorm.lab.study.jobs import runs_alone
 from localnorm.lab.study.study import Study
 from localnorm.lab.study.study_file import STUDY_FOLDER
 
-_AHEAD = 3
+_AHEAD = 8
 """Jobs that wait for each worker: enough to keep it busy while the next ones are looked up."""
 _STOP_SECONDS = 1.0
 """Part of the budget left for the end of the last jobs."""

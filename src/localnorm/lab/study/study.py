@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from typing import Literal, get_args
 
 from localnorm.errors import LabError, UnknownNameError
@@ -132,13 +133,17 @@ class Study:
             f"a task of this study must be one of {', '.join(names)}, got {name!r}; {nearest(name, names)}"
         )
 
-    def pilot_trials(self, task: TaskStudy) -> Iterator[Trial]:
-        """Yield each norm, pilot seed and setting of a task's grid at the norm's defaults."""
-        for norm in self.norms:
-            for seed in self.pilot_seeds:
-                for rate, size, epochs in task.schedule.grid:
-                    yield Trial(task.name, task.model, norm, seed, rate, size, epochs)
+    @lru_cache(maxsize=64)  # noqa: B019  a running study asks again after each record
+    def pilot_trials(self, task: TaskStudy) -> tuple[Trial, ...]:
+        """Return each norm, pilot seed and setting of a task's grid at the norm's defaults."""
+        return tuple(
+            Trial(task.name, task.model, norm, seed, *setting)
+            for norm in self.norms
+            for seed in self.pilot_seeds
+            for setting in task.schedule.grid
+        )
 
+    @lru_cache(maxsize=2**14)  # noqa: B019
     def batch_trials(self, task: TaskStudy, norm: str, seed: int) -> tuple[Trial, ...]:
         """Return the trials of a task's batch-size row for a norm at its defaults and a judged seed."""
         schedule = task.schedule
