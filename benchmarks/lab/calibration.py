@@ -1,9 +1,9 @@
-"""Measure how often the lab errs: coverage, false verdicts on placebos, power on planted harms: ``make calibrate``.
+"""Measure coverage, the rate of false verdicts on placebos and power on planted harms: ``make calibrate``.
 
-The placebo is the identity under another name and with other initial weights, so that its errors differ from those of
-`none` by chance alone. Real differences come from judged trials of the digits; simulated ones are discrete, skewed,
-or have outliers. Each study is a row of placebos, each with as many pairs as the last look; a harm is the same with a
-known number of smallest effects added.
+The placebo is the identity under another name and with other initial weights, so that its errors differ from
+those of `none` by chance alone. Real differences come from judged trials of the digits; simulated ones are
+discrete, skewed, or have outliers. Each study is a row of placebos, with as many pairs as the last look; a harm is
+the same with a known number of smallest effects added.
 """
 
 from __future__ import annotations

@@ -47,7 +47,10 @@ def _trained(trial: Trial) -> Record:
     if trial.judged:
         results |= {"train_error": 1.0, "train_mode_error": 1.0, "test_error": error(), "test_examples": 797}
     if trial.corrupted:
-        results |= {"corrupted_examples": 250, "corrupted_error": {n: [error(9)] * len(SEVERITIES) for n in CORRUPTIONS}}
+        results |= {
+            "corrupted_examples": 250,
+            "corrupted_error": {n: [error(9)] * len(SEVERITIES) for n in CORRUPTIONS},
+        }
     if trial.features:
         results |= {"probe_error": error(), "probe_examples": 797, "sparsity": 0.5}
     timing = {"wall_seconds": 1.0, "processor_seconds": 1.0, "epoch_seconds": [0.1] * trial.epochs}

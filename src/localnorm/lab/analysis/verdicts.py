@@ -17,7 +17,7 @@ Comparison = Word
 CONTRASTS = 2
 """Contrasts between two norms in a row; a family of their own."""
 _FAR = 5.0
-"""A seed trained badly if it is this many smallest effects, and standard deviations, from the typical difference."""
+"""Smallest effects, and standard deviations, from the typical difference at which a seed trained badly."""
 
 
 @dataclass(frozen=True)
@@ -63,7 +63,7 @@ class Judgement:
 
     @property
     def difference(self) -> Estimate | None:
-        """The typical difference from none, with the interval that the verdict was read off; None before a look."""
+        """The typical difference from none, with the interval of the verdict; None before the first look."""
         return difference_of(self.decision)
 
 

@@ -37,7 +37,7 @@ def pilot_error(task: TaskStudy, record: Record) -> float:
 def pilot_errors(
     study: Study, task: TaskStudy, found: Mapping[Trial, Record]
 ) -> dict[str, dict[GridSetting, list[float]]]:
-    """Return the validation errors of each norm's settings, one per pilot seed, of the norms with a whole pilot."""
+    """Return the validation errors of each norm's settings, by pilot seed, of the norms with a whole pilot."""
     errors: dict[str, dict[GridSetting, list[float]]] = {norm: {} for norm in study.norms}
     whole = set(study.norms)
     for trial in study.pilot_trials(task):
@@ -52,7 +52,7 @@ def pilot_errors(
 def choose(study: Study, task: TaskStudy, records: Collection[Record]) -> dict[str, GridSetting | None]:
     """Return the setting at which each norm is judged: a function of the pilot's records alone.
 
-    Of the settings that `near_best` keeps, the one nearest in log learning rate to that of `none` is taken, and for
+    Of the settings that `near_best` keeps, the one nearest in log learning rate to that of `none` is taken, for
     `none` the one nearest to the task's default: two norms with the same errors shall not differ because chance
     gave them different rates. None while the pilot of the norm or of `none` is unfinished, or if no setting has a
     result.

@@ -45,7 +45,7 @@ class Sample:
     """One norm's measurements in one row.
 
     Attributes:
-        values: one per pair, in the order of the judged seeds (or timing rounds); None for a pair without a result.
+        values: one per pair, in the order of the judged seeds (or timing rounds); None for one without a result.
         text: the result in words if it is more than a number, as for scope.
         missing: the reason for a missing result.
         details: further results by name: plain JSON values.

@@ -31,7 +31,7 @@ class Trial:
         batch_size: examples per training step.
         epochs: passes over the training data.
         settings: hyperparameters of the norm that differ from its defaults, sorted by name.
-        judged: whether the trained model is tested. A trial of the pilot or of a search is not: it sees no test data.
+        judged: whether the trained model is tested. A trial of a pilot or a search sees no test data.
         corrupted: whether the test is repeated under the task's corruptions, which takes as long as training.
         features: whether a linear probe is fitted to the features behind the last norm.
     """
@@ -173,8 +173,8 @@ def from_content(content: Mapping[str, Any]) -> Record:
     kind, version = described.pop("kind"), described.pop("record_version")
     if version != RECORD_VERSION:
         raise RecordError(
-            f"a record must be of version {RECORD_VERSION}, got version {version}; {why_refused(version)}: use another "
-            "output folder, or the localnorm that wrote it."
+            f"a record must be of version {RECORD_VERSION}, got version {version}; {why_refused(version)}: use "
+            "another output folder, or the localnorm that wrote it."
         )
     for part, value in described.items():
         if isinstance(value, list):

@@ -1,6 +1,6 @@
 """Next jobs of a study as a function of its settings and records: probes, pilot, judged seeds up to a look.
 
-A norm gets the seeds up to the next look only while a cell, or a contrast of a claim, that they feed is undecided.
+A norm gets the seeds up to the next look only while a cell, or a claim's contrast, that they feed is open.
 Nothing here depends on the order in which jobs ran, on interruptions, or on the engine: so neither do the verdicts.
 """
 
@@ -122,8 +122,8 @@ def next_blocks(
 ) -> Plan:
     """Return what a study should run next.
 
-    The probes come first. Then each task gets its pilot and its judged seeds up to the first look, the quickest task
-    first; then the block with the fewest estimated seconds per undecided comparison comes first.
+    The probes come first. Then each task gets its pilot and its judged seeds up to the second look, the quickest
+    task first; then the block with the fewest estimated seconds per undecided comparison comes first.
 
     Args:
         study: the study.
@@ -176,7 +176,7 @@ class _Planner:
         self._add_judged(table)
         for (task_name, family, target), group in self._groups.items():
             block = self._block(group.what, group.jobs.values(), group.cells)
-            if family == FAMILY and target == study.looks[0]:
+            if family == FAMILY and target in study.looks[:2]:
                 first.append((self._first_look(study.task(task_name)), block))
             else:
                 later.append(block)
@@ -184,7 +184,9 @@ class _Planner:
         blocks = [self._block("probes", probes, 0)] if probes else []
         blocks += [block for _, block in sorted(first, key=lambda pair: (pair[0], pair[1].what))]
         blocks += sorted(later, key=lambda block: (block.seconds / max(1, block.cells), block.what))
-        trained = [cell for row in _rows(table) for cell in row.cells if cell.judgement]
+        judged = [cell for row in _rows(table) for cell in row.cells if cell.judgement]
+        # A norm that cannot be trained on a task has no cell to decide there.
+        trained = [cell for cell in judged if not cell.measured.startswith("failed")]
         decided = sum(cell.judgement.comparison != "undecided" for cell in trained if cell.judgement)
         return Plan(tuple(blocks), decided, len(trained), self._times)
 

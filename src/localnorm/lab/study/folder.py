@@ -101,8 +101,8 @@ class ResultFolder(ABC, Generic[Value]):
                 "restore the file, or use another folder."
             ) from None
         raise RecordError(
-            f"{path} must be of record version {RECORD_VERSION}, got version {version}; {why_refused(version)}: use "
-            "another folder, or the localnorm that wrote it."
+            f"{path} must be of record version {RECORD_VERSION}, got version {version}; {why_refused(version)}: "
+            "use another folder, or the localnorm that wrote it."
         )
 
     def write(self, folder: Path, value: Value) -> None:

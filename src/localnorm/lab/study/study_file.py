@@ -38,7 +38,7 @@ class _StudyFolder(ResultFolder[Study]):
             raise ValueError(
                 f"layout {layout}, "
                 + (
-                    "written by an older localnorm, without a pilot: its trials chose and were judged on the same seeds"
+                    "written by an older localnorm, whose seeds chose the settings and were judged as well"
                     if older
                     else "written by a newer localnorm; install that"
                 )

@@ -153,8 +153,8 @@ class Task:
             if its labels are classes, feature learning; the others the suitability for that type of network.
             Corruptions feed robustness.
         schedule: how its models are trained.
-        pooled: whether validation and test data are one random draw, so that a judged seed, which chose nothing, is
-            tested on both.
+        pooled: whether validation and test data are one random draw, so that a judged seed, which chose nothing,
+            is tested on both.
         most_corrupted: test examples that are corrupted at most, a random sample if there are more, because the
             test is repeated 45 times.
     """

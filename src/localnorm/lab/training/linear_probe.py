@@ -45,8 +45,8 @@ def read_features(model: nn.Module, norms: Sequence[nn.Module], split: Split, se
         seed: of the random samples.
 
     Returns:
-        ``probe_error``: in percent of the test examples, whose number is ``probe_examples``; ``sparsity``, from 0 to 1: see `sparsity`; of the test
-        examples, without those with no activity at all. Empty if no norm is applied or the features are not
+        ``probe_error``: in percent of the ``probe_examples`` test examples;
+        ``sparsity``, from 0 to 1: see `sparsity`; of the test examples, without those with no activity at all. Empty if no norm is applied or the features are not
         finite, one row per example; a sparsity of None if nothing is active.
 
     Example:
