@@ -6,9 +6,9 @@ import random
 from collections.abc import Callable, Collection, Iterable
 from typing import Any
 
+from localnorm.lab.analysis.schedule import next_blocks
 from localnorm.lab.probes.flexibility import CHECKS
 from localnorm.lab.records.record import Job, Probe, Record, Trial, key
-from localnorm.lab.run.schedule import next_blocks
 from localnorm.lab.study.study import Study
 from localnorm.lab.tasks import task_studies
 from localnorm.lab.tasks.corruptions import CORRUPTIONS, SEVERITIES

@@ -6,10 +6,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+from localnorm.lab.analysis.schedule import next_blocks
 from localnorm.lab.measures import Measure, Row, Samples, TaskMeasure
 from localnorm.lab.probes.flexibility import CHECKS
 from localnorm.lab.records.record import Probe, Record, Status, Trial
-from localnorm.lab.run.schedule import next_blocks
 from localnorm.lab.study.study import Study, TaskStudy
 from localnorm.lab.study.training_config import TrainingConfig
 from localnorm.lab.tasks import task_studies

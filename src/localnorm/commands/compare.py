@@ -130,8 +130,8 @@ def _say_incompatible(study: Study) -> None:
 
 def _say_first_look(study: Study, folder: Path, workers: int) -> None:
     """Say what the first verdict that rests on training needs, if the study ended before it."""
+    from localnorm.lab.analysis.schedule import next_blocks
     from localnorm.lab.records.store import Store
-    from localnorm.lab.run.schedule import next_blocks
 
     records, _ = Store(folder).read()
     plan = next_blocks(study, records.values())

@@ -7,12 +7,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from localnorm.lab.analysis.schedule import next_blocks
 from localnorm.lab.analysis.table import Table, make_table
 from localnorm.lab.measures.select import RecordSet
 from localnorm.lab.records.record import STATUSES, Status, Trial
 from localnorm.lab.records.store import Damaged, Store
 from localnorm.lab.report.links import REPORT_HTML, TABLE_JSON, page_names
-from localnorm.lab.run.schedule import next_blocks
 from localnorm.lab.study.registry import NORM_INFO
 from localnorm.lab.study.search_space import Space
 from localnorm.lab.study.study_file import read_study

@@ -7,12 +7,12 @@ import time
 from collections.abc import Generator, Iterator, Sequence
 from pathlib import Path
 
+from localnorm.lab.analysis.schedule import Block, Plan, next_blocks
 from localnorm.lab.engines.choice import EngineSetup
 from localnorm.lab.monitoring.callback import Callback, Progress
 from localnorm.lab.records.record import Job, Record
 from localnorm.lab.run.driver import Run
 from localnorm.lab.run.runner import JobFunction, JobQueue, job_queue, run_job
-from localnorm.lab.run.schedule import Block, Plan, next_blocks
 from localnorm.lab.study.jobs import runs_alone
 from localnorm.lab.study.study import Study
 from localnorm.lab.study.study_file import STUDY_FOLDER

@@ -10,12 +10,12 @@ from pathlib import Path
 import pytest
 
 from fake_runs import HARMS, TASKS, run, simulate, study
+from localnorm.lab.analysis.schedule import next_blocks
 from localnorm.lab.analysis.table import make_table
 from localnorm.lab.engines.choice import EngineSetup
 from localnorm.lab.records.record import Job, Record, Trial
 from localnorm.lab.records.store import Store
 from localnorm.lab.run.compare import compare
-from localnorm.lab.run.schedule import next_blocks
 from localnorm.lab.study.study import LOOKS, Study
 from localnorm.lab.study.study_file import read_study
 
