@@ -117,8 +117,8 @@ def rates(draw: Draw, effect: float, step: float, harm: float, studies: int) -> 
         studies: number of rows.
 
     Returns:
-        Shares: of the rows with a false verdict, of the cells called worse by 24 pairs and by all, of the cells called
-        no different.
+        Shares: of the rows with a false verdict, of the cells called worse by 24 pairs and by all, of the cells
+        called no different.
     """
     false = early = worse = same = 0
     for study in range(studies):
@@ -161,8 +161,8 @@ def report(name: str, draw: Draw, effect: float, step: float, truth: float, stud
     for harm in HARMS:
         wrong, early, worse, _ = rates(draw, effect, step, harm * effect, studies)
         print(
-            f"  harm of {harm:g} smallest effects: worse in {early:.3f} of cells by {LOOKS[3]} pairs, {worse:.3f} by "
-            f"{LOOKS[-1]}; a false verdict in {wrong:.4f} of rows"
+            f"  harm of {harm:g} smallest effects: worse in {early:.3f} of cells by {LOOKS[3]} pairs, {worse:.3f} "
+            f"by {LOOKS[-1]}; a false verdict in {wrong:.4f} of rows"
         )
     # Two standard errors of the share above the target is a miss: the target itself is met half of the time.
     most = MOST_FALSE + 2 * (MOST_FALSE * (1 - MOST_FALSE) / studies) ** 0.5
@@ -189,8 +189,8 @@ def main() -> None:
         return rng.choice(centred, count, replace=False)
 
     print(
-        f"{TASK}, torch {version('torch')}: {len(found)} pairs of placebo and none, mean difference "
-        f"{differences.mean():+.3f}, standard deviation {differences.std(ddof=1):.3f} {task.unit}; smallest effect "
+        f"{TASK}, torch {version('torch')}: {len(found)} pairs of placebo and none, mean "
+        f"difference {differences.mean():+.3f}, standard deviation {differences.std(ddof=1):.3f} {task.unit}; smallest effect "
         f"{task.smallest_effect:g}"
     )
     missed = report("recorded differences", real, task.smallest_effect, step, 0.0, asked.studies)

@@ -162,8 +162,10 @@ def _print_plan(study: Study, workers: int, budget: float | None, *, as_json: bo
     looks = ", ".join(f"{look} after {duration(seconds)}" for look, seconds in estimated.look_seconds.items())
     reached = estimated.looks_within(budget or 0.0)
     lines = [
-        f"Pilot: {listed(estimated.pilot_trials)} trials and {counted(estimated.probes, 'probe')}, about "
-        f"{duration(estimated.pilot_seconds)} with {counted(workers, 'worker')}.",
+        (
+            f"Pilot: {listed(estimated.pilot_trials)} trials and {counted(estimated.probes, 'probe')}, about "
+            f"{duration(estimated.pilot_seconds)} with {counted(workers, 'worker')}."
+        ),
         f"Each judged seed: {listed(estimated.judged_trials)} trials for {counted(len(study.norms), 'norm')}.",
         f"Judged seeds, if nothing is decided before: {looks or 'no look'}.",
     ]

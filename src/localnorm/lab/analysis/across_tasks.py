@@ -40,7 +40,8 @@ def _mean(rows: Sequence[Row], tasks: Sequence[str], pairs: Sequence[tuple[Sampl
         if not sample.values or not none.values
     ]
     if missing:
-        return Sample(missing="; ".join(missing), seeds_done=done)
+        everywhere = all(sample.missing.startswith("failed") for sample, _ in pairs)
+        return Sample(missing=("failed: " if everywhere else "") + "; ".join(missing), seeds_done=done)
     each = [
         [
             None if value is None or base is None else (value - base) / row.smallest_effect

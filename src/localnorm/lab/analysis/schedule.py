@@ -1,7 +1,7 @@
 """Next jobs of a study as a function of its settings and records: probes, pilot, judged seeds up to a look.
 
-A norm gets the seeds up to the next look only while a cell, or a claim's contrast, that they feed is open.
-Nothing here depends on the order in which jobs ran, on interruptions, or on the engine: so neither do the verdicts.
+A norm gets the seeds up to the next look only while something that they feed is undecided.
+Nothing here depends on the order in which jobs ran, on interruptions or on the engine, so neither do the verdicts.
 """
 
 from __future__ import annotations
@@ -186,7 +186,7 @@ class _Planner:
         blocks += sorted(later, key=lambda block: (block.seconds / max(1, block.cells), block.what))
         judged = [cell for row in _rows(table) for cell in row.cells if cell.judgement]
         # A norm that cannot be trained on a task has no cell to decide there.
-        trained = [cell for cell in judged if not cell.measured.startswith("failed")]
+        trained = [cell for cell in judged if "failed: " not in cell.measured]
         decided = sum(cell.judgement.comparison != "undecided" for cell in trained if cell.judgement)
         return Plan(tuple(blocks), decided, len(trained), self._times)
 

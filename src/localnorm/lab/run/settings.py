@@ -2,33 +2,44 @@
 
 from __future__ import annotations
 
-import re
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self, get_type_hints
+from typing import Annotated, Any, Self, get_type_hints
 
 from pydantic import (
     BaseModel,
     BeforeValidator,
     ConfigDict,
     Field,
-    FiniteFloat,
     NonNegativeInt,
-    PositiveInt,
-    Strict,
-    StringConstraints,
     TypeAdapter,
     ValidationError,
 )
 
 from localnorm.errors import LabError
 from localnorm.lab.engines.choice import EngineOptions
+from localnorm.lab.run.setting_types import (
+    Address,
+    Amount,
+    Count,
+    Duration,
+    Flag,
+    Folder,
+    Integers,
+    Names,
+    Numbers,
+    Positive,
+    Rule,
+    Sampler,
+    Seeds,
+    Text,
+    no_bool,
+)
 from localnorm.lab.study.registry import NORM_INFO, TASK_NAMES, check_names
 from localnorm.lab.study.study import DEFAULT_NORMS, DEFAULT_TASKS, LOOKS, Study, TaskStudy, smoke
 from localnorm.lab.study.training_config import TrainingConfig, at_rates
-from localnorm.lab.tuning.tuning import SAMPLERS
 from localnorm.spelling import nearest
 
 DEFAULT_BUDGET = 300.0
@@ -41,98 +52,12 @@ USER_DATA_TASKS: Mapping[str | None, tuple[str, tuple[str, ...]]] = {
 """Prefix and options of a task on user data, by the task that --task names; None classifies images."""
 
 
-@dataclass(frozen=True)
-class Rule:
-    """The valid values of a setting, for error messages and help.
-
-    Attributes:
-        text: what the value must be.
-        hint: what to do instead.
-        metavar: the value in the help of the command line; empty for a flag.
-    """
-
-    text: str
-    hint: str
-    metavar: str = ""
-
-
-def _split(value: object) -> object:
-    """Return a list: text is split at commas, and a single value becomes a list of one."""
-    if isinstance(value, str):
-        return [part.strip() for part in value.split(",") if part.strip()]
-    return _no_bool(list(value) if isinstance(value, (list, tuple)) else [value])
-
-
-def _no_bool(value: object) -> object:
-    """Reject true and false, which Pydantic would take for 1 and 0."""
-    if any(isinstance(part, bool) for part in (value if isinstance(value, list) else [value])):
-        raise ValueError
-    return value
-
-
-def _seeds(value: object) -> object:
-    """Turn a number of seeds into the seeds; a list holds the seeds themselves."""
-    if isinstance(value, (list, tuple)):
-        return _no_bool(list(value))
-    return range(TypeAdapter(PositiveInt).validate_python(_no_bool(value)))
-
-
-def _duration(value: object) -> object:
-    """Return a time with a unit in seconds."""
-    found = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([smh])\s*", value) if isinstance(value, str) else None
-    if not found:
-        raise ValueError
-    return float(found[1]) * {"s": 1, "m": 60, "h": 3600}[found[2]]
-
-
-_Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
-_Positive = Annotated[FiniteFloat, Field(gt=0)]
-_SEVERAL = "separate several by commas, or give a list"
-Names = Annotated[
-    tuple[_Text, ...], BeforeValidator(_split), Field(min_length=1), Rule("names", _SEVERAL, "NAME,...")
-]
-Integers = Annotated[
-    tuple[PositiveInt, ...], BeforeValidator(_split), Rule("whole numbers above 0", _SEVERAL, "N,...")
-]
-Numbers = Annotated[tuple[_Positive, ...], BeforeValidator(_split), Rule("numbers above 0", _SEVERAL, "X,...")]
-Seeds = Annotated[
-    tuple[NonNegativeInt, ...],
-    BeforeValidator(_seeds),
-    Rule(
-        "a number of seeds, at least 1, or a list of seeds from 0 on",
-        f"{LOOKS[0]} or more can decide something",
-        "N",
-    ),
-]
-Count = Annotated[
-    PositiveInt | None,
-    BeforeValidator(_no_bool),
-    Rule("a whole number, at least 1", "leave it out for the default", "N"),
-]
-Amount = Annotated[
-    _Positive | None,
-    BeforeValidator(_no_bool),
-    Rule("a number above 0", "leave it out for the default", "X"),
-]
-Duration = Annotated[
-    _Positive | None,
-    BeforeValidator(_duration),
-    Rule("a time above 0 with its unit, s, m or h", "write for example 5m, 30m or 8h", "TIME"),
-]
-Text = Annotated[_Text | None, Rule("one name, in quotes", "give one", "NAME")]
-Folder = Annotated[_Text | None, Rule("the path of a folder", "put it in quotes", "FOLDER")]
-Address = Annotated[_Text | None, Rule("the host:port of a Ray cluster", "put it in quotes", "HOST:PORT")]
-Sampler = Annotated[
-    Literal["tpe", "random"], Rule(" or ".join(SAMPLERS), "leave it out for the default", "|".join(SAMPLERS))
-]
-Flag = Annotated[bool, Strict(), Rule("true or false", "drop the quotes")]
-
 _SCHEDULE_TYPES: Mapping[object, Any] = {
     tuple[float, ...]: Numbers,
     tuple[int, ...]: Integers,
-    float: Annotated[_Positive, Rule("one number above 0", "give one")],
+    float: Annotated[Positive, Rule("one number above 0", "give one")],
     # 0 draws are valid; `TrainingConfig` rejects 0 elsewhere.
-    int: Annotated[NonNegativeInt, BeforeValidator(_no_bool), Rule("one whole number", "give one")],
+    int: Annotated[NonNegativeInt, BeforeValidator(no_bool), Rule("one whole number", "give one")],
     bool: Flag,
 }
 

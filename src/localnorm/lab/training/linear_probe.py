@@ -46,8 +46,9 @@ def read_features(model: nn.Module, norms: Sequence[nn.Module], split: Split, se
 
     Returns:
         ``probe_error``: in percent of the ``probe_examples`` test examples;
-        ``sparsity``, from 0 to 1: see `sparsity`; of the test examples, without those with no activity at all. Empty if no norm is applied or the features are not
-        finite, one row per example; a sparsity of None if nothing is active.
+        ``sparsity``, from 0 to 1: see `sparsity`; of the test examples, without those with no activity. Empty
+        if no norm is applied or the features are not finite, one row per example; a sparsity of None if nothing is
+        active.
 
     Example:
         >>> from localnorm.lab.tasks import Subset
