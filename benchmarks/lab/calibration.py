@@ -190,8 +190,8 @@ def main() -> None:
 
     print(
         f"{TASK}, torch {version('torch')}: {len(found)} pairs of placebo and none, mean "
-        f"difference {differences.mean():+.3f}, standard deviation {differences.std(ddof=1):.3f} {task.unit}; smallest effect "
-        f"{task.smallest_effect:g}"
+        f"difference {differences.mean():+.3f}, standard deviation {differences.std(ddof=1):.3f} {task.unit}; "
+        f"smallest effect {task.smallest_effect:g}"
     )
     missed = report("recorded differences", real, task.smallest_effect, step, 0.0, asked.studies)
     for shape, draw in SHAPES.items():
