@@ -245,13 +245,18 @@ class _Planner:
         """Collect the judged trials up to the next look of every undecided comparison."""
         for row in _rows(table):
             measure = next(m for m in MEASURES if isinstance(m, TaskMeasure) and m.name == row.row.name)
+            if self._every_seed:
+                for norm in self._study.norms:
+                    self._ask(measure, row.tasks, (norm,))
+                continue
             for compared in _comparisons(row):
-                if self._every_seed or compared.decision.word == "undecided":
-                    self._ask(measure, row.tasks, compared)
+                if compared.decision.word == "undecided":
+                    # Over several tasks, differences from none are compared.
+                    norms = {compared.than, compared.more} | ({"none"} if len(row.tasks) > 1 else set())
+                    self._ask(measure, row.tasks, tuple(norm for norm in self._study.norms if norm in norms))
 
-    def _ask(self, measure: TaskMeasure, tasks: tuple[str, ...], compared: Compared) -> None:
-        norms = ("none", *(norm for norm in (compared.than, compared.more) if norm != "none"))
-        norms = norms if "none" in (compared.more, compared.than) or len(tasks) > 1 else norms[1:]
+    def _ask(self, measure: TaskMeasure, tasks: tuple[str, ...], norms: tuple[str, ...]) -> None:
+        """Ask for the judged trials of some norms up to the next look."""
         needs = {name: self._needs_of(measure, name) for name in tasks}
         if any(norm not in of_norms for of_norms in needs.values() for norm in norms):
             # No setting was chosen yet, or ever.
