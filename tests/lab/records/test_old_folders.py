@@ -1,4 +1,4 @@
-"""Folders written by localnorm 0.1.0, in `support/old_folders`, are refused with the reason, and left as they are."""
+"""Folders written by localnorm 0.1.0, in `support/old_folders`, are refused with the reason and left alone."""
 
 from __future__ import annotations
 

@@ -15,6 +15,6 @@ def test_every_measurement_is_reported():
     assert set(total) == {len(heard) - 1}
     # A norm that can't be had takes no time, and does not end the estimated.
     assert 0 < estimated.pilot_seconds < estimated.look_seconds[6] < estimated.look_seconds[10]
-    assert estimated.judged_trials == {"user_tasks:tiny": 2}
+    assert estimated.judged_trials == {"user_tasks:tiny": 6}
     assert estimated.looks_within(0.0) == []
     assert estimated.looks_within(estimated.look_seconds[6]) == [6]

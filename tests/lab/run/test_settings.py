@@ -12,7 +12,7 @@ from data_files import random_pixels, write_pictures
 from localnorm.errors import LabError, UnknownNameError
 from localnorm.lab.measures.choice import GridSetting
 from localnorm.lab.measures.judged import judged_trial
-from localnorm.lab.records.record import key
+from localnorm.lab.records.record import Job, key
 from localnorm.lab.run.settings import StudySettings, make_study, read_settings
 from localnorm.lab.study.jobs import random_trials
 from localnorm.lab.study.study import KINDS, Study, TaskStudy, smoke
@@ -36,7 +36,7 @@ def _sum(study: Study) -> tuple[int, str]:
 
 def test_the_trials_of_the_two_tasks_are_those_that_records_exist_of():
     # Written out: a change of any key makes records worthless, and has to raise the record version.
-    assert _sum(DEFAULT) == (505, "42e1088dfc6a417b")
+    assert _sum(DEFAULT) == (1730, "cd78278a169f413c")
     assert _sum(smoke(DEFAULT)) == (99, "c1b2b9b7e3dfb617")
 
 
@@ -217,7 +217,7 @@ def test_a_task_that_feeds_no_row(changes: dict, text: str):
         ("digit", "a task must be one of digits, digit-rows.*, got 'digit'; did you mean digits"),
         ("user_tasks:absent", "module 'user_tasks' has no attribute 'absent'"),
         ("absent:tiny", "No module named 'absent'"),
-        ("user_tasks:not_a_task", "a task of your own must be a Task, got 3"),
+        ("user_tasks:not_a_task", "a user-defined task must be a Task, got 3"),
     ],
 )
 def test_a_task_that_does_not_exist(name: str, text: str):
