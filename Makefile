@@ -4,12 +4,17 @@ PYTHON ?= python3
 BIN := .venv/bin
 LAB := .venv/installed-lab
 INSTALLED := .venv/installed-dev
+KERNEL := .venv/built-kernel
+WHEEL_TOOLS := build/wheel-tools
 JOBS ?= 2
 # Tests of one file share expensive fixtures, so they run in one process.
 PYTEST := $(BIN)/python -m pytest -n $(JOBS) --dist loadfile
 KERAS_TESTS := tests/keras tests/test_examples.py
 
-.PHONY: compare calibrate test test-all lint docs bench bench-gpu released edge-cases faults scale clean
+.PHONY: compare calibrate test test-all lint docs bench bench-gpu released edge-cases faults scale wheel sanitize test-neon clean
+
+# Everything that computes uses the kernel as the C++ files are now.
+compare calibrate test test-all docs bench released edge-cases faults scale: $(KERNEL)
 
 compare: $(LAB)
 	$(BIN)/localnorm compare
@@ -65,14 +70,38 @@ scale: $(INSTALLED)
 	$(BIN)/python -m benchmarks.lab.scale
 	$(BIN)/python -m benchmarks.lab.engine_costs
 
+# Build the wheel and the sdist in dist/; check platform, glibc, size, requirements, and the NumPy API beside NumPy alone.
+wheel: $(WHEEL_TOOLS)
+	$(WHEEL_TOOLS)/bin/python tools/build_wheel.py
+
+# The kernel's C++ driver under the address, undefined-behavior and thread sanitizers.
+sanitize: $(INSTALLED)
+	$(BIN)/python -m pytest -m slow -s tests/native/test_driver.py -k 'address or thread'
+
+# The kernel for ARM, cross-compiled and emulated: apt-get install g++-aarch64-linux-gnu qemu-user
+test-neon: $(INSTALLED)
+	$(BIN)/python -m pytest -m slow -s tests/native/test_driver.py -k neon
+
+# The build tools stay in .venv, so that the kernel can be rebuilt there.
 $(LAB): pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[lab]'
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt scikit-build-core cmake ninja
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --no-build-isolation --editable '.[lab]'
 	touch $@
 
 $(INSTALLED): $(LAB)
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev]'
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --no-build-isolation --editable '.[dev]'
+	touch $@
+
+# Without a C++ compiler there is no build.ninja: the package was installed as pure Python.
+$(KERNEL): $(LAB) $(shell find native -type f)
+	if [ -e build/editable/build.ninja ]; then $(BIN)/cmake --build build/editable; fi
+	touch $@
+
+$(WHEEL_TOOLS): constraints.txt
+	$(PYTHON) -m venv $@
+	$@/bin/python -m pip install --quiet --constraint constraints.txt auditwheel build
 	touch $@
 
 clean:
-	rm -rf .venv docs/_build
+	rm -rf .venv build dist docs/_build src/localnorm/kernels/cpu/localnorm_cpu.*

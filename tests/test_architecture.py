@@ -21,7 +21,10 @@ from localnorm import errors
 TESTS = Path(__file__).parent
 SOURCE = TESTS.parent / "src"
 PACKAGE = SOURCE / "localnorm"
-PAGE = TESTS.parent / "docs" / "design.md"
+ROOT = TESTS.parent
+PAGE = ROOT / "docs" / "design.md"
+SECTIONS = ("src/localnorm/", "native/")
+"""The folders whose files the section 'Source layout' lists."""
 
 
 def _section(title: str) -> str:
@@ -47,8 +50,6 @@ TORCHLESS = " ".join(_block("Without torch")).split()
 TORCH = re.compile(r"(torch|torchmetrics|lightning\w*)(\.|$)")
 
 HEAVY = {
-    "numba",
-    "llvmlite",
     "torch",
     "tensorflow",
     "jax",
@@ -189,10 +190,10 @@ def test_packages_of_the_lab_import_in_no_circle():
 
 
 def _rows() -> Iterator[tuple[str, str]]:
-    """Yield folder and path of every row of 'Where is what'; paths are relative to the folder of the heading."""
+    """Yield folder and path of every row of 'Source layout'; paths are relative to the folder of the heading."""
     folder = ""
-    for line in _section("Where is what").splitlines():
-        if heading := re.match(r"#{3,} `src/localnorm/(.*)`", line):
+    for line in _section("Source layout").splitlines():
+        if heading := re.match(rf"#{{3,}} `((?:{'|'.join(SECTIONS)}).*)`", line):
             folder = heading[1]
             yield folder, ""
         elif row := re.match(r"\| `([^`]+)` \|([^|]*)", line):
@@ -201,29 +202,30 @@ def _rows() -> Iterator[tuple[str, str]]:
 
 
 def _row(path: str, file: Path, folders: set[str]) -> str:
-    """Return the row to add for a path, with the first line of the module as its text."""
+    """Return the row to add for a path, with the first line of a Python module as its text."""
     folder = max((folder for folder in folders if path.startswith(folder) and path != folder), key=len)
-    text = (ast.get_docstring(ast.parse(file.read_text(encoding="utf-8"))) or "?").splitlines()[0]
-    return f"below `src/localnorm/{folder}` add    | `{path.removeprefix(folder)}` | {text} |"
+    source = file.read_text(encoding="utf-8") if file.suffix == ".py" else ""
+    text = (ast.get_docstring(ast.parse(source)) or "?").splitlines()[0]
+    return f"below `{folder}` add    | `{path.removeprefix(folder)}` | {text} |"
 
 
-def test_the_page_names_every_module_and_nothing_else():
-    files = {}
+def test_the_page_names_every_file_and_nothing_else():
+    files = {path.relative_to(ROOT).as_posix(): path for path in (ROOT / "native").rglob("*") if path.is_file()}
     for file in FILES.values():
         path = file.parent if file.name == "__init__.py" else file
-        files[f"{path.relative_to(PACKAGE)}{'/' if path.is_dir() else ''}"] = file
-    del files["./"]  # localnorm itself, which the section as a whole is about
+        files[f"{path.relative_to(ROOT).as_posix()}{'/' if path.is_dir() else ''}"] = file
+    del files["src/localnorm/"]  # localnorm itself, which the section as a whole is about
     rows = list(_rows())
     names = [f"{folder}{name}" for folder, name in rows if name]
     wrong = [_row(path, file, {folder for folder, _ in rows}) for path, file in files.items() if path not in names]
     wrong += [
-        f"below `src/localnorm/{folder}` remove {f'the row `{name}`' if name else 'the heading, or rename it'}"
+        f"below `{folder}` remove {f'the row `{name}`' if name else 'the heading, or rename it'}"
         for folder, name in rows
-        if (path := f"{folder}{name}") not in files and path
+        if (path := f"{folder}{name}") not in (*files, *SECTIONS)
     ]
     wrong += [f"remove all rows of {path} but one" for path in files if names.count(path) > 1]
     listed = "\n".join(wrong)
-    assert not wrong, f"docs/design.md, 'Where is what' (shorten the suggested texts):\n{listed}"
+    assert not wrong, f"docs/design.md, 'Source layout' (shorten the suggested texts):\n{listed}"
 
 
 @pytest.mark.parametrize("name", torchless)

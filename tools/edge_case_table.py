@@ -30,6 +30,10 @@ all {count} edge cases, of the output / of the gradient, as a fraction of the bo
 8 machine epsilons in float32 and float64, and one unit in the last place in float16 and bfloat16, of which
 rounding alone takes half (`tests/support/conformance.py` derives both). The NumPy API has no gradient.
 
+`torch` is the PyTorch API with the compiled kernel. `torch-traced` is the torch operations that `torch.export` and
+`torch.jit.trace` record. `torch-fallback` is the torch operations that compute if the kernel cannot.
+`torch-learned` is the layer with k, alpha and beta learned.
+
 Written by `make edge-cases` with {versions}.
 
 """
@@ -84,7 +88,8 @@ def main() -> None:
 
         print(json.dumps(row(KERAS)))
         return
-    from array_apis import JAX, NUMPY
+    from array_apis import JAX
+    from numpy_api import NUMPY
     from torch_apis import APIS
 
     rows = {api.name: row(api) for api in (NUMPY, *APIS, JAX)}

@@ -132,9 +132,10 @@ def even() -> Section:
     section = Section(
         "even",
         "A size of 4",
-        "Input: 17 samples of 17 channels of ordinary numbers. The window that explains the output to 1e-5, where "
-        "one does; alpha is divided by 4 in each. Frameworks define it differently; in bold is what no window "
-        "explains, and what contradicts the definition. Frameworks that take a radius have no even sizes.",
+        "Input: 17 samples of 17 channels of ordinary numbers. Shown is the window whose output agrees to 1e-5, "
+        "if there is one; alpha is divided by 4 in each. Frameworks define even sizes differently. Bold: the "
+        "output agrees with no window, or contradicts the framework's definition. Frameworks that take a radius "
+        "have no even sizes.",
         ("defined as", "computes"),
     )
     x = _ordinary((17, 17, 2, 3))

@@ -78,7 +78,7 @@ typedef struct localnorm_call {
 /* LOCALNORM_ABI of the library. */
 LOCALNORM_API uint32_t localnorm_version(void);
 
-/* The instruction set in use: "baseline", "avx2" or "neon". The best that the processor has, or the one that the
+/* The instruction set in use: "baseline", "avx2", "avx512" or "neon". The best that the processor has, or the one that the
    environment variable LOCALNORM_ISA names if the processor has it; decided once, at the first call. */
 LOCALNORM_API const char *localnorm_isa(void);
 

@@ -7,7 +7,7 @@
 #include "isa.hpp"
 #include "scratch.hpp"
 
-#if defined(LOCALNORM_AVX2) && defined(_MSC_VER)
+#if defined(LOCALNORM_X86) && defined(_MSC_VER)
 #include <intrin.h>
 #endif
 
@@ -22,31 +22,45 @@ struct Isa {
     Run run;
 };
 
-#if defined(LOCALNORM_AVX2)
-bool has_avx2() {
+#if defined(LOCALNORM_X86)
+// Of both sets the processor and the operating system, which has to save the registers.
 #if defined(_MSC_VER)
+bool has(int ecx_of_1, int ebx_of_7, unsigned saved) {
     int one[4], seven[4];
     __cpuid(one, 1);
     __cpuidex(seven, 7, 0);
-    const int wanted = 1 << 12 | 1 << 27 | 1 << 29;  // FMA, OSXSAVE, F16C
-    return (one[2] & wanted) == wanted && (seven[1] & 1 << 5) && (_xgetbv(0) & 6) == 6;
+    return (one[2] & ecx_of_1) == ecx_of_1 && (seven[1] & ebx_of_7) == ebx_of_7 && (_xgetbv(0) & saved) == saved;
+}
+// FMA, OSXSAVE, F16C and AVX2; then AVX-512 F, DQ, BW and VL.
+bool has_avx2() { return has(1 << 12 | 1 << 27 | 1 << 29, 1 << 5, 0x6); }
+bool has_avx512() { return has_avx2() && has(0, int(1u << 16 | 1u << 17 | 1u << 30 | 1u << 31), 0xe6); }
 #else
+bool has_avx2() {
     __builtin_cpu_init();
     return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("f16c");
-#endif
+}
+bool has_avx512() {
+    return has_avx2() && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") &&
+           __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl");
 }
 #endif
-
-Isa choose() {
-    const char *asked = std::getenv("LOCALNORM_ISA");
-    const Isa baseline{"baseline", run_baseline};
-    if (asked && !std::strcmp(asked, baseline.name)) return baseline;
-#if defined(LOCALNORM_AVX2)
-    if (has_avx2()) return {"avx2", run_avx2};
-#elif defined(LOCALNORM_NEON)
-    return {"neon", run_neon};
 #endif
-    return baseline;
+
+// The best instruction set of this processor, or a lesser one that LOCALNORM_ISA names.
+Isa choose() {
+    Isa found[3];
+    int count = 0;
+#if defined(LOCALNORM_X86)
+    if (has_avx512()) found[count++] = {"avx512", run_avx512};
+    if (has_avx2()) found[count++] = {"avx2", run_avx2};
+#elif defined(LOCALNORM_NEON)
+    found[count++] = {"neon", run_neon};
+#endif
+    found[count] = {"baseline", run_baseline};
+    const char *asked = std::getenv("LOCALNORM_ISA");
+    for (int i = 0; asked && i <= count; i++)
+        if (!std::strcmp(asked, found[i].name)) return found[i];
+    return found[0];
 }
 
 const Isa &isa() {

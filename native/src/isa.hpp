@@ -13,6 +13,7 @@ struct Next {
 
 int run_baseline(const localnorm_call &call, const Plan &plan, Next &next);
 int run_avx2(const localnorm_call &call, const Plan &plan, Next &next);
+int run_avx512(const localnorm_call &call, const Plan &plan, Next &next);
 int run_neon(const localnorm_call &call, const Plan &plan, Next &next);
 
 }  // namespace localnorm

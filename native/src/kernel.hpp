@@ -31,6 +31,8 @@ class Worker {
     W *sum, *other, *spare[3], *direct;
     T *staged[ARRAYS];
     double *group_sums;  // what k, alpha and beta get from a group
+    char *buffers;
+    int64_t buffers_size;  // 0 where rows have no gaps
 
     // Of the group at hand:
     int64_t block, pad, blocks, flat;  // see Plan; flat is the length of a row from its first to its last element
@@ -57,11 +59,10 @@ class Worker {
         const int64_t halves = (plan.ring.extent + 2) * stride;
         char *memory = scratch.get(sums_size() * sizeof(double) + numbers * sizeof(W) + halves * sizeof(T));
         if (!memory) return LOCALNORM_NO_MEMORY;
-        // What lies between the blocks of a row stays 0, and so does what vectors reach behind it.
-        const bool gaps = plan.inners || short_blocks();
         group_sums = reinterpret_cast<double *>(memory);
         memory += sums_size() * sizeof(double);
-        if (gaps) std::memset(memory, 0, numbers * sizeof(W) + halves * sizeof(T));
+        buffers = memory;
+        buffers_size = plan.inners || short_blocks() ? numbers * sizeof(W) + halves * sizeof(T) : 0;
         W *at = reinterpret_cast<W *>(memory);
         auto take = [&](int64_t size) { return at += size, at - size; };
         squares.place(take(squares.rows() * stride), stride);
@@ -97,6 +98,13 @@ class Worker {
     int64_t values_here() const { return plan.values_in_ring ? plan.ring.extent : 1; }
     int64_t sums_size() const { return backward && call.sums ? whole(values_here() * 3) : 0; }
 
+    // That of one beta for all rows, if it is the same.
+    Kind kind(int64_t value) const {
+        bool same = true;
+        for (int64_t i = 0; plan.values_in_ring && i < call.values; i++) same = same && call.beta[i] == call.beta[0];
+        return same ? kind_of(call.beta[value]) : ANY;
+    }
+
     bool short_blocks() const {
         const int64_t last = plan.elem.extent - (plan.elem_tiles - 1) * plan.elem_cut;
         return !(plan.direct[X] || plan.direct[OUT] || plan.direct[GRAD]) || plan.length(last) < 16;
@@ -117,7 +125,7 @@ class Worker {
         if (sums) std::memset(sums, 0, values_here() * 3 * sizeof(double));
         seen = Seen<V>(limits);
         if (limits.plain) {
-            switch (plan.values_in_ring ? ANY : kind_of(call.beta[tile.value])) {
+            switch (kind(tile.value)) {
                 case HALF: sweep<HALF>(tile, sums); break;
                 case THREE_QUARTERS: sweep<THREE_QUARTERS>(tile, sums); break;
                 case ONE: sweep<ONE>(tile, sums); break;
@@ -132,6 +140,9 @@ class Worker {
     }
 
     void set_group(const Tile &tile, int64_t seg, int64_t segs) {
+        // What lies between the blocks of a row stays 0, and so does what vectors reach behind it, until the blocks are
+        // others.
+        if (segs != segs_here || tile.elems != elems_here) std::memset(buffers, 0, buffers_size);
         block = plan.block(tile.elems);
         pad = plan.pad(tile.elems);
         blocks = plan.blocks(segs);
@@ -157,7 +168,7 @@ class Worker {
         if (!in_memory[X]) views[X] = staged_view();
     }
 
-    int64_t segs_here, elems_here;
+    int64_t segs_here = 0, elems_here = 0;
     View memory_x;  // views[X] is of the staged rows where there are such
 
     View staged_view() const {

@@ -21,6 +21,20 @@ constexpr float EXP2[] = {0.00015475145482923836f, 0.0013405901845544577f, 0.009
 constexpr int32_t SQRT_HALF = 0x3f3504f3;
 constexpr int MANTISSA = 23;
 
+// Shorter polynomials, for vector types that look numbers up in tables of eight. The mantissa, from 0.71875 to 1.4375,
+// falls into eight intervals of 2^20 float32 numbers each: 1 / c near the middle of each (1 where 1 lies in it), and
+// log2(c), which is within 2e-12 of a float32 number. 2^(i/8), less i in the bits that the whole part brings along.
+constexpr int EIGHTHS = 20;
+constexpr int32_t FIRST_EIGHTH = 0x3f380000;
+constexpr float INVERSES[] = {1.3337849f, 1.2300788f, 1.1422507f, 1.0665265f, 1.0f, 0.88863987f, 0.8000308f, 0.727235f};
+constexpr float LOG2_EIGHTHS[] = {-0.41552606f, -0.29875076f, -0.19187927f, -0.09291986f,
+                                  0.0f,         0.17032923f,  0.3218725f,   0.45950642f};
+constexpr int32_t EXP2_EIGHTHS[] = {0x3f800000, 0x3f7b95c2, 0x3f7837f0, 0x3f75fed7,
+                                    0x3f7504f3, 0x3f75672a, 0x3f7744fd, 0x3f7ac0c7};
+// log2(1 + u) / u for u from -0.056 to 0.0625, and (2^f - 1) / f for f from -1/16 to 1/16.
+constexpr float LOG2_SHORT[] = {-0.35769394f, 0.48209274f, -0.72135526f, 1.4426941f};
+constexpr float EXP2_SHORT[] = {0.055511497f, 0.24025774f, 0.6931472f};
+
 template <class V, int COUNT>
 inline V polynomial(const float (&coefficients)[COUNT], V x) {
     V total(coefficients[0]);
@@ -28,14 +42,23 @@ inline V polynomial(const float (&coefficients)[COUNT], V x) {
     return total;
 }
 
-// Returns log2(1 + u), where s = (1 + u) * 2^n.
+// Returns log2(m), where s = m * 2^n and m is near 1.
 template <class V>
 inline V split(V s, V &n) {
     const auto bits = V::bits(s);
-    const auto whole = V::template down<MANTISSA>(V::minus(bits, SQRT_HALF));
-    n = V::real(whole);
-    const V u = V::number(V::minus(bits, V::template up<MANTISSA>(whole), 0)) - V(1.0f);
-    return u * polynomial(LOG2, u);
+    if constexpr (V::TABLES) {
+        const auto above = V::minus(bits, FIRST_EIGHTH), whole = V::template down<MANTISSA>(above);
+        const auto eighth = V::template down<EIGHTHS>(above);
+        n = V::real(whole);
+        const V mantissa = V::number(V::minus(bits, V::template up<MANTISSA>(whole), 0));
+        const V u = V::fma(mantissa, V::lookup(INVERSES, eighth), V(-1.0f));
+        return V::fma(u, polynomial(LOG2_SHORT, u), V::lookup(LOG2_EIGHTHS, eighth));
+    } else {
+        const auto whole = V::template down<MANTISSA>(V::minus(bits, SQRT_HALF));
+        n = V::real(whole);
+        const V u = V::number(V::minus(bits, V::template up<MANTISSA>(whole), 0)) - V(1.0f);
+        return u * polynomial(LOG2, u);
+    }
 }
 
 // What the rows of a channel are computed with.
@@ -65,11 +88,19 @@ template <class V>
 inline V any_power(V s, const Constants<V> &c, float) {
     V n;
     const V log = split(s, n);
-    const V to_whole(12582912.0f);  // 1.5 * 2^23: added to a small number, it leaves the nearest integer in the last bits
+    // 1.5 * 2^23: added to a small number, it leaves the nearest integer in the last bits; or the nearest eighth.
+    const V to_whole(V::TABLES ? 1572864.0f : 12582912.0f);
     const V small = V::fma(n, c.lower, log * c.exponent);
     const V whole = V::fma(n, c.upper, small) + to_whole;
-    const V found = polynomial(EXP2, V::fma(n, c.upper, to_whole - whole) + small);
-    return V::number(V::plus(V::bits(found), V::template up<MANTISSA>(V::bits(whole))));
+    const V rest = V::fma(n, c.upper, to_whole - whole) + small;
+    if constexpr (V::TABLES) {
+        const auto bits = V::bits(whole);
+        const V eighth = V::number(V::plus(V::bits(V::lookup(EXP2_EIGHTHS, bits)), V::template up<EIGHTHS>(bits)));
+        return V::fma(eighth * rest, polynomial(EXP2_SHORT, rest), eighth);
+    } else {
+        const V found = polynomial(EXP2, rest);
+        return V::number(V::plus(V::bits(found), V::template up<MANTISSA>(V::bits(whole))));
+    }
 }
 
 template <class V, class F>

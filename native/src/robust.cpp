@@ -50,6 +50,7 @@ struct Compensated {
 
 // s = m^2 t, where m is a power of two near the root of the largest term: so nothing overflows and nothing vanishes.
 struct Position {
+    bool finite, good;  // what stands in the output; s
     double x, grad, m, squares, t, h;  // squares of x / m; 2 alpha beta g x m s^(-beta-1)
 };
 
@@ -88,26 +89,28 @@ class Column {
 
     void run(const View *views, int64_t value, bool all, double *sums) {
         double largest = 0;
-        bool good = !all;
+        bool all_good = true;
         each([&](int64_t p, const int64_t *index) {
             at[p].x = read(place(views[X], index), call.dtype);
             at[p].grad = backward ? read(place(views[GRAD], index), call.dtype) : 0;
             // Written so that a NaN stays.
             largest = std::fabs(at[p].grad) <= largest ? largest : std::fabs(at[p].grad);
-            good = good && std::isfinite(read(place(views[OUT], index), call.dtype));
+            at[p].finite = std::isfinite(read(place(views[OUT], index), call.dtype));
         });
-        good = good && (largest == 0 || (largest >= limits.smallest && largest <= limits.largest));
+        all = all || !(largest == 0 || (largest >= limits.smallest && largest <= limits.largest));
         each([&](int64_t p, const int64_t *index) {
             Position &here = at[p];
             sum_squares(here, index, value_of(value, index));
             const double s = here.t * here.m * here.m;
-            good = good && s >= limits.low && s <= limits.high;
+            here.good = !all && s >= limits.low && s <= limits.high;
+            all_good = all_good && here.good && here.finite;
         });
-        if (good) return;
+        if (all_good) return;
         if (backward)
             differentiate(views, value, sums);
         else
             each([&](int64_t p, const int64_t *index) {
+                if (at[p].good && at[p].finite) return;
                 const double beta = call.beta[value_of(value, index)];
                 write(times_power(at[p].x, at[p].m, at[p].t, beta), place(views[OUT], index), call.dtype);
             });
@@ -196,8 +199,13 @@ class Column {
             const Position &here = at[p];
             const double beta = call.beta[value_of(value, index)];
             Compensated through;
+            bool good = here.finite;
             // The window of c holds j where the mirrored window of j holds c.
-            window(index, true, [&](const Position &other) { through.add(other.h * (here.x / other.m)); });
+            window(index, true, [&](const Position &other) {
+                through.add(other.h * (here.x / other.m));
+                good = good && other.good;
+            });
+            if (good) return;
             const double direct = times_power(here.grad, here.m, here.t, beta);
             // Where alpha is 0, squares may have overflowed, and count for nothing.
             const bool alone = !plan.values_in_ring && call.alpha[value] == 0;

@@ -21,8 +21,8 @@ struct View {
     int64_t inner[LOCALNORM_MAX_RANK];
 };
 
-// Computes again what is out of range in a group, or all of it, in float64 and with powers of two taken out. To
-// `sums`, three numbers or three for each row, is added what k, alpha and beta get; it may be NULL.
+// Computes again what is out of range in a group and nothing beside it, or all of it, in float64 and with powers of
+// two taken out. To `sums`, three numbers or three for each row, is added what k, alpha and beta get; it may be NULL.
 // Returns 0 or a negative status.
 int robust(const Plan &plan, const localnorm_call &call, const Limits &limits, const Tile &tile, int64_t segs,
            const View *views, bool all, double *sums);

@@ -21,11 +21,12 @@ template <class T>
 struct Strided {
     char *at;
     int64_t step, ahead;
+    template <bool WRITTEN = false>
     void prefetch(const T *here) const {
 #if defined(_MSC_VER)
         (void)here;
 #else
-        __builtin_prefetch(reinterpret_cast<const char *>(here) + ahead);
+        __builtin_prefetch(reinterpret_cast<const char *>(here) + ahead, WRITTEN);
 #endif
     }
     T *part(int64_t i) const { return reinterpret_cast<T *>(at + i * step); }
@@ -277,6 +278,7 @@ void normalize(const Parts &parts, const Strided<T> x, const Pieces<V> &sums, co
             each_vector<V>(parts.length, [&](int64_t i) LOCALNORM_BODY {
                 const V s = V::fma(c.alpha, tree<V, COUNT>(rows, i), c.k);
                 seen.see(s);
+                y.template prefetch<true>(to + i);
                 (V::load(from + i) * power<KIND>(s, c)).store(to + i);
             });
         }
@@ -330,7 +332,7 @@ void subtract(const Parts &parts, const Strided<T> x, const Pieces<V> &sums, con
             each_vector<V>(parts.length, [&](int64_t i) LOCALNORM_BODY {
                 const V found = V::fnma(V::load(from + i), tree<V, COUNT>(rows, i), V::load(r + start + i));
                 poison = V::fma(found, zero, poison);
-                y.prefetch(to + i);
+                y.template prefetch<true>(to + i);
                 found.store(to + i);
             });
         }
@@ -345,7 +347,7 @@ void total(const Parts &parts, const Strided<T> x, const Pieces<V> &sums, const 
     using W = typename V::Wide;
     with_count(sums, [&](auto known) LOCALNORM_BODY {
         constexpr int COUNT = known();
-        double found[3][8] = {};
+        double found[3][V::N] = {};
         const V none(W(0));
         for (int64_t part = 0; part < parts.count; part++) {
             const W *rows[COUNT], *from_r = r + part * parts.step;

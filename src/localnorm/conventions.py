@@ -50,7 +50,7 @@ WIDE = WindowRule("the window reaches size // 2 channels to both sides", "one ch
                   lambda size: (size // 2, size // 2))
 SHORT = WindowRule("the window reaches (size - 1) // 2 channels to both sides", "one channel fewer than the size",
                    lambda size: ((size - 1) // 2, (size - 1) // 2))
-ODD = WindowRule("the size is odd and the window symmetric", "refused",
+ODD = WindowRule("the size is odd and the window symmetric", "error",
                  lambda size: (size // 2, size // 2), odd=True)
 RADIUS = WindowRule("the window reaches the radius to both sides", "the window is twice the radius plus 1",
                     lambda radius: (radius, radius))
@@ -106,7 +106,7 @@ class Convention:
         """How the framework scales alpha, in words."""
         if not self.divides:
             return "taken as it is"
-        power = " to the power of its axes" if self.within else ""
+        power = "^d" if self.within else ""
         return (
             f"divided by {self.roles[0]}{power}{f', if {self.divides}' if isinstance(self.divides, str) else ''}"
         )
@@ -152,7 +152,7 @@ _ROWS = (
         call="lrn_param {{ local_size: {local_size} alpha: {alpha} beta: {beta} k: {k} "
         "norm_region: {norm_region} }}",
         regions=_CAFFE_REGIONS,
-        note="WITHIN_CHANNEL, its CPU code ignores k and adds 1; this row means k, as its cuDNN path does"),
+        note="with WITHIN_CHANNEL its CPU code uses 1 in place of k; this row uses k, as its cuDNN code does"),
     Convention(
         "onnx", _ONNX, _ONNX_VALUES, HIGH, divides=True,
         source="the LRN operator, versions 1 and 13, in onnx/docs/Operators.md",
@@ -162,7 +162,7 @@ _ROWS = (
         source="cudnnSetLRNDescriptor in cudnn.h",
         call="cudnnSetLRNDescriptor(normDesc, {lrnN}, {lrnAlpha}, {lrnBeta}, {lrnK});",
         bounds={"lrnN": (1, 16), "lrnK": (1e-5, math.inf), "lrnBeta": (0.01, math.inf)},
-        note="that it divides lrnAlpha is read in TensorFlow's cuda_dnn.cc, which multiplies it beforehand"),
+        note="it divides lrnAlpha, as TensorFlow's cuda_dnn.cc shows, which multiplies it beforehand"),
     Convention(
         "cuda_convnet2", ("size", "scale", "pow", "minDiv"),
         {"size": REQUIRED, "scale": REQUIRED, "pow": REQUIRED, "minDiv": 1.0, "type": "cmrnorm"}, LOW,
@@ -183,7 +183,7 @@ _ROWS = (
         source="torch.nn.CrossMapLRN2d in torch/nn/modules/_functions.py",
         call="torch.nn.CrossMapLRN2d({})",
         even="the module sums one channel fewer than it divides by and documents neither",
-        note="its meaning, not what releases compute: they never subtract channel 0"),
+        note="this row is what it is meant to compute; releases never subtract channel 0 from the running sum"),
     Convention(
         "onnxruntime", _ONNX, _ONNX_VALUES, ODD, divides=True,
         source="the CPU kernel in onnxruntime/core/providers/cpu/nn/lrn.h",
@@ -323,7 +323,7 @@ def markdown() -> str:
         "|---|---|---|---|---|---|",
     ]
     for row in CONVENTIONS.values():
-        even = f"refused here: {row.even}" if row.even else row.rule.even
+        even = f"error here: {row.even}" if row.even else row.rule.even
         within = "; ".join(
             ", ".join(f"`{name}={value!r}`" for name, value in row.regions[spatial].items())
             for spatial in row.within

@@ -155,7 +155,7 @@ def test_a_line_that_was_cut_off_does_not_count(tmp_path: Path):
     assert read(path).records == made.records()[:-1]
 
 
-def test_a_contest_that_is_run_again_counts_alone():
+def test_a_comparison_that_is_run_again_counts_alone():
     old = [made.record("part", "comparison", implementation, 1.0, started="before") for implementation in "ab"]
     again = made.record("part", "comparison", "a", 2.0)
     other = made.record("part", "another", "a", 3.0, started="before")
@@ -178,18 +178,18 @@ def test_targets_are_met_or_missed(results: Results):
     found = {}
     for row in rows:
         found.setdefault(row[0], row[1:])
-    assert found["forward in place, copies"] == ["at most 3", *["1.50"] * 4, "met"]
-    assert found["forward, fresh output / torch.relu"][1:] == [*["1.00"] * 4, "met"]
+    assert found["forward in place (torch), copies"] == ["at most 1.5 / 2", *["1.50"] * 4, "met"]
+    assert found["forward, fresh output / torch.relu"][1:] == [*["**1.00**"] * 4, "missed"]
     assert found["forward, times as fast as torch eager"][1:] == [*["30.00"] * 4, "met"]
     assert found["as the fastest torch.compile"][1:] == [*["**2.50**"] * 4, "missed"]
     assert found["as OpenVINO, both into existing memory"][1:] == [*["**1.50**"] * 4, "missed"]
-    assert found["as onnxruntime, both into existing memory"][1:] == [*["20.00"] * 4, "met"]
+    assert found["as onnxruntime, both into existing memory"][1:] == [*["**20.00**"] * 4, "missed"]
     assert found["as TensorFlow, channels last"][1:] == [*["6.00"] * 4, "met"]
-    assert found["slower layout / faster layout"][1:] == [*["1.25"] * 4, "met"]
-    assert found["window 65 / window 5"][1:] == [*["1.40"] * 4, "met"]
-    assert found["bfloat16 / float32"][1:] == [*["0.90"] * 4, "met"]
-    assert found["a call on 4 numbers, microseconds"][1:] == ["25.00", "met"]
-    assert found["AlexNet, inference: speed / speed without LRN"][1:] == ["0.96", "met"]
+    assert found["slower layout / faster layout"][1:] == [*["**1.25**"] * 4, "missed"]
+    assert found["window 65 / window 5"][1:] == [*["**1.40**"] * 4, "missed"]
+    assert found["bfloat16 / float32"][1:] == [*["**0.90**"] * 4, "missed"]
+    assert found["a call on 4 numbers / torch eager"][1:] == ["**0.25**", "missed"]
+    assert found["AlexNet, inference: speed / speed without LRN"][1:] == ["**0.96**", "missed"]
     assert found["GoogLeNet, training: speed / speed without LRN"][1:] == ["", "not measured"]
     assert found["chain of convolution, LRN, convolution / sum of their times"][1:] == ["1.05", "met"]
     assert found["(AlexNet, inference, with torch's LRN)"][1] == "0.50"
@@ -232,15 +232,17 @@ def test_the_page_lists_every_case_in_which_localnorm_is_slower(results: Results
     text = faster_and_slower(results)
     # Made up: a baseline takes 2.5 of localnorm's time channels first, and 6 channels last; backward 7.
     assert text.startswith(
-        "In 15 of 15 comparisons localnorm is at least as fast as the fastest accurate baseline"
+        "In 16 of 16 comparisons localnorm is at least as fast as the fastest accurate baseline"
     )
     assert "slower" not in text
-    quick = made.record("forward", f"{made.MAIN[0]}, beta 0.75", "JAX, slices", 1.0, shape=made.MAIN[0])
+    quick = made.record(
+        "forward", f"{made.MAIN[0]}, beta 0.75", "JAX, the formula with slices", 1.0, shape=made.MAIN[0]
+    )
     inaccurate = {**quick, "implementation": "OpenCV", "accurate": False}
     text = faster_and_slower(Results(made.FIRST, [*made.records(), quick, inaccurate]))
-    assert text.startswith("In 14 of 15 comparisons")
-    line = f"- {made.MAIN[0]}, forward, NCHW, float32, window 5, beta 0.75: JAX, slices takes 0.50 of the time."
-    assert text.splitlines()[-1] == line
+    assert text.startswith("In 15 of 16 comparisons")
+    case = f"{made.MAIN[0]}, forward, NCHW, float32, window 5, beta 0.75"
+    assert text.splitlines()[-1] == f"- {case}: JAX, the formula with slices takes 0.50 of the time."
 
 
 def test_a_page_keeps_all_but_what_is_written():

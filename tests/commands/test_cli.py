@@ -46,7 +46,7 @@ def _bytes(folder: Path) -> dict[Path, bytes]:
 REFUSED = {
     "--norms none,lokal": "one of none, local, local-learned, batch, layer, instance, group, rms, got 'lokal'",
     "--norms none,user_norms:absent": "module 'user_norms' has no attribute 'absent'; check the spelling",
-    "--norms none,local,local": "norms must be at least one and no two the same, got ('none', 'local', 'local')",
+    "--norms none,local,local": "no two the same, got none, local, local; drop the repeats",
     "--seeds 0": "or a list of seeds from 0 on, got '0'; five or more can decide something",
     "--seeds -2": "from 0 on, got '-2'",
     "--engine slurm": "an engine must be one of pool, ray, got 'slurm'; check the spelling. Leave it out",
@@ -285,9 +285,9 @@ def test_doctor_gives_the_reason_why_a_kernel_is_not_used():
     module = sys.modules[doctor.__module__]
 
     def absent() -> None:
-        warnings.warn("the kernel needs Numba", RuntimeWarning, stacklevel=2)
+        warnings.warn("the library is missing", RuntimeWarning, stacklevel=2)
 
-    assert module._kernel(absent) == "not used; the kernel needs Numba"
+    assert module._kernel(absent) == "not used; the library is missing"
 
 
 def test_doctor_exits_with_1_if_an_api_is_not_exact(monkeypatch: pytest.MonkeyPatch):

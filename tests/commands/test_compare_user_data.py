@@ -93,7 +93,7 @@ def test_what_goes_wrong_leaves_the_other_trials_intact(home: Path):
 def test_the_study_says_whose_model_and_data_it_is_of(home: Path):
     (task,) = read_study(home / "study").tasks
     assert (task.name, task.model) == (f"data:{home / 'pictures'}", "my_model:net")
-    assert "images of 1x8x8 in 2 classes (12 train)" in task.about
+    assert "images of 1x8x8 in 2 classes: 8 to train, 2 to choose, 2 to test" in task.about
     assert (task.schedule.learning_rates, task.schedule.batch_sizes) == ((1e-3,), ())
     assert (home / "study" / "study.toml").read_text() == STUDY
     assert (home / "study" / "report.html").stat().st_size > 10_000
@@ -136,12 +136,12 @@ REFUSED = {
     "--data damaged_idx": "it is truncated or damaged: get it anew",
     "--data absent": "data must be a folder that exists or hub:NAME, got",
     "--data good --side 0": "side must be a whole number, at least 1, got '0'",
-    "--data good --examples 1": "examples must be at least 2 a part, got 1",
+    "--data good --examples 1": "examples must be at least 2 per subset, got 1",
     "--side 8": "side must be given with data, got side 8 without; add --data",
     "--examples 8 --task digits": "examples must be given with data, got examples 8 without",
     "--data good --task digits": "be faces or digit-scenes, got digits; drop --task or --data",
     "--data good --task faces,digits": "be faces or digit-scenes, got faces, digits",
-    "--data good --task faces": "faces must be of at least 10 people with two pictures each, got 2 in",
+    "--data good --task faces": "faces must be of at least 10 people with two images each, got 2 in",
     "--data good --task faces --side 8": "faces on a folder takes no option but none, got side 8",
     "--data good --task digit-scenes --examples 8": "takes no option but side, got examples 8; drop --examples",
     "--data good --task digit-scenes": "a COCO folder must hold images/ and annotations.json",
@@ -189,7 +189,7 @@ def test_data_alone_are_classified_by_the_small_network(asked, tmp_path: Path):
     study, _ = asked("--data", "good", "--side", 6, "--examples", 4, "--lr", "1e-3", "--batch-size", 8)
     (task,) = study.tasks
     assert (task.name, task.model) == (f"data:{tmp_path / 'good'}?examples=4&side=6", "small_cnn")
-    assert "at most 4 a part" in task.about
+    assert "at most 4 per subset" in task.about
     assert (task.schedule.learning_rates, task.schedule.batch_size) == ((1e-3,), 8)
 
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 
-from array_apis import JAX, NUMPY
+from array_apis import JAX
 from conformance import DTYPES
 from edge_case_table import BACKENDS, PAGE, render, row
 from edge_cases import EDGE_CASES
+from numpy_api import NUMPY
 from torch_apis import APIS
 
 ROWS = dict(re.findall(r"^\| ([a-z-]+) \| ([0-9./ |]+) \|$", PAGE.read_text(encoding="utf-8"), flags=re.MULTILINE))

@@ -1,8 +1,8 @@
 """The GPU operators in graphs, traced without a GPU on CUDA tensors that have no memory.
 
 A graph is compared with eager mode in the shapes and strides of what it returns, and in which kernels it calls
-and what it takes them to write. Numbers are checked by the conformance suite under the interpreter, and so is autograd, whose nodes
-can't be made for a device that torch is not linked with.
+and which arguments it takes them to write. The conformance suite checks numbers under the interpreter, and
+autograd, whose nodes can't be made for a device that torch is not linked with.
 """
 
 from __future__ import annotations

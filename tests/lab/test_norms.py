@@ -175,7 +175,7 @@ UNKNOWN = {
     "no_such_module:norm": "got 'no_such_module:norm': No module named 'no_such_module'; check the spelling",
     "user_norms:absent": "got 'user_norms:absent': module 'user_norms' has no attribute 'absent'; check the spell",
     "user_models:sized": "with a number of channels alone, got user_models:sized: missing a required argument",
-    "user_norms:not_a_norm": "or a callable that takes num_channels, got 3 at user_norms:not_a_norm; see CONTRIB",
+    "user_norms:not_a_norm": "takes num_channels, got 3 at user_norms:not_a_norm; see docs/bring-your-own.md",
 }
 
 

@@ -1,4 +1,4 @@
-"""The APIs of NumPy and JAX, for the conformance suite."""
+"""The JAX API for the conformance tests."""
 
 from __future__ import annotations
 
@@ -6,32 +6,12 @@ from functools import partial
 
 import jax
 import jax.numpy as jnp
-import ml_dtypes
 import numpy as np
-from numpy.lib.stride_tricks import as_strided
 
-import localnorm
-from conformance import DTYPES, Api, Array, stored
+from conformance import DTYPES, Api, Array
 from localnorm import LRNSpec
 from localnorm.jax.functional import apply_spec
-
-NUMBERS = {name: np.dtype(getattr(ml_dtypes, name, name)) for name in DTYPES}
-
-
-def as_array(values: Array, dtype: str, layout: str = "contiguous") -> np.ndarray:
-    """Return the values with the strides of the layout."""
-    memory, shape, strides, offset = stored(values, layout)
-    memory = memory.astype(NUMBERS[dtype])
-    return as_strided(memory[offset:], shape, [stride * memory.itemsize for stride in strides])
-
-
-def _numpy_forward(x: Array, dtype: str, spec: LRNSpec, axis: int, layout: str) -> Array:
-    y = localnorm.local_response_norm(as_array(x, dtype, layout), spec, axis)
-    assert y.dtype == NUMBERS[dtype]
-    return y.astype(np.float64)
-
-
-NUMPY = Api("numpy", DTYPES, _numpy_forward, None)
+from numpy_api import NUMBERS
 
 
 def _start_learning(spec: LRNSpec, learned: bool) -> dict[str, jax.Array]:

@@ -1,7 +1,6 @@
 """Named inputs that break released implementations of LRN, or obvious ways to write one.
 
-`why` names a release only if its failure was found in its source or measured. F.lrn is short for
-torch.nn.functional.local_response_norm.
+`why` names a release only if its failure was found in its source or measured.
 """
 
 from __future__ import annotations
@@ -118,12 +117,16 @@ _WINDOWS = (
     ),
 )
 
+_TORCH = "torch.nn.functional.local_response_norm"
+_NO_HALF = f"{_TORCH} has no half precision on a CPU for this rank."
 _SHAPES = (
-    EdgeCase("half-rank-4", "F.lrn has no half precision on a CPU for this rank.", _NCHW, dtypes=HALVES),
-    EdgeCase("half-rank-5", "F.lrn has no half precision on a CPU for this rank.", _NCDHW, dtypes=HALVES),
-    EdgeCase("rank-5-transposed", "F.lrn calls view, which refuses this memory.", _NCDHW, layout="transposed"),
-    EdgeCase("rank-1", "F.lrn has no unbatched form.", _normal(7), axis=0),
-    EdgeCase("rank-2", "F.lrn refuses it.", _normal(3, 7)),
+    EdgeCase("half-rank-4", _NO_HALF, _NCHW, dtypes=HALVES),
+    EdgeCase("half-rank-5", _NO_HALF, _NCDHW, dtypes=HALVES),
+    EdgeCase(
+        "rank-5-transposed", f"{_TORCH} calls view, which fails for this memory.", _NCDHW, layout="transposed"
+    ),
+    EdgeCase("rank-1", f"{_TORCH} has no unbatched form.", _normal(7), axis=0),
+    EdgeCase("rank-2", f"{_TORCH} raises an error.", _normal(3, 7)),
     EdgeCase("empty-batch", "There is nothing to compute, but the shape must be kept.", _full(0.0, 0, 7, 3)),
     EdgeCase("no-channels", "There is nothing to compute, but the shape must be kept.", _full(0.0, 2, 0, 3)),
     EdgeCase("one-channel", "Both sides of the window are beyond the border.", _normal(3, 1, 4)),
@@ -135,7 +138,7 @@ _MAGNITUDES = (
     EdgeCase("spike-1e5", _SPIKE, _spike(1e5, 2, 12, 3), dtypes=_WIDE_RANGE),
     EdgeCase(
         "fp16-300",
-        "F.lrn returns 0, because the square overflows to infinity.",
+        f"{_TORCH} returns 0, because the square overflows to infinity.",
         _full(300.0, 2, 7, 3),
         LRNSpec.from_torch(5),
         _FP16,

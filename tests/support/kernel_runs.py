@@ -1,4 +1,4 @@
-"""The CPU kernel by itself: its passes over NumPy arrays, as a door for the exam, and in every instruction set."""
+"""The CPU kernel by itself: passes over NumPy arrays, as a conformance API, and in every instruction set."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from array_doors import NUMBERS, as_array
-from contract import DTYPES, Array, Door
 
+from conformance import DTYPES, Api, Array
 from localnorm import LRNSpec
 from localnorm.axes import window_axes
 from localnorm.kernels import cpu
 from localnorm.kernels.cpu import launch
 from localnorm.kernels.cpu.library import NAME, Library
 from localnorm.kernels.layout import Layout
+from numpy_api import NUMBERS, as_array
 
-ISAS = ("baseline", "neon" if platform.machine() in ("aarch64", "arm64") else "avx2")
+ISAS = ("baseline", *(("neon",) if platform.machine() in ("aarch64", "arm64") else ("avx2", "avx512")))
 
 
 def strides(a: np.ndarray) -> tuple[int, ...]:
@@ -94,4 +94,4 @@ def _gradient(x: Array, grad: Array, dtype: str, spec: LRNSpec, axis: int, layou
     return y.astype(np.float64)
 
 
-KERNEL = Door("kernel", DTYPES, _forward, _gradient)
+KERNEL = Api("kernel", DTYPES, _forward, _gradient)

@@ -10,7 +10,8 @@ from typing import Any
 from localnorm.lab.analysis.schedule import next_blocks
 from localnorm.lab.records.record import Probe, Record, Trial, key
 from localnorm.lab.records.store import Store
-from localnorm.lab.study.search_space import Choice, Space
+from localnorm.lab.study.registry import NORM_INFO
+from localnorm.lab.study.search_space import Space
 from localnorm.lab.study.study import DEFAULT_NORMS, Study
 from localnorm.lab.study.study_file import write_study
 from localnorm.lab.study.training_config import TrainingConfig
@@ -113,8 +114,7 @@ def made(study: Study, change: Change = lambda record: record) -> list[Record]:
 
 
 def _space(norm: str) -> Space:
-    del norm
-    return {"eps": Choice((0.1,))}
+    return NORM_INFO[norm].space if norm in NORM_INFO else {}
 
 
 def ended(norm: str, status: Any, message: str, task: str = "") -> Change:

@@ -1,8 +1,8 @@
 """Sample large cross products of parametrized tests: `make test` runs a fixed part of them, `make test-all` all.
 
 ``@pytest.mark.sampled(share, "api dtype", "api case.layout")`` keeps `share` of the cases, drawn with a fixed
-seed, and adds cases until each combination of values that any of the strings names is met at least once. The others
-get the marker `slow`.
+seed, and adds cases until each combination of values that any of the strings names is met at least once. The
+others get the marker `slow`.
 """
 
 from __future__ import annotations

@@ -15,6 +15,7 @@ from conformance import Array
 from localnorm import LRNSpec, reference
 from localnorm.learnable import NAMES
 from localnorm.torch import GDN, LocalResponseNorm, cpu
+from localnorm.torch.call import Call
 from localnorm.torch.functional import apply_spec
 from tensors import NARROW, WIDE, normalized, random_tensor
 
@@ -48,7 +49,12 @@ def runs(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
     """Note each time that the compiled kernel runs."""
     seen: list[str] = []
     run = cpu._run
-    monkeypatch.setattr(cpu, "_run", lambda name, *a, **kw: seen.append(name) or run(name, *a, **kw))
+
+    def noted(call: Call, *tensors: torch.Tensor | None) -> object:
+        seen.append("forward" if len(tensors) == 2 else "backward")
+        return run(call, *tensors)
+
+    monkeypatch.setattr(cpu, "_run", noted)
     return seen
 
 

@@ -1,4 +1,4 @@
-"""The torch API beyond the conformance suite: the guarantees of a torch layer, memory formats, and what is refused."""
+"""The torch API beyond the conformance suite: a torch layer's guarantees, memory formats, refused input."""
 
 from __future__ import annotations
 

@@ -16,7 +16,7 @@ from localnorm import LRNSpec
 
 ALPHA, K = 0.5, 1.0
 """A large alpha, so that the window matters; k is a whole number, because OpenVINO rounds it to one."""
-FORWARD, BOTH = "forward", "forward and backward"
+FORWARD, BOTH, BACKWARD = "forward", "forward and backward", "backward"
 
 Array = NDArray[Any]
 Shape = tuple[int, int, int, int]
@@ -28,7 +28,7 @@ class Case:
 
     Attributes:
         shape: N, C, H, W, whatever the layout.
-        measure: FORWARD or BOTH.
+        measure: FORWARD, BOTH, or BACKWARD alone: the gradient for x from x and that of the output.
         layout: NCHW or NHWC, the order in memory.
         dtype: float16, bfloat16 or float32.
         size: channels in the window.

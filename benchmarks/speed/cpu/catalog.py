@@ -11,11 +11,12 @@ from benchmarks.speed.cpu.baselines import (
     COMPILED_NO_POW,
     EAGER,
     OUR_APIS,
+    OURS_BACKWARD,
     OURS_FRESH,
     PLAIN,
     Implementation,
 )
-from benchmarks.speed.cpu.case import BOTH, FORWARD, Case, Shape
+from benchmarks.speed.cpu.case import BACKWARD, BOTH, FORWARD, Case, Shape
 from benchmarks.speed.cpu.comparison import Comparison
 from benchmarks.speed.cpu.networks import SIDES, time_chain, time_network
 from benchmarks.speed.cpu.once import first_results, kept_bytes
@@ -85,6 +86,9 @@ def _passes(part: str, extent: CpuExtent, measure: str) -> Iterator[Comparison]:
             comparison = Comparison(part, _name(shape, f"beta {beta}")).with_entries(
                 cases, (*OUR_APIS, *extent.plain)
             )
+            if measure == BOTH:
+                alone = [replace(case, measure=BACKWARD) for case in cases]
+                comparison = comparison.with_entries(alone, (OURS_BACKWARD,))
             if shape in extent.main:
                 comparison = comparison.with_entries(cases[:1], extent.compiled)
             elif beta == BETAS[0]:
@@ -152,9 +156,10 @@ def _one_thread(extent: CpuExtent) -> Iterator[Comparison]:
 
 
 def _call(extent: CpuExtent) -> Iterator[Comparison]:
-    """Yield the smallest tensors, where a call costs more than the work."""
+    """Yield the smallest tensors, for which a call costs more than the work."""
     baselines = (*OUR_APIS, *extent.only(EAGER))
-    yield Comparison("call", "1x4x1x1").with_entries([extent.case((1, 4, 1, 1))], baselines)
+    cases = [extent.case((1, 4, 1, 1), measure=measure) for measure in (FORWARD, BOTH)]
+    yield Comparison("call", "1x4x1x1").with_entries(cases, baselines)
 
 
 def _networks(extent: CpuExtent) -> Iterator[Row]:

@@ -18,10 +18,10 @@ from localnorm.torch import local_response_norm
 _FIRST = {
     "localnorm": """
 import time, torch
-x = torch.ones(8, 32, 16, 16)
+x = torch.ones(8, 32, 16, 16, requires_grad=True)
 start = time.perf_counter()
 from localnorm.torch import local_response_norm
-local_response_norm(x, 5)
+local_response_norm(x, 5).sum().backward()
 print(time.perf_counter() - start)
 """,
     "localnorm NumPy": """
@@ -59,7 +59,8 @@ def kept_bytes(case: Case) -> Iterator[Row]:
 def first_results(tries: int) -> Iterator[Row]:
     """Yield the time to a first result in fresh processes, beyond importing torch or NumPy.
 
-    One more process runs first and fills the cache of compiled kernels.
+    With torch it is a forward and a backward pass. Nothing is cached between processes; one more runs first and
+    brings the files into memory.
     """
     started = now()
     for implementation, program in _FIRST.items():

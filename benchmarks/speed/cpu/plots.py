@@ -15,9 +15,13 @@ from benchmarks.speed.cpu.targets import MAIN
 _FAMILIES = {
     "localnorm": ("localnorm",),
     "torch eager": ("torch eager",),
-    "torch.compile": ("torch.compile, its own", "torch.compile, slices", "torch.compile, slices without pow"),
+    "torch.compile": (
+        "torch.compile of torch.nn.functional.local_response_norm",
+        "torch.compile of the formula with slices",
+        "torch.compile of the formula with slices, without pow",
+    ),
     "TensorFlow, NHWC": ("TensorFlow eager", "TensorFlow function", "TensorFlow XLA"),
-    "JAX": ("JAX, slices",),
+    "JAX": ("JAX, the formula with slices",),
     "onnxruntime": ("onnxruntime",),
     "OpenVINO": ("OpenVINO",),
     "OpenCV": ("OpenCV",),
@@ -69,7 +73,7 @@ def _bars(title: str, rows: list[Row]) -> tuple[str, str] | None:
     for row in _measured(rows, {row["implementation"] for row in rows} - {"copy"}):
         best[row["implementation"]] = min(row["copies"], best.get(row["implementation"], inf))
     names = sorted(best, key=best.__getitem__, reverse=True)
-    figure = Figure((7.6, 0.9 + 0.28 * len(names)), layout="constrained")
+    figure = Figure((9.6, 0.9 + 0.28 * len(names)), layout="constrained")
     axes = figure.add_subplot(title=title, xlabel="copies of the tensor")
     colors = ["C0" if name.startswith("localnorm") else "0.7" for name in names]
     axes.bar_label(axes.barh(names, [best[name] for name in names], color=colors), fmt="%.1f", padding=4)

@@ -34,6 +34,13 @@ _PACKAGES = (
     ),
     *("opencv-python-headless", "opencv-python"),
 )
+_RENAMED = {
+    "torch.compile, its own": "torch.compile of torch.nn.functional.local_response_norm",
+    "torch.compile, slices": "torch.compile of the formula with slices",
+    "torch.compile, slices without pow": "torch.compile of the formula with slices, without pow",
+    "JAX, slices": "JAX, the formula with slices",
+}
+"""Implementations whose names in older results files differ from today's."""
 _SAME = ("commit", "processor", "cores", "threads")
 
 Row = dict[str, Any]
@@ -124,6 +131,8 @@ def read(path: Path) -> Results:
     """Return the results of a file; an incomplete last line is ignored."""
     whole = path.read_text(encoding="utf-8").rpartition("\n")[0]
     first, *records = (json.loads(line) for line in whole.splitlines())
+    for record in records:
+        record["implementation"] = _RENAMED.get(record["implementation"], record["implementation"])
     return Results(first, records)
 
 

@@ -140,21 +140,24 @@ def _networks(results: Results) -> str:
 
 
 def _summary(results: Results) -> str:
-    """Return the README's table."""
+    """Return the README's table, with its caption."""
     tensors = Tensors(results, MAIN[0], _BETA)
+    threads = results.first["threads"]
+    cpu = f"{threads} CPU thread{'s' * (threads > 1)}"
     both = {"part": "backward", "measure": "forward and backward"}
     last = {"layout": "NHWC"}
     rows = [
         ["torch eager", tensors.faster(EAGER), tensors.faster(EAGER, **both)],
         ["the fastest torch.compile", tensors.faster(COMPILED), tensors.faster(COMPILED, **both)],
         ["TensorFlow", tensors.faster(TENSORFLOW, **last), tensors.faster(TENSORFLOW, **last, **both)],
-        ["JAX, sum of slices", tensors.faster("JAX"), tensors.faster("JAX", **both)],
+        ["JAX, the formula with slices", tensors.faster("JAX"), tensors.faster("JAX", **both)],
         ["onnxruntime", tensors.faster("onnxruntime", THERE), None],
         ["OpenVINO", tensors.faster("OpenVINO", THERE), None],
         ["OpenCV", tensors.faster("OpenCV"), None],
     ]
     cells = [[str(row[0]), *(_number(n) if isinstance(n, float) else "" for n in row[1:])] for row in rows]
-    return table([f"times as fast, {MAIN[0]}", "forward", "and backward"], cells)
+    caption = f"Speedup of localnorm over other implementations ({MAIN[0]}, {cpu}):"
+    return f"{caption}\n\n{table(['', 'forward', 'forward + backward'], cells)}"
 
 
 def _number(number: float | None) -> str:

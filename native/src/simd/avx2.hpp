@@ -57,6 +57,12 @@ struct Float8 {
     static Bits up(Bits a) { return _mm256_slli_epi32(a, COUNT); }
     template <int COUNT>
     static Bits down(Bits a) { return _mm256_srai_epi32(a, COUNT); }
+    // Entries of a table of eight, by the last three bits.
+    static constexpr bool TABLES = true;
+    template <class Table>
+    static Float8 lookup(const Table &table, Bits at) {
+        return number(_mm256_permutevar8x32_epi32(_mm256_loadu_si256((const __m256i *)table), at));
+    }
     static Float8 real(Bits a) { return _mm256_cvtepi32_ps(a); }
 
     void add_to(double *sums) const {

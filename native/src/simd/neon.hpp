@@ -58,6 +58,7 @@ struct Float4 {
     static Bits up(Bits a) { return vshlq_n_s32(a, COUNT); }
     template <int COUNT>
     static Bits down(Bits a) { return vshrq_n_s32(a, COUNT); }
+    static constexpr bool TABLES = false;
     static Float4 real(Bits a) { return vcvtq_f32_s32(a); }
 
     void add_to(double *sums) const {

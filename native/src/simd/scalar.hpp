@@ -98,6 +98,7 @@ struct Scalar {
     static Bits up(Bits a) { return int32_t(uint32_t(a) << COUNT); }
     template <int COUNT>
     static Bits down(Bits a) { return a >> COUNT; }
+    static constexpr bool TABLES = false;
     static Scalar real(Bits a) { return W(a); }
 
     double total() const { return v; }

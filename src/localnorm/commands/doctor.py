@@ -113,7 +113,8 @@ def _kernel(find: Callable[[], object]) -> str:
         # Unwrapped, because a cached answer comes without its warning.
         kernel = inspect.unwrap(find)()
     if kernel is not None:
-        return "used"
+        library = getattr(kernel, "library", None)
+        return f"used, compiled for {library().isa}" if library else "used"
     return "; ".join(["not used", *(str(warning.message) for warning in caught)])
 
 
@@ -132,6 +133,9 @@ def _cuda() -> str:
 def _threads() -> str:
     """Return how many threads there are and whose the CPU kernel uses."""
     import torch
+
+    if cpu_kernel() is None:
+        return str(torch.get_num_threads())
 
     from localnorm.torch.system import parallel
 

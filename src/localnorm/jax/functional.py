@@ -10,6 +10,7 @@ from jax.typing import ArrayLike
 from localnorm.axes import channel_axis, check_channels, window_axes
 from localnorm.errors import DTypeError
 from localnorm.jax.array_ops import OPERATIONS
+from localnorm.jax.ffi import with_cpu_kernel
 from localnorm.kernels.arithmetic import Arithmetic
 from localnorm.spec import LRNSpec
 
@@ -23,7 +24,10 @@ def local_response_norm(x: ArrayLike, spec: LRNSpec, axis: int = -1) -> Array:
     the spec: across channels, or within each channel over the last ``spec.spatial`` axes other than `axis`.
 
     The arithmetic is in float32 (float64 for float64), and the result is rounded once. If squares overflow or
-    underflow the result is still right. XLA flushes subnormal numbers to 0 on a CPU.
+    underflow the result is still right.
+
+    On a CPU, XLA calls the native kernel; `localnorm.jax.ffi` lists when array operations run instead, which
+    compute the same. The kernel keeps subnormal numbers; with array operations XLA flushes them to 0 on a CPU.
 
     Works under ``jax.jit``, ``jax.vmap``, ``jax.grad`` of any order, and ``jax.shard_map`` over any axis that the
     window does not span. ``jax.hessian``, forward mode over ``jax.grad``, works; forward mode of the function
@@ -62,7 +66,8 @@ def apply_spec(x: ArrayLike, spec: LRNSpec, axis: int, learned: dict[str, Array]
             f"x must be float16, bfloat16, float32 or float64, got {array.dtype}; "
             "convert it, e.g. x.astype(jnp.float32)."
         )
-    axes = window_axes(spec, array.ndim, axis)
+    # Counted from the last axis: vmap puts axes in front.
+    axes = tuple(a - array.ndim for a in window_axes(spec, array.ndim, axis))
     channel = channel_axis(array.ndim, axis)
     for value in learned.values():
         if value.ndim:
@@ -77,12 +82,34 @@ def _wide(x: Array) -> str:
 
 
 def _arithmetic(x: Array, spec: LRNSpec, axes: tuple[int, ...]) -> Arithmetic:
-    return Arithmetic(OPERATIONS, spec, axes, _wide(x), x.dtype.name)
+    return Arithmetic(OPERATIONS, spec, tuple(axis % x.ndim for axis in axes), _wide(x), x.dtype.name)
+
+
+def _array_value(x: Array, learned: dict[str, Array], spec: LRNSpec, axes: tuple[int, ...]) -> Array:
+    y: Array = _arithmetic(x, spec, axes).forward(x.astype(_wide(x)), learned)
+    return y.astype(x.dtype)
+
+
+def _array_gradients(
+    x: Array, grad: Array, learned: dict[str, Array], spec: LRNSpec, axes: tuple[int, ...]
+) -> tuple[Array, dict[str, Array]]:
+    wide = _wide(x)
+    found = _arithmetic(x, spec, axes).backward(x.astype(wide), grad.astype(wide), learned)
+    sums = {
+        name: found.values[name].sum([a for a, n in enumerate(value.shape) if n == 1], keepdims=True)
+        for name, value in learned.items()
+    }
+    return found.x.astype(x.dtype), sums
+
+
+_kernel_value = with_cpu_kernel("localnorm_xla_forward", lambda x, spec, axes: _array_value(x, {}, spec, axes))
+_kernel_gradient = with_cpu_kernel(
+    "localnorm_xla_backward", lambda x, grad, spec, axes: _array_gradients(x, grad, {}, spec, axes)[0]
+)
 
 
 def _value(x: Array, learned: dict[str, Array], spec: LRNSpec, axes: tuple[int, ...]) -> Array:
-    y: Array = _arithmetic(x, spec, axes).forward(x.astype(_wide(x)), learned)
-    return y.astype(x.dtype)
+    return _array_value(x, learned, spec, axes) if learned else _kernel_value(x, spec=spec, axes=axes)
 
 
 _normalize = jax.custom_vjp(_value, nondiff_argnums=(2, 3))
@@ -99,13 +126,9 @@ def _backward(
     spec: LRNSpec, axes: tuple[int, ...], residuals: tuple[Array, dict[str, Array]], grad: Array
 ) -> tuple[Array, dict[str, Array]]:
     x, learned = residuals
-    wide = _wide(x)
-    gradients = _arithmetic(x, spec, axes).backward(x.astype(wide), grad.astype(wide), learned)
-    sums = {
-        name: gradients.values[name].sum([a for a, n in enumerate(value.shape) if n == 1], keepdims=True)
-        for name, value in learned.items()
-    }
-    return gradients.x.astype(x.dtype), sums
+    if learned:
+        return _array_gradients(x, grad, learned, spec, axes)
+    return _kernel_gradient(x, grad, spec=spec, axes=axes), {}
 
 
 _normalize.defvjp(_forward, _backward)

@@ -175,7 +175,11 @@ class Arithmetic:
             # No window of a position scaled up holds an x of 1, which scaled up might overflow.
             scaled = self._factored(x if shift > 0 else where(x * x < 1.0, x, 0.0)) * 2.0**-shift
             factor = self._power_of_two(-shift * beta)
-            through = through + self._reaching(where(inside, 0.0, h)) * factor * scaled * factor
+            if any(extent != 1 for extent in getattr(beta, "shape", ())):
+                # The power of two is that of the channel that h is of, not of the one that its window reaches.
+                through = through + self._reaching(where(inside, 0.0, h) * factor * factor) * scaled
+            else:
+                through = through + self._reaching(where(inside, 0.0, h)) * factor * scaled * factor
         if not learned:
             return direct - through, {}
         y = self._times_power(x, root, sums, learned)

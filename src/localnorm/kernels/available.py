@@ -24,7 +24,7 @@ def cpu_kernel() -> ModuleType | None:
     except ImportError as problem:
         warnings.warn(
             f"localnorm's native library can't be loaded here ({problem}); slower array operations take its "
-            "place. Install a wheel of localnorm for this platform, or a C++ compiler and then localnorm anew.",
+            "place. Install a wheel of localnorm for this platform, or a C++ compiler, and reinstall localnorm.",
             RuntimeWarning,
             stacklevel=4,
         )

@@ -1,7 +1,7 @@
 """Builders of the norms that the lab compares: ``builder(num_channels) -> Module``.
 
-To add a norm, add its builder to ``NORMS`` and its `NormInfo` to `localnorm.lab.study.registry`. To compare a
-user-defined norm, name it ``package.module:attribute``.
+To add a norm, add its builder to ``_MAKERS``, and its `NormInfo` to ``NORM_INFO`` of
+`localnorm.lab.study.registry`. To compare a user-defined norm, name it ``package.module:attribute``.
 """
 
 from __future__ import annotations
@@ -178,7 +178,7 @@ def find_norm(name: str) -> Norm:
     if not callable(imported):
         raise UnknownNameError(
             f"a user-defined norm must be a Norm or a callable that takes num_channels, got {imported!r} at {name}"
-            "; see CONTRIBUTING.md, 'Add a norm'."
+            "; see docs/bring-your-own.md, 'A norm'."
         )
     try:
         signature(imported).bind(8)

@@ -58,7 +58,7 @@ def backward(call: Call) -> Gradients:
 
 
 def _run(call: Call, *tensors: Tensor | None) -> NDArray[np.float64] | None:
-    """Run a pass over x, the output and the gradient; return the sums for k, alpha and beta if they are learned."""
+    """Run a pass over x, the output and the gradient; return the sums for learned k, alpha and beta."""
     kernel = cpu_kernel()
     x, out, grad = tensors if len(tensors) == 3 else (*tensors, None)
     arrays = [tensor for tensor in (x, out, grad) if tensor is not None]

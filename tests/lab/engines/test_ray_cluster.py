@@ -15,7 +15,7 @@ import pytest
 import user_runners
 from localnorm.errors import LabError, MissingExtraError
 from localnorm.lab.engines.choice import EngineOptions, started
-from localnorm.lab.engines.ray_cluster import _room, cluster
+from localnorm.lab.engines.ray_cluster import _usable_workers, cluster
 from localnorm.lab.records.record import key
 from localnorm.lab.records.store import Store
 from localnorm.lab.run.runner import run_jobs
@@ -79,7 +79,7 @@ def test_without_ray(monkeypatch: pytest.MonkeyPatch):
     ],
 )
 def test_there_are_as_many_workers_as_there_is_room_for(there: dict, workers: int | None, share: float, room: int):
-    assert _room(there, workers, share, None) == room
+    assert _usable_workers(there, workers, share, None) == room
 
 
 @pytest.mark.parametrize(
@@ -94,7 +94,7 @@ def test_there_are_as_many_workers_as_there_is_room_for(there: dict, workers: in
 )
 def test_no_more_is_asked_for_than_there_is(there: dict, workers: int | None, share: float, said: str):
     with pytest.raises(LabError, match=said):
-        _room(there, workers, share, None)
+        _usable_workers(there, workers, share, None)
 
 
 @pytest.mark.parametrize(

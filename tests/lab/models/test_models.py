@@ -129,7 +129,7 @@ def test_exhausted_memory_stays_what_it_is():
     ("name", "said"),
     [
         ("small", "one of textbook_cnn, small_cnn, got 'small'; did you mean"),
-        ("no.such.module:function", "a model of your own must be importable .* got 'no.such.module:function'"),
+        ("no.such.module:function", "a user-defined model must be importable .* got 'no.such.module:function'"),
         ("user_models:nothing", "importable .* 'nothing'"),
         ("user_models:not_a_model", "a callable that returns a Module, got 3 at user_models:not_a_model"),
     ],

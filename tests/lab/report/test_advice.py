@@ -125,7 +125,7 @@ def test_over_all_names_who_is_better_somewhere_and_worse_nowhere() -> None:
     assert {"On digits", "On digit-rows", "On faces", "Cost", "Noisy data", "Little time to tune"} <= {
         advice.topic for advice in rest
     }
-    assert [advice.topic for advice in advise_on(found.section("digit-rows"))] == ["On digit-rows"]
+    assert [advice.topic for advice in advise_on(found.section("digit-rows"), "digit-rows")] == ["On digit-rows"]
 
 
 def test_over_all_counts_cost_and_flexibility_for_every_norm_though_no_task_decides() -> None:

@@ -217,9 +217,7 @@ def test_user_defined_norms_models_and_data_get_the_answer_first(tmp_path: Path,
         assert re.search(r"<summary>\d known results not measured in this study</summary>", page.source)
         shown = printed(report, 80)
         assert (
-            shown.index("Every norm by every")
-            < shown.index("Which should I use?")
-            < shown.index("opinions, judged")
+            shown.index("Every norm by every") < shown.index("Which should I use?") < shown.index("claims, judged")
         )
 
 
@@ -229,6 +227,7 @@ def test_a_folder_is_called_by_its_name_and_only_networks_of_the_study_are_descr
     assert "Normalization layers on cats" in on_task(report, task.name).text
     assert "trained small networks on 1 task (cats)" in page.text
     assert "my_model:net: user-defined" in page.text
+    assert not any("/home/me" in text for text in (page.text, on_task(report, task.name).text))
     assert "textbook_cnn" not in page.text
     assert "recurrent:" not in page.text
 

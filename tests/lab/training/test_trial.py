@@ -11,9 +11,10 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from localnorm.lab.engines.choice import EngineSetup
 from localnorm.lab.records.record import Trial
 from localnorm.lab.records.store import Store
-from localnorm.lab.run.runner import run
+from localnorm.lab.run.runner import run_jobs
 from localnorm.lab.tasks import Split, Subset, classification, error, find_task
 from localnorm.lab.tasks.corruptions import CORRUPTIONS
 from localnorm.lab.training import trial
@@ -32,7 +33,7 @@ def test_a_trial_gives_the_same_digits_in_every_process(tmp_path: Path):
     trials += [replace(TOKENS, norm="layer"), replace(ADDING, norm="rms")]
     here = [run_trial(trial).results for trial in trials]
     assert [run_trial(trial).results for trial in trials] == here
-    there = {record.job: record.results for record in run(trials, Store(tmp_path), workers=2)}
+    there = {record.job: record.results for record in run_jobs(trials, Store(tmp_path), EngineSetup(workers=2))}
     assert [there[trial] for trial in trials] == here
 
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from importlib import import_module
 from importlib.util import find_spec
 
-from benchmarks.speed.cpu.case import BOTH, FORWARD, Case, CaseData, Ready
+from benchmarks.speed.cpu.case import BACKWARD, BOTH, FORWARD, Case, CaseData, Ready
 
 OURS, BASELINE, CONTROL = "ours", "implementation", "measure"
 FRESH, THERE = "fresh", "already there"
@@ -31,7 +31,7 @@ class Implementation:
         module: the module that has to be installed.
         layouts: supported layouts.
         dtypes: supported dtypes.
-        measures: FORWARD, BOTH or both.
+        measures: of FORWARD, BOTH and BACKWARD those that it has.
     """
 
     name: str
@@ -64,13 +64,19 @@ OURS_IN_PLACE = Implementation(
 OURS_NUMPY = Implementation(
     "localnorm NumPy, out=", "ours.numpy_out", OURS, THERE, dtypes=_DTYPES, measures=(FORWARD,)
 )
-EAGER = Implementation("torch eager", "torch.eager")
-COMPILED_EAGER = Implementation("torch.compile, its own", "torch.compiled_eager")
-COMPILED_SLICES = Implementation("torch.compile, slices", "torch.compiled_slices", dtypes=_DTYPES)
-COMPILED_NO_POW = Implementation(
-    "torch.compile, slices without pow", "torch.compiled_slices_without_pow", dtypes=_DTYPES
+OURS_JAX = Implementation("localnorm JAX", "jax.ours", OURS, module="jax", dtypes=_DTYPES)
+OURS_BACKWARD = Implementation(
+    "localnorm kernel, backward", "ours.kernel_backward", OURS, THERE, dtypes=_DTYPES, measures=(BACKWARD,)
 )
-JAX = Implementation("JAX, slices", "jax.slices", module="jax", dtypes=_DTYPES)
+EAGER = Implementation("torch eager", "torch.eager")
+COMPILED_EAGER = Implementation("torch.compile of torch.nn.functional.local_response_norm", "torch.compiled_eager")
+COMPILED_SLICES = Implementation(
+    "torch.compile of the formula with slices", "torch.compiled_slices", dtypes=_DTYPES
+)
+COMPILED_NO_POW = Implementation(
+    "torch.compile of the formula with slices, without pow", "torch.compiled_slices_without_pow", dtypes=_DTYPES
+)
+JAX = Implementation("JAX, the formula with slices", "jax.slices", module="jax", dtypes=_DTYPES)
 TENSORFLOW = tuple(
     Implementation(
         f"TensorFlow {call}", f"tensorflow.{call.lower()}", module="tensorflow", layouts=("NHWC",), dtypes=dtypes
@@ -86,8 +92,8 @@ OPENVINO = Implementation(
 OPENCV = Implementation("OpenCV", "opencv.layer", BASELINE, THERE, "cv2", ("NCHW",), measures=(FORWARD,))
 
 CONTROLS = (COPY, RELU)
-OUR_APIS = (OURS_FRESH, OURS_IN_PLACE, OURS_NUMPY)
+OUR_APIS = (OURS_FRESH, OURS_IN_PLACE, OURS_NUMPY, OURS_JAX)
 COMPILED = (COMPILED_EAGER, COMPILED_SLICES, COMPILED_NO_POW)
 PLAIN = (EAGER, JAX, *TENSORFLOW, ONNXRUNTIME, OPENVINO, OPENCV)
 """Baselines that need no compilation; torch.compile takes seconds for each case."""
-ALL = (*CONTROLS, *OUR_APIS, *PLAIN, *COMPILED)
+ALL = (*CONTROLS, *OUR_APIS, OURS_BACKWARD, *PLAIN, *COMPILED)

@@ -8,7 +8,9 @@ import torch
 import localnorm
 from benchmarks.speed.cpu.baselines.torch import compiled_passes, passes, to_array
 from benchmarks.speed.cpu.case import Case, CaseData, Ready
+from localnorm.kernels import cpu as kernel
 from localnorm.torch import local_response_norm
+from localnorm.torch.system import parallel
 
 
 def fresh(case: Case, data: CaseData) -> Ready:
@@ -49,3 +51,19 @@ def numpy_out(case: Case, data: CaseData) -> Ready:
         return case.channels_first(out)
 
     return Ready(run, result)
+
+
+def kernel_backward(case: Case, data: CaseData) -> Ready:
+    """The kernel's backward pass for x on torch's threads, into existing memory."""
+    x, grad = data
+    out = torch.empty_like(x)
+    strides = [tuple(step * x.element_size() for step in x.stride())] * 3
+    run_pass = kernel.of_spec(kernel.BACKWARD, case.dtype, tuple(x.shape), (1,), case.spec, False, *strides)
+    enter = parallel()
+    team = None if enter is None else lambda function, call, threads: enter(function, call, threads, 0)
+
+    def run() -> torch.Tensor:
+        run_pass.run(x.data_ptr(), out.data_ptr(), grad.data_ptr(), threads=case.threads, parallel=team)
+        return out
+
+    return Ready(run, lambda: to_array(run()))

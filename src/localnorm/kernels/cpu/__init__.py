@@ -27,10 +27,10 @@ __all__ = [
     "Parallel",
     "Pass",
     "Values",
+    "default_threads",
     "library",
     "numbers",
     "of_spec",
-    "default_threads",
 ]
 
 library()

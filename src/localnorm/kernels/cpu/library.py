@@ -41,11 +41,12 @@ class Library:
         sums: of a call, how many float64 numbers its sums take.
         totals: adds these sums up; returns a status.
         work: the address of the C function that takes a call and runs tiles until none is left.
-        isa: the instruction set in use: baseline, avx2 or neon.
+        isa: the instruction set in use: baseline, avx2, avx512 or neon.
+        loaded: the library as ctypes loads it, for functions that are called from elsewhere.
     """
 
     def __init__(self, path: str) -> None:
-        found = ctypes.CDLL(path)
+        self.loaded = found = ctypes.CDLL(path)
         version = found.localnorm_version
         version.restype = ctypes.c_uint32
         if version() != ABI:

@@ -8,6 +8,7 @@ from dataclasses import replace
 from statistics import fmean
 
 from localnorm.lab.measures import Row, Sample, Samples
+from localnorm.lab.measures.row import short_name
 
 UNIT = "smallest effects"
 
@@ -82,7 +83,7 @@ def overall_row(rows: Sequence[Row], tasks: Sequence[str]) -> Row:
         'smallest effects'
     """
     effects = ", ".join(
-        f"{row.smallest_effect:g} {row.unit} on {task}" for row, task in zip(rows, tasks, strict=True)
+        f"{row.smallest_effect:g} {row.unit} on {short_name(task)}" for row, task in zip(rows, tasks, strict=True)
     )
     return replace(
         rows[0],

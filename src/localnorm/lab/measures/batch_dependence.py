@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 
 from localnorm.lab.measures.judged import error_of, resolution, seeds_done
-from localnorm.lab.measures.row import Needs, Row, Sample, Samples, error_row
+from localnorm.lab.measures.row import Needs, Row, Sample, Samples, error_row, short_name
 from localnorm.lab.measures.select import keys, mean_of_known, of_trials, why_missing
 from localnorm.lab.records.record import Record
 from localnorm.lab.study.study import Study, TaskStudy
@@ -20,9 +20,9 @@ def row(task: TaskStudy) -> Row | None:
     return error_row(
         task,
         NAME,
-        f"worst minus best test error on {task.name} over the batch sizes trained with, Adam's learning rate "
-        "going with the square root of the batch size; at equal epochs up to the task's own size, at equal steps "
-        "above it",
+        f"worst minus best test error on {short_name(task.name)} over the batch sizes trained with, "
+        "Adam's learning rate scaled with the square root of the batch size; at equal epochs up to the task's "
+        "default size, at equal steps above it",
         effects=2.0,
         apart=True,
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 
 from localnorm.lab.measures.judged import by_seed
-from localnorm.lab.measures.row import Row, Samples, error_row
+from localnorm.lab.measures.row import Row, Samples, error_row, short_name
 from localnorm.lab.measures.select import mean_of_known, of_norm
 from localnorm.lab.records.record import Record
 from localnorm.lab.study.study import Study, TaskStudy
@@ -16,8 +16,8 @@ NAME = "feature learning"
 def row(task: TaskStudy) -> Row | None:
     """Return the row of an image classification task."""
     about = (
-        f"test error on {task.name} of a linear probe, ridge regression fitted to the frozen features behind the "
-        "network's last norm, at the setting that the pilot chose"
+        f"test error on {short_name(task.name)} of a linear probe, ridge regression fitted to the frozen features "
+        "behind the network's last norm, at the setting that the pilot chose"
     )
     return error_row(task, NAME, about) if task.features else None
 

@@ -7,7 +7,7 @@ from statistics import fmean
 from typing import Any
 
 from localnorm.lab.measures.judged import by_seed
-from localnorm.lab.measures.row import Row, Samples, error_row
+from localnorm.lab.measures.row import Row, Samples, error_row, short_name
 from localnorm.lab.measures.select import Runs, of_norm
 from localnorm.lab.records.record import Record
 from localnorm.lab.study.study import Study, TaskStudy
@@ -18,8 +18,8 @@ NAME = "robustness to noise"
 def row(task: TaskStudy) -> Row | None:
     """Return the row of a task that is tested under corruptions."""
     about = (
-        f"test error on {task.name}, mean over {', '.join(task.corruptions)} at five severities; the noise of a "
-        "seed is the same for every norm"
+        f"test error on {short_name(task.name)}, mean over {', '.join(task.corruptions)} at five "
+        "severities; the noise of a seed is the same for every norm"
     )
     return error_row(task, NAME, about, effects=2.0) if task.corrupted else None
 

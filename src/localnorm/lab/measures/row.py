@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
+from pathlib import PurePosixPath, PureWindowsPath
 from typing import Any
 
 from localnorm.lab.records.record import Record, Trial
@@ -109,6 +111,18 @@ def error_row(task: TaskStudy, name: str, measured_as: str, *, effects: float = 
     return Row(
         name, measured_as, difference_unit(task.unit) if apart else task.unit, effect, decimals=_decimals(effect)
     )
+
+
+def short_name(task: str) -> str:
+    """Return a task's name with a folder's name instead of its path.
+
+    Example:
+        >>> short_name("digits"), short_name("data:/home/me/cats?side=8"), short_name("data:hub:mnist")
+        ('digits', 'cats', 'data:hub:mnist')
+    """
+    path = re.sub(r"\?\w+=\d+(&\w+=\d+)*$", "", task.partition(":")[2])
+    absolute = PurePosixPath(path).is_absolute() or PureWindowsPath(path).is_absolute()
+    return (PureWindowsPath(path).name if absolute else "") or task
 
 
 def difference_unit(unit: str) -> str:

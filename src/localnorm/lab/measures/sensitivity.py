@@ -12,7 +12,7 @@ from typing import NamedTuple
 from localnorm.lab.measures.budget import expected_best
 from localnorm.lab.measures.choice import GridSetting, choose, near_best, pilot_error, pilot_errors
 from localnorm.lab.measures.judged import error_of, judged_trial, resolution, seeds_done
-from localnorm.lab.measures.row import Needs, Row, Sample, Samples, error_row
+from localnorm.lab.measures.row import Needs, Row, Sample, Samples, error_row, short_name
 from localnorm.lab.measures.select import RecordSet, keys, of_trials, why_missing
 from localnorm.lab.records.record import Record, Trial
 from localnorm.lab.study.jobs import sampled_rate
@@ -29,8 +29,8 @@ _Run = tuple[Trial, Record]
 def row(task: TaskStudy) -> Row | None:
     """Return the row of an image task."""
     about = (
-        f"tunability: test error on {task.name} at the default learning rate and the norm's defaults, minus that "
-        "of the setting that the pilot found best among the grid and the random-search samples; exactly 0 if it "
+        f"tunability: test error on {short_name(task.name)} at the default learning rate and the norm's defaults, "
+        "minus that of the setting that the pilot found best among the grid and the random-search samples; exactly 0 if it "
         "found none better than the defaults"
     )
     return error_row(task, NAME, about, apart=True) if task.kind == "images" else None

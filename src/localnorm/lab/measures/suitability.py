@@ -9,7 +9,7 @@ from types import MappingProxyType
 from typing import Any
 
 from localnorm.lab.measures.judged import FAMILY, by_seed, judged_runs, needs
-from localnorm.lab.measures.row import Row, Samples, TaskMeasure, error_row
+from localnorm.lab.measures.row import Row, Samples, TaskMeasure, error_row, short_name
 from localnorm.lab.measures.select import Runs, mean_of_known, of_norm
 from localnorm.lab.records.record import Record
 from localnorm.lab.study.study import Kind, Study, TaskStudy
@@ -30,8 +30,8 @@ _NORM_PLACE: Mapping[Kind, str] = MappingProxyType(
 def _row_of(kind: Kind) -> Callable[[TaskStudy], Row | None]:
     def row(task: TaskStudy) -> Row | None:
         about = (
-            f"test error on {task.name}, {task.measured_as}, the norm {_NORM_PLACE[kind]}, at equal steps and at "
-            "the setting that the pilot chose"
+            f"test error on {short_name(task.name)}, {task.measured_as}, the norm {_NORM_PLACE[kind]}, "
+            "at equal steps and at the setting that the pilot chose"
         )
         return error_row(task, ROWS[kind], about) if task.kind == kind else None
 

@@ -46,7 +46,7 @@ def check_model(
         except Exception as problem:
             raise ModelError(
                 f"a model must take images of shape {tuple(images.shape)} and give {classes} scores each, "
-                f"got {type(problem).__name__} from {name}: {problem}; docs/lab.md says what a model is given."
+                f"got {type(problem).__name__} from {name}: {problem}; see docs/bring-your-own.md, 'A model'."
             ) from problem
     for mode, output in outputs.items():
         got = tuple(output.shape) if isinstance(output, Tensor) else type(output).__name__

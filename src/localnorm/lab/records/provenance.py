@@ -15,7 +15,6 @@ import localnorm
 _PACKAGES = (
     "torch",
     "numpy",
-    "numba",
     "scikit-learn",
     "scikit-image",
     "pillow",

@@ -13,7 +13,7 @@ from localnorm.lab.analysis.table import Cell, Section, Table, TableRow
 from localnorm.lab.measures import batch_dependence, generalization, robustness, sensitivity
 from localnorm.lab.measures.probes import COST, FLEXIBILITY
 from localnorm.lab.measures.suitability import ROWS as SUITABILITY
-from localnorm.lab.report.wording import listed
+from localnorm.lab.report.wording import listed, titles
 
 NONE = "none"
 Answer = Literal["over all", "use", "best", "none better", "undecided", "no result"]
@@ -81,27 +81,30 @@ class Advice:
 
 def advise(table: Table) -> tuple[Advice, ...]:
     """Return the answers of the whole study: over all, for each task, and for each further criterion."""
+    names = titles([task.name for task in table.study.tasks])
     means = (
-        _row_advice(row, f"{row.row.name.capitalize()}, over {listed(row.tasks)}")
+        _row_advice(row, f"{row.row.name.capitalize()}, over {listed([names[task] for task in row.tasks])}")
         for row in table.rows
         if row.row.name in _MAIN and len(row.tasks) > 1
     )
-    tasks = (_row_advice(row, f"On {s.task}") for s in table.sections for row in s.rows if row.row.name in _MAIN)
+    tasks = (
+        _row_advice(row, f"On {names[s.task]}") for s in table.sections for row in s.rows if row.row.name in _MAIN
+    )
     others = (_row_advice(row) for row in _directed(table.rows) if row.row.name not in _MAIN)
-    return (_overall(table), *means, *tasks, *others)
+    return (_overall(table, names), *means, *tasks, *others)
 
 
-def advise_on(section: Section) -> tuple[Advice, ...]:
+def advise_on(section: Section, title: str) -> tuple[Advice, ...]:
     """Return the answers of one task, one for each of its criteria, that of the test error first."""
     rows = sorted(section.rows, key=lambda row: row.row.name not in _MAIN)
-    return tuple(_row_advice(row, "" if i else f"On {section.task}") for i, row in enumerate(rows))
+    return tuple(_row_advice(row, "" if i else f"On {title}") for i, row in enumerate(rows))
 
 
 def _directed(rows: Sequence[TableRow]) -> list[TableRow]:
     return [row for row in rows if row.row.lower_is_better is not None]
 
 
-def _overall(table: Table) -> Advice:
+def _overall(table: Table, titled: Mapping[str, str]) -> Advice:
     """Count for each norm the criteria in which it is better or worse than none, cost and flexibility included.
 
     Named are the norms that are better on some task and worse on none: every layer costs more than no layer.
@@ -109,7 +112,7 @@ def _overall(table: Table) -> Advice:
     on_tasks = [row for section in table.sections for row in section.rows]
     rows = on_tasks + [row for row in _directed(table.rows) if not row.tasks]
     compared = {n: [_comparison(row.cell(n)) for row in rows] for n in table.study.norms if n != NONE}
-    names = [f"{row.row.name} on {listed(row.tasks)}" if row.tasks else row.row.name for row in rows]
+    names = [" on ".join([row.row.name, *(titled[task] for task in row.tasks)]) for row in rows]
     tally = {
         norm: {
             comparison: [name for name, c in zip(names, found, strict=True) if c == comparison]

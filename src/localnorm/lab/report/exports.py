@@ -100,7 +100,7 @@ class TextTable:
 
 
 def text_tables(table: Table) -> tuple[TextTable, ...]:
-    """Return the opinions judged, and every norm by every criterion, overall and on each task."""
+    """Return the claims judged, and every norm by every criterion, overall and on each task."""
     opinions = tuple(
         (row.row.name, cell.norm, cell.claim, cell.verdict or "", _number(row, cell), row.row.unit, cell.judged_as)
         for row in table.rows
@@ -108,7 +108,7 @@ def text_tables(table: Table) -> tuple[TextTable, ...]:
         if cell.claim
     )
     head = ("criterion", "norm", "the article says", "verdict", "measured", "unit", "judged as")
-    found = [TextTable("The article's opinions, judged", head, opinions)] if opinions else []
+    found = [TextTable("The article's claims, judged", head, opinions)] if opinions else []
     rows = [("Every norm by every criterion", table.rows)]
     rows += [(f"Every norm on {section.task}", section.rows) for section in table.sections if section.rows]
     return (*found, *(_matrix(title, table.study.norms, some) for title, some in rows))

@@ -39,12 +39,12 @@ def to_pages(report: Report) -> dict[str, str]:
     templates = environment()
     study = report.table.study
     names = page_names([task.name for task in study.tasks])
-    look = styles(study.norms)
+    look, titles = styles(study.norms), wording.titles([task.name for task in study.tasks])
     common = {
         "report": report,
         "table": report.table,
         "study": study,
-        "titles": wording.titles([task.name for task in study.tasks]),
+        "titles": titles,
         "verdicts": wording.VERDICTS,
         "comparisons": wording.COMPARISONS,
         "severities": CORRUPTIONS,
@@ -67,8 +67,8 @@ def to_pages(report: Report) -> dict[str, str]:
         if (figure := scope_figure(cell.details, look[cell.norm].colour))
     }
     pages = {REPORT_HTML: render("report.html.jinja", {**_overall(report), "figures": scopes})}
-    for number, name in enumerate(names.values()):
-        section = task_section(report, number, look)
+    for number, (task, name) in enumerate(names.items()):
+        section = task_section(report, number, titles[task], look)
         figures = {plot.name: plot.figure for plot in section.plots}
         pages[name] = render("task.html.jinja", {"section": section, "figures": figures})
     return pages

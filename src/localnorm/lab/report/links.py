@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from localnorm.lab.measures.row import short_name
 from localnorm.lab.records.record import Job, Probe, Record, Trial
 from localnorm.lab.report.wording import counted, plain
 
@@ -81,7 +82,7 @@ class RecordLinks:
         tasks = Counter(job.task for _, job in jobs if isinstance(job, Trial))
         if len(tasks) > 1:
             return tuple(
-                _counted(task, count, "listed on its page", f"{self.pages[task]}#records")
+                _counted(short_name(task), count, "listed on its page", f"{self.pages[task]}#records")
                 for task, count in tasks.items()
                 if task in self.pages
             )
@@ -106,7 +107,7 @@ def _counted(label: str, count: int, where: str, file: str) -> RecordGroup:
 
 
 def _short(job: Job) -> str:
-    return f"{job.task}, {job.norm}" if isinstance(job, Trial) else _setting(job)
+    return f"{short_name(job.task)}, {job.norm}" if isinstance(job, Trial) else _setting(job)
 
 
 def _setting(job: Job) -> str:

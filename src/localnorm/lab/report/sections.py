@@ -90,12 +90,13 @@ class TaskSection:
         return tuple(plot for group in groups for plot in group.plots)
 
 
-def task_section(report: Report, number: int, look: dict[str, Style]) -> TaskSection:
+def task_section(report: Report, number: int, title: str, look: dict[str, Style]) -> TaskSection:
     """Return the content of a task's page.
 
     Args:
         report: of the study.
         number: the task's place in it.
+        title: the task's title.
         look: the style of each norm.
     """
     study, records = report.table.study, report.records
@@ -105,7 +106,7 @@ def task_section(report: Report, number: int, look: dict[str, Style]) -> TaskSec
         number,
         task,
         section,
-        advise_on(section),
+        advise_on(section, title),
         near(task),
         next((row for row in section.rows if row.row.name in SUITABILITY.values()), None),
         stylized(study, task, records),

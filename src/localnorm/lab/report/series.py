@@ -112,8 +112,8 @@ def by_learning_rate(study: Study, task: TaskStudy, records: Collection[Record])
                     record_keys=keys(record for found in at_rate for record in found),
                 )
             )
-    name, axis = f"{task.name} by learning rate", accuracy_axis("validation", task.unit)
-    return Chart(name, "learning rate", axis, rates, tuple(curves), log_x=True, decimals=_decimals(task))
+    axis = accuracy_axis("validation", task.unit)
+    return Chart(task.name, "learning rate", axis, rates, tuple(curves), log_x=True, decimals=_decimals(task))
 
 
 def _reached(task: TaskStudy, records: Sequence[Record]) -> tuple[list[float], str]:

@@ -21,7 +21,7 @@ from localnorm.lab.report.advice import Advice, advise
 from localnorm.lab.report.contents import Report
 from localnorm.lab.report.findings import user_defined, verdict_counts, without_result
 from localnorm.lab.report.html import environment
-from localnorm.lab.report.wording import counted, listed, smallest_effect
+from localnorm.lab.report.wording import counted, listed, smallest_effect, titles
 
 _WORDS = environment(autoescape=False).get_template("advice.jinja")
 _VERDICT_STYLES: Mapping[Verdict, str] = MappingProxyType(
@@ -48,10 +48,11 @@ def render(report: Report) -> RenderableType:
         _Matrix(table.study.norms, table.rows, "Every norm by every criterion"),
         Text(),
     ]
+    names = titles([task.name for task in table.study.tasks])
     for section in table.sections:
         rows = tuple(row for row in section.rows if row in table.repeated_rows)
         if rows:
-            answers += [_Matrix(table.study.norms, rows, f"On {section.task}"), Text()]
+            answers += [_Matrix(table.study.norms, rows, f"On {names[section.task]}"), Text()]
     answers += [_bullets("Which should I use?", map(_advice, advise(table))), Text()]
     opinions: list[RenderableType] = [_Opinions(table), Text()]
     parts = [*answers, *opinions] if user_defined(table.study) else [*opinions, *answers]
@@ -79,12 +80,12 @@ def _bullets(heading: str, lines: Iterable[Text]) -> RenderableType:
 
 @dataclass(frozen=True)
 class _Opinions:
-    """One line for each of the article's opinions, grouped by criterion."""
+    """One line for each of the article's claims, grouped by criterion."""
 
     table: Table
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[RenderableType]:
-        yield Text("The article's opinions, judged", "bold underline")
+        yield Text("The article's claims, judged", "bold underline")
         wide = options.max_width >= _WIDE
         for row in self.table.rows:
             cells = [cell for cell in row.cells if cell.claim]
@@ -97,7 +98,7 @@ class _Opinions:
         if total := sum(counts.values()):
             yield Text()
             yield _text(
-                f"Of {counted(total, 'opinion')}: {', '.join(f'{count} {v}' for v, count in counts.items())}."
+                f"Of {counted(total, 'claim')}: {', '.join(f'{count} {v}' for v, count in counts.items())}."
             )
         yield _text(
             f"[low, high] is a {100 * LEVEL:.0f} % interval. Undecided is not the same as no effect.", "dim"
@@ -134,7 +135,7 @@ class _Matrix:
             yield self._block(self.norms[start : start + fitting])
         marks = ", ".join(f"{mark} {comparison}" for comparison, (mark, _) in _MARKS.items())
         yield _text(
-            f"Against none: {marks}. The article's opinions are narrower "
+            f"Against none: {marks}. The article's claims are narrower "
             "questions, so one may be decided where this table shows ?.",
             "dim",
         )

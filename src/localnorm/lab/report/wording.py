@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
-from pathlib import PurePosixPath, PureWindowsPath
 from types import MappingProxyType
 
 from localnorm.lab.analysis.paired import Verdict
 from localnorm.lab.analysis.statistics import Estimate
 from localnorm.lab.analysis.verdicts import Comparison
 from localnorm.lab.measures import Row, difference_unit
+from localnorm.lab.measures.row import short_name
 
 PERCENT_ERROR = "% error"
 """The unit of a task that has an accuracy."""
@@ -18,7 +17,7 @@ NO_NUMBER = "\N{EN DASH}"
 
 VERDICTS: Mapping[Verdict, str] = MappingProxyType(
     {
-        "supported": "the measurement clearly shows what the opinion says, by at least the smallest effect",
+        "supported": "the measurement clearly shows what the claim says, by at least the smallest effect",
         "not supported": "the measurement clearly shows that it is not so, or by less than the smallest effect",
         "undecided": "the measurement allows both; this is not the same as “no effect”",
     }
@@ -87,14 +86,8 @@ def titles(tasks: Sequence[str]) -> dict[str, str]:
         >>> titles(["digits", "data:/home/me/cats?side=8", "data:hub:mnist"])
         {'digits': 'digits', 'data:/home/me/cats?side=8': 'cats', 'data:hub:mnist': 'data:hub:mnist'}
     """
-    short = [_folder_name(task) for task in tasks]
+    short = [short_name(task) for task in tasks]
     return {task: name if short.count(name) == 1 else task for task, name in zip(tasks, short, strict=True)}
-
-
-def _folder_name(task: str) -> str:
-    path = re.sub(r"\?\w+=\d+(&\w+=\d+)*$", "", task.partition(":")[2])
-    absolute = PurePosixPath(path).is_absolute() or PureWindowsPath(path).is_absolute()
-    return (PureWindowsPath(path).name if absolute else "") or task
 
 
 def difference_of(more: str, than: str) -> str:

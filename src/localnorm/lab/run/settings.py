@@ -65,7 +65,9 @@ _SCHEDULE_TYPES: Mapping[object, Any] = {
 def _schedule(value: object) -> dict[str, dict[str, Any]]:
     """Return for some tasks, by name, parts of their `TrainingConfig`, each of the type that it has there."""
     if not isinstance(value, Mapping) or not all(isinstance(parts, Mapping) for parts in value.values()):
-        raise LabError(f"schedule must be a table per task, [schedule.digits], got {value!r}; see docs/lab.md.")
+        raise LabError(
+            f"schedule must be a table per task, [schedule.digits], got {value!r}; see docs/study-files.md."
+        )
     types = get_type_hints(TrainingConfig)
     schedules: dict[str, dict[str, Any]] = {}
     for task, parts in value.items():
@@ -236,7 +238,7 @@ def read_settings(path: Path) -> dict[str, Any]:
         content = tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as problem:
         raise LabError(
-            f"a study file must be readable TOML, got {path}: {problem}; see docs/lab.md, 'A study file'."
+            f"a study file must be readable TOML, got {path}: {problem}; see docs/study-files.md."
         ) from None
     return {name.replace("-", "_"): value for name, value in content.items()}
 

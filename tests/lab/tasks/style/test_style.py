@@ -16,11 +16,12 @@ from PIL import Image
 from torch import Tensor, nn
 
 from localnorm.errors import LabError
+from localnorm.lab.engines.choice import EngineSetup
 from localnorm.lab.models.stylizer import stylizer
 from localnorm.lab.norms import find_norm
 from localnorm.lab.records.record import Trial
 from localnorm.lab.records.store import Store
-from localnorm.lab.run.runner import run
+from localnorm.lab.run.runner import run_jobs
 from localnorm.lab.tasks import Subset, error, find_task
 from localnorm.lab.tasks.encode import encode
 from localnorm.lab.tasks.style import style
@@ -220,7 +221,7 @@ def test_a_trial_gives_the_same_digits_in_another_process(tmp_path: Path):
     trial = Trial("style", "stylizer", "instance", 0, 3e-3, 8, 1)
     here = run_trial(trial)
     assert here.status == "ok"
-    (there,) = run([trial], Store(tmp_path), workers=1)
+    (there,) = run_jobs([trial], Store(tmp_path), EngineSetup(workers=1))
     assert there.results == here.results
 
 
