@@ -55,8 +55,8 @@ def runner(job: Job) -> Record:
 
 
 def at_once(job: Job) -> Record:
-    """Come to nothing, at once."""
-    return Record(job, "ok")
+    """Come to an error of 1, at once."""
+    return Record(job, "ok", results={"validation_error": [1.0]})
 
 
 def pids(folder: Path, fate: str = "*") -> set[int]:

@@ -31,6 +31,7 @@ CHANGED = {
     "batch_size": 8,
     "epochs": 6,
     "settings": (("alpha", 1e-4), ("n", 7)),
+    "judged": True,
     "corrupted": True,
     "features": True,
 }
@@ -60,7 +61,7 @@ def test_any_change_of_a_job_changes_its_key(monkeypatch: pytest.MonkeyPatch):
     probes = [PROBE, replace(PROBE, name="scope"), replace(PROBE, norms=("local", "none"))]
     keys = {key(job) for job in (TRIAL, *others, *probes)}
     assert len(keys) == 1 + len(others) + len(probes)
-    monkeypatch.setattr(record, "RECORD_VERSION", 3)
+    monkeypatch.setattr(record, "RECORD_VERSION", 4)
     assert key(replace(TRIAL)) not in keys
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from localnorm.lab.measures.choice import GridSetting, choose
 from localnorm.lab.measures.row import Needs, Sample, Samples
-from localnorm.lab.measures.select import RecordSet, Runs, keys, of_trials, why_missing
+from localnorm.lab.measures.select import NOT_RUN, TOO_FEW, RecordSet, Runs, keys, of_trials, why_missing
 from localnorm.lab.records.record import Record, Trial
 from localnorm.lab.study.study import Study, TaskStudy
 
@@ -98,10 +98,13 @@ def by_seed(
         ended = of_norm_ok(own)
         setting = settings[norm]
         if setting is None or not ended or all(v is None for v in values):
-            found = of_trials(records, study.pilot_trials(task)) | {
-                record.job: record for record in own if isinstance(record.job, Trial)
-            }
-            samples[norm] = Sample(missing=why_missing(found, norm), seeds_done=len(own))
+            pilot = of_trials(records, study.pilot_trials(task))
+            found = {record.job: record for record in own if isinstance(record.job, Trial)}
+            missing = why_missing(pilot if setting is None else found, norm)
+            if setting is None and missing == TOO_FEW:
+                # Its own pilot is whole, that of none is not.
+                missing = NOT_RUN
+            samples[norm] = Sample(missing=missing, seeds_done=len(own))
             continue
         count = min(examples(record.results) for record in ended)
         samples[norm] = Sample(

@@ -10,6 +10,8 @@ from localnorm.lab.records.record import Probe, Record, Trial, key
 
 Runs = Mapping[tuple[str, int], Record]
 """The record of each norm and judged seed at the norm's setting."""
+NOT_RUN, TOO_FEW = "not run yet", "too few results"
+"""Reasons for a missing result other than a failure."""
 
 
 def keys(records: Iterable[Record]) -> tuple[str, ...]:
@@ -75,9 +77,9 @@ def why_missing(found: Mapping[Trial, Record], norm: str) -> str:
     records = [record for trial, record in found.items() if trial.norm == norm]
     problems = [record for record in records if record.status != "ok"]
     if not records:
-        return "not run yet"
+        return NOT_RUN
     if not problems:
-        return "too few results"
+        return TOO_FEW
     return f"{problems[0].status}: {problems[0].message}"
 
 

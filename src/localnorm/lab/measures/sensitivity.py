@@ -30,7 +30,8 @@ def row(task: TaskStudy) -> Row | None:
     """Return the row of an image task."""
     about = (
         f"tunability: test error on {short_name(task.name)} at the default learning rate and the norm's defaults, "
-        "minus that of the setting that the pilot found best among the grid and the random-search samples; exactly 0 if it "
+        "minus that of the "
+        "setting that the pilot found best among the grid and the random-search samples; exactly 0 if it "
         "found none better than the defaults"
     )
     return error_row(task, NAME, about, apart=True) if task.kind == "images" else None

@@ -22,9 +22,10 @@ from localnorm.lab.training.linear_probe import read_features
 from localnorm.lab.training.lr_schedule import one_cycle
 from localnorm.lab.training.pruning import why_stopped
 
-_MOST_KEPT = 256 * 2**20
+MOST_KEPT = 256 * 2**20
 """Bytes of corrupted copies that a worker keeps."""
-_kept: dict[tuple[object, ...], dict[str, tuple[Tensor, ...]]] = {}
+kept_copies: dict[tuple[object, ...], dict[str, tuple[Tensor, ...]]] = {}
+"""Those of the last seed."""
 
 
 class _DivergedError(Exception):
@@ -210,14 +211,14 @@ def corrupted_copies(
     def copies(name: str) -> tuple[Tensor, ...]:
         return tuple(corrupt(images, name, severity, trial.seed) for severity in SEVERITIES)
 
-    if images.nbytes * len(corruptions) * len(SEVERITIES) > _MOST_KEPT:
+    if images.nbytes * len(corruptions) * len(SEVERITIES) > MOST_KEPT:
         yield from ((name, copies(name)) for name in corruptions)
         return
     source = (trial.task, trial.seed, tuple(images.shape), tuple(corruptions))
-    if source not in _kept:
-        _kept.clear()
-        _kept[source] = {name: copies(name) for name in corruptions}
-    yield from _kept[source].items()
+    if source not in kept_copies:
+        kept_copies.clear()
+        kept_copies[source] = {name: copies(name) for name in corruptions}
+    yield from kept_copies[source].items()
 
 
 class _InBatches(nn.Module):
