@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from localnorm.lab.analysis.table import Cell
-from localnorm.lab.measures.select import RecordSet, chosen_runs, keys, of_trials
+from localnorm.lab.measures.judged import judged_runs
+from localnorm.lab.measures.select import RecordSet, keys
 from localnorm.lab.records.record import Record, Trial, key
 from localnorm.lab.report import Report
 from localnorm.lab.report.links import RecordLinks, page_names
@@ -37,8 +38,7 @@ def jobs(report: Report, criterion: str, norm: str) -> list[Trial]:
 
 @pytest.mark.parametrize("norm", ["none", "batch"])
 def test_evidence_is_the_records_that_a_number_was_read_from(report: Report, norm: str) -> None:
-    chosen = of_trials(report.records, STUDY.grid_trials(DIGITS))
-    runs = [record for (own, _), record in chosen_runs(chosen, STUDY.norms).items() if own == norm]
+    runs = [record for (own, _), record in judged_runs(STUDY, DIGITS, report.records).items() if own == norm]
     for criterion in ("generalization", "robustness to noise"):
         assert report.table.row(criterion).cell(norm).record_keys == keys(runs)
     assert {(t.task, t.batch_size, t.norm) for t in jobs(report, "batch-size dependence", norm)} == {
