@@ -59,11 +59,14 @@ def _normal(rng: np.random.Generator, count: int) -> NDArray[np.float64]:
 
 def _skewed(rng: np.random.Generator, count: int) -> NDArray[np.float64]:
     shape = 16.0
-    return (rng.gamma(shape, size=count) - shape) / np.sqrt(shape)
+    drawn: NDArray[np.float64] = (rng.gamma(shape, size=count) - shape) / np.sqrt(shape)
+    return drawn
 
 
 def _outliers(rng: np.random.Generator, count: int) -> NDArray[np.float64]:
-    return rng.normal(size=count) + rng.choice([0.0, 12.0, -12.0], count, p=[0.96, 0.02, 0.02])
+    far = rng.choice(np.array([0.0, 12.0, -12.0]), count, p=[0.96, 0.02, 0.02])
+    drawn: NDArray[np.float64] = rng.normal(size=count) + far
+    return drawn
 
 
 SHAPES: dict[str, Draw] = {"normal": _normal, "skewness 0.5": _skewed, "outliers both ways": _outliers}
@@ -196,24 +199,20 @@ def main() -> None:
     missed = report("recorded differences", real, task.smallest_effect, step, 0.0, asked.studies)
     for shape, draw in SHAPES.items():
         for spread in SPREADS:
-
-            def simulated(
-                rng: np.random.Generator, count: int, draw: Draw = draw, spread: float = spread
-            ) -> NDArray[np.float64]:
-                return np.round(spread * draw(rng, count) / STEP) * STEP
-
-            truth = _centre(simulated)
             name = f"simulated, {shape}, standard deviation {spread:g} smallest effects"
-            missed |= report(
-                name, lambda rng, n, s=simulated, c=truth: s(rng, n) - c, 1.0, STEP, 0.0, asked.studies
-            )
+            missed |= report(name, _simulated(draw, spread), 1.0, STEP, 0.0, asked.studies)
     raise SystemExit(int(missed))
 
 
-def _centre(draw: Draw) -> float:
-    """Return the mean of a distribution without its lowest and highest tenth."""
-    ordered = np.sort(draw(np.random.default_rng(0), 1_000_000))
-    return float(ordered[100_000:-100_000].mean())
+def _simulated(draw: Draw, spread: float) -> Draw:
+    """Return rounded differences, with the mean of the distribution without its lowest and highest tenth at 0."""
+
+    def rounded(rng: np.random.Generator, count: int) -> NDArray[np.float64]:
+        return np.asarray(np.round(spread * draw(rng, count) / STEP) * STEP, np.float64)
+
+    ordered = np.sort(rounded(np.random.default_rng(0), 1_000_000))
+    centre = float(ordered[100_000:-100_000].mean())
+    return lambda rng, count: rounded(rng, count) - centre
 
 
 if __name__ == "__main__":

@@ -2,7 +2,8 @@
 
 Runs the lab's trials of `local` and `local-learned` on the digits, with the same seeds, learning rates and epochs.
 The learning rate of each is chosen on the pilot, errors are compared by judged seed, and the verdict follows the
-lab's rules for a single comparison with one look. The learned values come from training once more, which must give the same test errors.
+lab's rules for a single comparison with one look. The learned values come from training once more, which must give
+the same test errors.
 """
 
 from __future__ import annotations
@@ -101,8 +102,10 @@ def main() -> None:
     differences = [fixed - learned for fixed, learned in pairs]
     found = look(differences, EFFECT, norms=1, looks=(len(SEEDS),))
     print(f"{FIXED} minus {LEARNED}, by seed: {found.estimate:.2f} points [{found.low:.2f}, {found.high:.2f}]")
-    print(f"smallest effect that matters: {EFFECT} points; {FIXED} is {found.word}")
-    print(f"'{CLAIM}': {verdict(differences)}")
+    print(f"smallest effect that matters: {EFFECT} points")
+    # A higher error of the fixed values speaks for learning them.
+    says = {"worse": "supported", "undecided": "undecided"}.get(found.word, "not supported")
+    print(f"'{CLAIM}': {says}")
     layers = zip(*(learned_values(runs[LEARNED, seed]) for seed in SEEDS), strict=True)
     for number, values in enumerate(layers, start=1):
         middles = Values(*(median(column) for column in zip(*values, strict=True)))
