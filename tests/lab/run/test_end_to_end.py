@@ -30,7 +30,8 @@ from localnorm.lab.tasks import task_studies
 from user_runners import alive, localnorm, until
 
 NORMS = ("none", "local", "user_norms:placebo", "user_norms:harm")
-FIRST = 1 + 2 * 4 + 4 * (2 + 1)  # probes; norms x the learning rates of digits and digit-rows, of one pilot seed
+# Probes; norms x (the learning rates of digits and digit-rows, of one pilot seed; two batch sizes of two seeds).
+FIRST = 1 + 2 * 4 + 4 * (2 + 1 + 2 * 2)
 
 
 def _start(folder: Path, norms: tuple[str, ...] = NORMS, seeds: int = 2) -> subprocess.Popen[str]:

@@ -199,7 +199,13 @@ def _finding(result: KnownResult, table: Table, task: TaskStudy, records: Collec
     row = table.section(task.name).find(result.row)
     if absent:
         return Finding(task.name, why=f"this study is without {listed(absent)}")
-    if row is None or not values:
+    ended = {run for run, record in runs.items() if record.status == "ok"}
+
+    def shared(more: tuple[str, int], than: tuple[str, int]) -> bool:
+        """Whether a seed has a result of both."""
+        return any({(more[0], seed, more[1]), (than[0], seed, than[1])} <= ended for seed in study.seeds)
+
+    if row is None or not all(shared(more, than) for _, more, than, _ in sides):
         return Finding(task.name, why="no seed has all the runs that it needs")
     tested = [r.results.get("test_examples", 0) for r in runs.values() if r.status == "ok"]
 
