@@ -51,7 +51,19 @@ def test_the_definition_page_has_examples():
     assert doctest.testfile(page, module_relative=False, report=False, optionflags=FLAGS).attempted >= 3
 
 
-@pytest.mark.parametrize("page", [page for page in PAGES if _programs(page)], ids=lambda page: page.name)
+# Its program is a study, which takes a minute or two.
+STUDIES = ("run-a-study.md",)
+
+
+@pytest.mark.parametrize(
+    "page",
+    [
+        pytest.param(page, marks=[pytest.mark.slow] if page.name in STUDIES else [])
+        for page in PAGES
+        if _programs(page)
+    ],
+    ids=lambda page: page.name,
+)
 def test_the_programs_of_a_page_run(page: Path, tmp_path: Path):
     program = tmp_path / "program.py"
     program.write_text(_programs(page), encoding="utf-8")

@@ -29,7 +29,7 @@ in tensorflow, depth_radius=2 (the window reaches the radius to both sides)
 alpha   2e-05 times the sum of squares: in caffe, alpha=0.0001, divided by 5; \
 in tensorflow, alpha=2e-05, taken as it is
 k       in caffe, k=1.0; in tensorflow, bias=1.0
-note    caffe: WITHIN_CHANNEL, its CPU code ignores k and adds 1; this row means k, as its cuDNN path does
+note    caffe: with WITHIN_CHANNEL its CPU code uses 1 in place of k; this row uses k, as its cuDNN code does
 note    tensorflow: the CUDA kernel needs a depth_radius from 1 to 7, bias >= 1e-5 and beta >= 0.01
 source  caffe: LRNParameter in caffe.proto and src/caffe/layers/lrn_layer.cpp
 source  tensorflow: tf.nn.local_response_normalization in tensorflow/core/kernels/lrn_op.cc
