@@ -74,7 +74,7 @@ def range_figure(chart: Chart, norm: str, styles: Mapping[str, Style], mark: flo
 
 
 def forest_figure(row: TableRow, styles: Mapping[str, Style]) -> Figure | None:
-    """Return every norm's difference from none with its interval, over a band of plus and minus the smallest effect.
+    """Return every norm's difference from none with its interval, over plus and minus the smallest effect.
 
     Args:
         row: a row with intervals.
@@ -107,7 +107,7 @@ def forest_figure(row: TableRow, styles: Mapping[str, Style]) -> Figure | None:
             marker={"symbol": style.marker, "size": 9, "color": style.colour},
             hovertemplate=f"%{{x:.{decimals}f}}<extra></extra>",
         )  # fmt: skip
-    figure.update_xaxes(title=f"norm − none, {escape(difference_unit(row.row.unit))}")
+    figure.update_xaxes(title=f"norm \N{MINUS SIGN} none, {escape(difference_unit(row.row.unit))}")
     figure.update_yaxes(autorange="reversed", type="category")
     return plain_values(figure)
 

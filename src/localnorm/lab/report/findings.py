@@ -62,7 +62,7 @@ def claims(table: Table) -> list[JudgedClaim]:
 
 
 def _deciding(row: TableRow, norm: str, judgement: Judgement) -> Compared | None:
-    """Return the difference that a verdict was read off: of several, the first that keeps the claim from holding."""
+    """Return the difference that a verdict was read off: of several, the first that decides."""
     if not judgement.compared:
         return None
     if any("none" in (found.more, found.than) for found in judgement.compared):
