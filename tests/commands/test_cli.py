@@ -181,8 +181,8 @@ def test_plan_counts_the_trials_and_runs_none(tmp_path: Path):
     assert result.exit_code == 0
     estimate = json.loads(result.stdout)
     assert estimate.pop("pilot_seconds") > 0
-    # Of each norm and the pilot seed: two learning rates, a random-search sample, the best of them again; rows at one
-    # rate. Of each norm and judged seed: the chosen setting, the tuned one and two batch sizes.
+    # Of each norm and the pilot seed: two learning rates, a random-search sample, the best of them again; rows at
+    # one rate. Of each norm and judged seed: the chosen setting, the tuned one and two batch sizes.
     assert estimate == {
         "pilot_trials": {"digits": 2 * (2 + 1 + 1), "digit-rows": 2},
         "judged_trials": {"digits": 2 * (1 + 1 + 2), "digit-rows": 2},
@@ -205,7 +205,8 @@ def test_plan_in_words(monkeypatch: pytest.MonkeyPatch):
     assert result.stdout.splitlines() == [
         "Pilot: 20 on digits, 4 on digit-rows trials and 5 probes, about 1.0 minutes with 2 workers.",
         "Each judged seed: 8 on digits, 2 on digit-rows trials for 2 norms.",
-        "Judged seeds, if nothing is decided before: 6 after 2.0 minutes, 10 after 3.0 minutes, 16 after 5.2 minutes.",
+        "Judged seeds, if nothing is decided before: "
+        "6 after 2.0 minutes, 10 after 3.0 minutes, 16 after 5.2 minutes.",
         "The budget of 5.0 minutes reaches the look at 10 judged seeds at least; decided cells get no more seeds.",
     ]
 

@@ -90,8 +90,13 @@ def probed(probe: Probe) -> Record:
     return Record(probe, "ok", "", results, {"wall_seconds": 1.0}, WHERE)
 
 
+def space_of(norm: str) -> Space:
+    """Return the hyperparameter ranges of a norm, none of a user-defined one."""
+    return NORM_INFO[norm].space if norm in NORM_INFO else {}
+
+
 def write_records(folder: Path, study: Study = STUDY, change: Change = lambda record: record) -> Path:
-    """Write a study's folder, each record as change returns it."""
+    """Write a finished study's folder, each record as change returns it."""
     write_study(folder, study)
     Store(folder).records.mkdir(exist_ok=True)
     for record in made(study, change):
@@ -105,16 +110,12 @@ def made(study: Study, change: Change = lambda record: record) -> list[Record]:
     found: dict[str, Record | None] = {}
     while True:
         kept = [record for record in found.values() if record is not None]
-        blocks = next_blocks(study, kept, every_seed=True, space_of=_space).blocks
+        blocks = next_blocks(study, kept, every_seed=True, space_of=space_of).blocks
         jobs = {key(job): job for block in blocks for job in block.jobs if key(job) not in found}
         if not jobs:
             return kept
         for name, job in jobs.items():
             found[name] = change(trained(job) if isinstance(job, Trial) else probed(job))
-
-
-def _space(norm: str) -> Space:
-    return NORM_INFO[norm].space if norm in NORM_INFO else {}
 
 
 def ended(norm: str, status: Any, message: str, task: str = "") -> Change:

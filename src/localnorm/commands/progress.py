@@ -6,6 +6,8 @@ import time
 from pathlib import Path
 
 from rich import progress
+from rich.console import Group, RenderableType
+from rich.live import Live
 
 from localnorm.commands.console import counted, duration, err, say
 from localnorm.lab.monitoring.callback import Callback, Progress, RunStart
@@ -43,8 +45,9 @@ class ProgressDisplay(Callback):
             progress.TextColumn("{task.fields[details]}"),
             progress.TimeElapsedColumn(),
             console=err,
-            disable=not err.is_terminal,
         )
+        # On a terminal alone: the bar, and below it the verdicts as looks come.
+        self._live = Live(console=err, get_renderable=self._screen, refresh_per_second=2)
         self._task = self._bar.add_task("measuring", total=None, details="")
 
     @property
@@ -75,7 +78,8 @@ class ProgressDisplay(Callback):
         self._total, self._kept, self._stage = start.total, start.kept, start.stage
         self._failed = sum(count for status, count in start.statuses.items() if status not in ("ok", "pruned"))
         self._update()
-        self._bar.start()
+        if err.is_terminal:
+            self._live.start()
 
     def jobs_planned(self, total: int, kept: int, stage: str) -> None:
         """Show the new number of jobs; a search that runs out of settings is announced."""
@@ -109,7 +113,13 @@ class ProgressDisplay(Callback):
     def run_stopped(self, why: str) -> None:
         """Stop the bar and leave it on the screen."""
         del why
-        self._bar.stop()
+        self._live.stop()
+
+    def _screen(self) -> RenderableType:
+        from localnorm.lab.report.terminal import marks
+
+        table = self._progress.table if self._progress else None
+        return Group(marks(table, err.width), self._bar) if table else self._bar
 
     def _update(self) -> None:
         self._bar.update(

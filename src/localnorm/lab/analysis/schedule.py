@@ -55,12 +55,14 @@ class Plan:
         decided: number of decided comparisons with none that rest on training.
         cells: number of such comparisons.
         times: estimated seconds of jobs.
+        table: of the records.
     """
 
     blocks: tuple[Block, ...]
     decided: int
     cells: int
     times: Times
+    table: Table
 
     @property
     def seconds(self) -> float:
@@ -188,7 +190,7 @@ class _Planner:
         # A norm that cannot be trained on a task has no cell to decide there.
         trained = [cell for cell in judged if "failed: " not in cell.measured]
         decided = sum(cell.judgement.comparison != "undecided" for cell in trained if cell.judgement)
-        return Plan(tuple(blocks), decided, len(trained), self._times)
+        return Plan(tuple(blocks), decided, len(trained), self._times, table)
 
     def _missing(self, jobs: Iterable[Job]) -> list[Job]:
         return [job for job in jobs if job.key not in self._have]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from localnorm.lab.records.record import Job, Record, Status
 from localnorm.lab.records.store import Damaged
@@ -46,6 +47,7 @@ class Progress:
         cells: number of such comparisons.
         seconds_left: estimated time until the blocks known now are done, at most what is left of the budget. More
             may be asked for then.
+        table: the verdicts so far, an `analysis.table.Table`; this layer does not import it.
     """
 
     done: int
@@ -53,6 +55,7 @@ class Progress:
     decided: int
     cells: int
     seconds_left: float
+    table: Any = None
 
 
 class Callback:

@@ -94,6 +94,11 @@ def advise(table: Table) -> tuple[Advice, ...]:
     return (_overall(table, names), *means, *tasks, *others)
 
 
+def summarize(table: Table) -> tuple[Advice, ...]:
+    """Return the answer of each overall row with a direction, in the order of the table."""
+    return tuple(_row_advice(row) for row in _directed(table.rows))
+
+
 def advise_on(section: Section, title: str) -> tuple[Advice, ...]:
     """Return the answers of one task, one for each of its criteria, that of the test error first."""
     rows = sorted(section.rows, key=lambda row: row.row.name not in _MAIN)

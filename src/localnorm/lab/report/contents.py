@@ -31,6 +31,8 @@ class Report:
         damaged: the files in the folder that are no valid records.
         done: number of valid records.
         wanted: the same, and the jobs that the study asks for next.
+        decided: number of decided comparisons with none that rest on training.
+        comparisons: number of such comparisons.
     """
 
     folder: Path
@@ -39,6 +41,8 @@ class Report:
     damaged: tuple[Damaged, ...]
     done: int
     wanted: int
+    decided: int
+    comparisons: int
 
     @property
     def paths(self) -> tuple[Path, ...]:
@@ -72,7 +76,7 @@ def read_report(folder: Path) -> Report:
     study = read_study(folder)
     sound, damaged = Store(folder).read()
     records = RecordSet(sound.values())
-    missing = {
-        job.key for block in next_blocks(study, records, space_of=_known_space).blocks for job in block.jobs
-    }
-    return Report(folder, make_table(study, records), records, damaged, len(records), len(records) + len(missing))
+    plan = next_blocks(study, records, space_of=_known_space)
+    wanted = len(records) + len({job.key for block in plan.blocks for job in block.jobs})
+    table = make_table(study, records)
+    return Report(folder, table, records, damaged, len(records), wanted, plan.decided, plan.cells)

@@ -145,5 +145,6 @@ class _Work:
             self._plan.decided,
             self._plan.cells,
             max(0.0, min(left, self._deadline - time.monotonic())),
+            self._plan.table,
         )
         self._run.progress(progress)
