@@ -205,8 +205,10 @@ def test_plan_in_words(monkeypatch: pytest.MonkeyPatch):
     assert result.stdout.splitlines() == [
         "Pilot: 20 on digits, 4 on digit-rows trials and 5 probes, about 1.0 minutes with 2 workers.",
         "Each judged seed: 8 on digits, 2 on digit-rows trials for 2 norms.",
-        "Judged seeds, if nothing is decided before: "
-        "6 after 2.0 minutes, 10 after 3.0 minutes, 16 after 5.2 minutes.",
+        (
+            "Judged seeds, if nothing is decided before: "
+            "6 after 2.0 minutes, 10 after 3.0 minutes, 16 after 5.2 minutes."
+        ),
         "The budget of 5.0 minutes reaches the look at 10 judged seeds at least; decided cells get no more seeds.",
     ]
 
