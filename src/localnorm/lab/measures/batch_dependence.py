@@ -58,8 +58,8 @@ def measure(study: Study, task: TaskStudy, records: Collection[Record]) -> Sampl
         for place, seed in enumerate(study.seeds[:done]):
             known = [errors[norm, seed, size] for size in sizes if (norm, seed, size) in errors]
             spreads[place] = max(known) - min(known) if len(known) == len(sizes) else None
-        own = {trial: record for trial, record in found.items() if trial.norm == norm}
-        tested = [r.results.get("test_examples", 0) for r in own.values() if r.status == "ok"]
+        of_norm = {trial: record for trial, record in found.items() if trial.norm == norm}
+        tested = [r.results.get("test_examples", 0) for r in of_norm.values() if r.status == "ok"]
         if not tested or all(spread is None for spread in spreads):
             samples[norm] = Sample(missing=why_missing(found, norm), seeds_done=done)
             continue
@@ -76,7 +76,7 @@ def measure(study: Study, task: TaskStudy, records: Collection[Record]) -> Sampl
         samples[norm] = Sample(
             tuple(spreads),
             details=details,
-            record_keys=keys(own.values()),
+            record_keys=keys(of_norm.values()),
             resolution=resolution(task, min(tested)),
             seeds_done=done,
         )

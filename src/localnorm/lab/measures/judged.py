@@ -93,31 +93,31 @@ def by_seed(
     settings = choose(study, task, records)
     samples = {}
     for norm in study.norms:
-        own = [runs[norm, seed] for seed in study.seeds if (norm, seed) in runs]
-        values = tuple(error_of(task, record, value) for record in own)
-        ended = of_norm_ok(own)
+        of_norm = [runs[norm, seed] for seed in study.seeds if (norm, seed) in runs]
+        values = tuple(error_of(task, record, value) for record in of_norm)
+        ended = ended_ok(of_norm)
         setting = settings[norm]
         if setting is None or not ended or all(v is None for v in values):
             pilot = of_trials(records, study.pilot_trials(task))
-            found = {record.job: record for record in own if isinstance(record.job, Trial)}
+            found = {record.job: record for record in of_norm if isinstance(record.job, Trial)}
             missing = why_missing(pilot if setting is None else found, norm)
             if setting is None and missing == TOO_FEW:
-                # Its own pilot is whole, that of none is not.
+                # The pilot of the norm is whole, that of none is not.
                 missing = NOT_RUN
-            samples[norm] = Sample(missing=missing, seeds_done=len(own))
+            samples[norm] = Sample(missing=missing, seeds_done=len(of_norm))
             continue
         count = min(examples(record.results) for record in ended)
         samples[norm] = Sample(
             values + (None,) * (len(study.seeds) - len(values)),
             details={**setting._asdict(), **details(norm, runs)},
-            record_keys=keys(own),
+            record_keys=keys(of_norm),
             resolution=resolution(task, count),
-            seeds_done=len(own),
+            seeds_done=len(of_norm),
         )
     return samples
 
 
-def of_norm_ok(records: Sequence[Record]) -> list[Record]:
+def ended_ok(records: Sequence[Record]) -> list[Record]:
     """Return the records with a result."""
     return [record for record in records if record.status == "ok"]
 

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from localnorm.lab.measures.budget import expected_best
 from localnorm.lab.measures.choice import GridSetting, choose, near_best, pilot_error, pilot_errors
-from localnorm.lab.measures.judged import error_of, judged_trial, resolution, seeds_done
+from localnorm.lab.measures.judged import ended_ok, error_of, judged_trial, resolution, seeds_done
 from localnorm.lab.measures.row import Needs, Row, Sample, Samples, error_row, short_name
 from localnorm.lab.measures.select import RecordSet, keys, of_trials, why_missing
 from localnorm.lab.records.record import Record, Trial
@@ -57,7 +57,8 @@ def measure(study: Study, task: TaskStudy, records: Collection[Record]) -> Sampl
     samples = {}
     for norm in study.norms:
         setting = found_settings.get(norm)
-        if setting is None:
+        # A norm that never trains loses nothing by its defaults, which is no merit.
+        if setting is None or not ended_ok(pilot_of(pilot, norm)):
             samples[norm] = Sample(missing=why_missing(pilot, norm))
             continue
         trials = [trial for seed in study.seeds for trial in of_norms[norm](seed)]

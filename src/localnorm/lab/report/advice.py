@@ -12,6 +12,7 @@ from localnorm.lab.analysis.statistics import Estimate
 from localnorm.lab.analysis.table import Cell, Section, Table, TableRow
 from localnorm.lab.measures import batch_dependence, generalization, robustness, sensitivity
 from localnorm.lab.measures.probes import COST, FLEXIBILITY
+from localnorm.lab.measures.select import NOT_RUN, TOO_FEW
 from localnorm.lab.measures.suitability import ROWS as SUITABILITY
 from localnorm.lab.report.wording import listed, titles
 
@@ -95,8 +96,9 @@ def advise(table: Table) -> tuple[Advice, ...]:
 
 
 def summarize(table: Table) -> tuple[Advice, ...]:
-    """Return the answer of each overall row with a direction, in the order of the table."""
-    return tuple(_row_advice(row) for row in _directed(table.rows))
+    """Return the answer of each overall row with a direction, those of the test error first."""
+    rows = sorted(_directed(table.rows), key=lambda row: (*_MAIN, row.row.name).index(row.row.name))
+    return tuple(map(_row_advice, rows))
 
 
 def advise_on(section: Section, title: str) -> tuple[Advice, ...]:
@@ -162,6 +164,8 @@ def _row_advice(row: TableRow, topic: str = "") -> Advice:
     if better:
         best, others = _against_best(row, better, known)
         return Advice(topic, "use", _names(best), row, groups, others, grounds=_differences(row, better))
+    if not unclear and any(cell.measured in (NOT_RUN, TOO_FEW) for cell in row.cells):
+        return Advice(topic, "undecided", row=row, against_none=groups)
     if not unclear:
         return Advice(topic, "none better", (), row, groups, grounds=_differences(row, known))
     # Rounded as shown, so that of two equal numbers neither is preferred.

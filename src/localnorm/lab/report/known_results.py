@@ -199,7 +199,7 @@ def _finding(result: KnownResult, table: Table, task: TaskStudy, records: Collec
     row = table.section(task.name).find(result.row)
     if absent:
         return Finding(task.name, why=f"this study is without {listed(absent)}")
-    ended = {run for run, record in runs.items() if record.status == "ok"}
+    ended = {run for run in values if runs[run].status == "ok"}
 
     def shared(more: tuple[str, int], than: tuple[str, int]) -> bool:
         """Whether a seed has a result of both."""
