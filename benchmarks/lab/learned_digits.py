@@ -1,8 +1,9 @@
 """Compare learned k, alpha and beta with fixed values on the digits: ``python -m benchmarks.lab.learned_digits``.
 
 Runs the lab's trials of `local` and `local-learned` on the digits, with the same seeds, learning rates and epochs.
-The learning rate of each is chosen on validation data, errors are compared by seed, and the verdict follows the
-lab's rules. The learned values come from training once more, which must give the same test errors.
+The learning rate of each is chosen on the pilot, errors are compared by judged seed, and the verdict follows the
+lab's rules for a single comparison with one look. The learned values come from training once more, which must give
+the same test errors.
 """
 
 from __future__ import annotations
@@ -16,9 +17,11 @@ from typing import NamedTuple
 
 import torch
 
-from localnorm.lab.analysis.statistics import LEVEL, estimate, p_values
+from localnorm.lab.analysis.inference import look
+from localnorm.lab.analysis.statistics import estimate
 from localnorm.lab.engines.choice import EngineSetup
-from localnorm.lab.measures.select import chosen_runs, chosen_setting, of_trials
+from localnorm.lab.measures.choice import choose
+from localnorm.lab.measures.judged import judged_runs, judged_trial
 from localnorm.lab.records.provenance import provenance
 from localnorm.lab.records.record import Record, Trial
 from localnorm.lab.records.store import Store
@@ -42,11 +45,11 @@ class Values(NamedTuple):
     beta: float
 
 
-def trials() -> list[Trial]:
-    """Return the lab's grid of the two norms, without corruptions and linear probes."""
-    study = Study(task_studies(["digits"]), norms=("none", *NORMS), seeds=SEEDS)
-    grid = study.grid_trials(study.tasks[0])
-    return [replace(trial, corrupted=False, features=False) for trial in grid if trial.norm in NORMS]
+def study_of() -> Study:
+    """Return the lab's study of the two norms, without corruptions and linear probes."""
+    (digits,) = task_studies(["digits"])
+    schedule = replace(digits.schedule, draws=0, batch_sizes=(), corrupted=False)
+    return Study((replace(digits, schedule=schedule, classes=0),), norms=("none", *NORMS), seeds=SEEDS)
 
 
 def learned_values(record: Record) -> list[Values]:
@@ -66,39 +69,43 @@ def learned_values(record: Record) -> list[Values]:
     return [Values(spec.k, spec.alpha, spec.beta) for spec in specs]
 
 
-def verdict(differences: list[float]) -> str:
-    """Return the verdict on fixed minus learned by the lab's rules for a single claim."""
-    found = p_values(differences, EFFECT)
-    said = "supported" if found.at_least < found.less else "not supported"
-    p_value = min(found.at_least, found.less)
-    return f"{said if p_value <= 1 - LEVEL else 'undecided'} (p = {p_value:.4f})"
-
-
 def main() -> None:
     """Train, compare and print."""
     torch.set_num_threads(1)
-    wanted = trials()
+    study = study_of()
+    (task,) = study.tasks
     with tempfile.TemporaryDirectory() as folder:
-        records = list(run_jobs(wanted, Store(Path(folder)), EngineSetup(workers=2)))
-    found = of_trials(records, wanted)
-    runs = chosen_runs(found, NORMS)
-    first = wanted[0]
+        store, setup = Store(Path(folder)), EngineSetup(workers=2)
+        records = list(run_jobs(study.pilot_trials(task), store, setup))
+        settings = choose(study, task, records)
+        wanted = [
+            judged_trial(task, norm, seed, setting)
+            for norm in NORMS
+            for seed in SEEDS
+            if (setting := settings[norm]) is not None
+        ]
+        records += run_jobs(wanted, store, setup)
+    runs = judged_runs(study, task, records)
     where = provenance()
     print(f"{where['versions']}")
-    print(f"{first.task}, {first.model}: {len(SEEDS)} seeds, {first.epochs} epochs, batches of {first.batch_size}")
+    print(
+        f"{task.name}, {task.model}: {len(SEEDS)} judged seeds, learning rates chosen by {len(study.pilot_seeds)}"
+    )
     for norm in NORMS:
         errors = [runs[norm, seed].results["test_error"] for seed in SEEDS]
-        middle, setting = estimate(errors), chosen_setting(found, norm)
+        middle, setting = estimate(errors), settings[norm]
         print(
             f"{norm}: test error {middle.value:.2f} % [{middle.low:.2f}, {middle.high:.2f}] "
             f"at learning rate {setting.learning_rate if setting else math.nan:g}"
         )
     pairs = [[runs[norm, seed].results["test_error"] for norm in NORMS] for seed in SEEDS]
     differences = [fixed - learned for fixed, learned in pairs]
-    gain = estimate(differences)
-    print(f"{FIXED} minus {LEARNED}, by seed: {gain.value:.2f} points [{gain.low:.2f}, {gain.high:.2f}]")
+    found = look(differences, EFFECT, norms=1, looks=(len(SEEDS),))
+    print(f"{FIXED} minus {LEARNED}, by seed: {found.estimate:.2f} points [{found.low:.2f}, {found.high:.2f}]")
     print(f"smallest effect that matters: {EFFECT} points")
-    print(f"'{CLAIM}': {verdict(differences)}")
+    # A higher error of the fixed values speaks for learning them.
+    says = {"worse": "supported", "undecided": "undecided"}.get(found.word, "not supported")
+    print(f"'{CLAIM}': {says}")
     layers = zip(*(learned_values(runs[LEARNED, seed]) for seed in SEEDS), strict=True)
     for number, values in enumerate(layers, start=1):
         middles = Values(*(median(column) for column in zip(*values, strict=True)))

@@ -17,13 +17,15 @@ from pathlib import Path
 from typing import Any
 
 from localnorm.lab.engines.choice import EngineSetup
+from localnorm.lab.measures.choice import GridSetting
+from localnorm.lab.measures.judged import judged_trial
 from localnorm.lab.probes.flexibility import CHECKS
 from localnorm.lab.records.provenance import provenance
 from localnorm.lab.records.record import Job, Probe, Record, key
 from localnorm.lab.records.store import Store
 from localnorm.lab.report import read_report, write_report
 from localnorm.lab.run.compare import compare
-from localnorm.lab.study.jobs import jobs
+from localnorm.lab.study.jobs import norm_space, random_trials
 from localnorm.lab.study.study import DEFAULT_NORMS, Study
 from localnorm.lab.study.study_file import write_study
 from localnorm.lab.tasks import task_studies
@@ -49,7 +51,7 @@ def study(size: int) -> Study:
         replace(digits, name=f"digits {number}", schedule=replace(digits.schedule, draws=draws))
         for number in range(_TASKS)
     )
-    return Study(tasks, _NORMS, seeds)
+    return Study(tasks, _NORMS, seeds, pilot_seeds=tuple(1000 + seed for seed in seeds))
 
 
 def synthetic(job: Job) -> Record:
@@ -63,17 +65,22 @@ def synthetic(job: Job) -> Record:
         "parameters": 76_746,
         "train_loss": [drawn.random() for _ in range(job.epochs)],
         "validation_error": [error + drawn.random() for _ in range(job.epochs)],
-        "train_error": error - 2,
-        "test_error": error,
-        "train_mode_error": error - 1,
     }
+    if job.judged:
+        results |= {
+            "train_error": error - 2,
+            "test_error": error,
+            "test_examples": 797,
+            "train_mode_error": error - 1,
+        }
     if job.corrupted:
         (digits,) = task_studies(["digits"])
+        results["corrupted_examples"] = 250
         results["corrupted_error"] = {
             name: [2 * error + drawn.random() for _ in SEVERITIES] for name in digits.corruptions
         }
     if job.features:
-        results |= {"probe_error": error + 1, "sparsity": drawn.random()}
+        results |= {"probe_error": error + 1, "probe_examples": 797, "sparsity": drawn.random()}
     timing = {"wall_seconds": 1.0, "processor_seconds": 1.0, "epoch_seconds": [0.1] * job.epochs}
     return Record(job, "ok", results=results, timing=timing, provenance=where)
 
@@ -99,8 +106,21 @@ def _probed(probe: Probe, drawn: random.Random) -> dict[str, Any]:
 
 
 def nothing(job: Job) -> Record:
-    """Return an empty record at once; the job that workers run to measure the driver's time."""
-    return Record(job, "ok")
+    """Return a made-up record at once; the job that workers run to measure the driver's time."""
+    return synthetic(job)
+
+
+def jobs(asked: Study) -> list[Job]:
+    """Return every job that a study may ask for, the defaults standing in for the chosen settings."""
+    found: list[Job] = list(asked.probes())
+    for task in asked.tasks:
+        schedule = task.schedule
+        setting = GridSetting(schedule.default_learning_rate, schedule.batch_size, schedule.epochs)
+        found += [*asked.pilot_trials(task), *random_trials(asked, task, norm_space)]
+        for norm in asked.norms:
+            for seed in asked.seeds:
+                found += [judged_trial(task, norm, seed, setting), *asked.batch_trials(task, norm, seed)]
+    return list({key(job): job for job in found}.values())
 
 
 def _timed(act: Callable[[], Any]) -> tuple[Any, float, float]:
@@ -153,7 +173,7 @@ def measure_driver(sizes: list[int], workers: int) -> None:
             for job in jobs(asked):
                 if isinstance(job, Probe):
                     Store(folder).write(nothing(job))
-            records = compare(asked, folder, EngineSetup(workers=workers), function=nothing)
+            records = compare(asked, folder, EngineSetup(workers=workers), function=nothing, every_seed=True)
             next(records)
             count, wall, processor = _timed(lambda records=records: sum(1 for _ in records))  # type: ignore[misc]
             _print(count + 1, workers, f"{1e3 * wall / count:.2f}", f"{1e3 * processor / count:.2f}")

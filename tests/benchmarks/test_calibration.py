@@ -1,47 +1,42 @@
-"""The calibration of the lab: counts of verdicts on made-up records."""
+"""The calibration of the lab: rates of verdicts on drawn differences."""
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
-from benchmarks.lab.calibration import HARM, PLACEBO, harmed, standings, study_of
+from benchmarks.lab.calibration import HARMS, NORMS, PLACEBO, coverage, rates, trials
 
-from localnorm.lab.records.record import Trial
-from made_records import Ended, Fate, Run, records
-
-STUDY = study_of(range(10))
-EFFECT = STUDY.tasks[0].smallest_effect
+from localnorm.lab.study.study import LOOKS
+from localnorm.lab.tasks import task_studies
 
 
-def _alike(trial: Trial) -> Fate:
-    """Errors of both norms that differ by seed alone."""
-    return Run(test=5.0 + 0.1 * (trial.seed % 3))
+def _small(rng: np.random.Generator, count: int):
+    return np.round(rng.normal(size=count) * 0.5 / 0.25) * 0.25
 
 
-@pytest.mark.parametrize(
-    ("planted", "standing"), [(0.0, "no different"), (HARM * EFFECT, "worse"), (-HARM * EFFECT, "better")]
-)
-def test_each_comparison_is_judged_and_counted_once(planted: float, standing: str):
-    assert standings(records(STUDY, _alike), 2, 5, planted) == {standing: 2}
+def test_placebos_are_no_different_and_harms_are_worse():
+    false, _, worse, same = rates(_small, 1.0, 0.25, 0.0, studies=20)
+    assert (false, worse, same) == (0.0, 0.0, 1.0)
+    for harm in HARMS:
+        false, early, worse, _ = rates(_small, 1.0, 0.25, harm, studies=20)
+        assert false <= 0.05
+        assert early <= worse
+        assert worse >= 0.95
 
 
-def test_seeds_of_another_comparison_are_left_out():
-    def fate(trial: Trial) -> Fate:
-        return Run(test=9.0 if trial.norm == PLACEBO and trial.seed >= 5 else 5.0)
+def test_a_wrong_call_is_counted():
+    # Differences without spread, off the centre that is taken for the truth.
+    def shifted(rng: np.random.Generator, count: int):
+        return rng.normal(size=count) * 0.01 + 2.0
 
-    assert standings(records(STUDY, fate), 2, 5, 0.0) == {"no different": 1, "worse": 1}
-
-
-def test_only_the_placebo_is_harmed():
-    for record in records(STUDY, _alike):
-        changed = harmed(record, 1.0)
-        hit = isinstance(record.job, Trial) and record.job.norm == PLACEBO
-        assert (changed != record) == hit
-        if hit:
-            assert changed.results["test_error"] == record.results["test_error"] + 1.0
+    assert rates(shifted, 1.0, 0.0, 0.0, studies=3)[0] == 1.0
+    assert coverage(shifted, 0.0, 0.0, 3) == [(0.0, 0.0)] * len(LOOKS)
+    assert coverage(shifted, 2.0, 0.0, 3)[0][1] == 1.0
 
 
-def test_trials_that_fail_are_not_harmed_and_decide_nothing():
-    def fate(trial: Trial) -> Fate:
-        return Ended() if trial.norm == PLACEBO else Run()
-
-    assert standings(records(STUDY, fate), 1, 5, 1.0) == {"undecided": 1}
+def test_the_trials_are_judged_at_the_defaults_and_not_corrupted():
+    (task,) = task_studies(["digits"])
+    found = trials(task, (3, 4))
+    assert {(t.norm, t.seed) for t in found} == {(n, s) for n in ("none", PLACEBO) for s in (3, 4)}
+    assert all(t.judged and not t.corrupted and t.learning_rate == 1e-2 for t in found)
+    assert pytest.approx(6) == NORMS

@@ -47,7 +47,7 @@ REFUSED = {
     "--norms none,lokal": "one of none, local, local-learned, batch, layer, instance, group, rms, got 'lokal'",
     "--norms none,user_norms:absent": "module 'user_norms' has no attribute 'absent'; check the spelling",
     "--norms none,local,local": "no two the same, got none, local, local; drop the repeats",
-    "--seeds 0": "or a list of seeds from 0 on, got '0'; five or more can decide something",
+    "--seeds 0": "or a list of seeds from 0 on, got '0'; 6 or more can decide something",
     "--seeds -2": "from 0 on, got '-2'",
     "--engine slurm": "an engine must be one of pool, ray, got 'slurm'; check the spelling. Leave it out",
     "--address head:6379": "--address must be given to the engine ray, got head:6379 for pool; add --engine ray",
@@ -180,30 +180,36 @@ def test_plan_counts_the_trials_and_runs_none(tmp_path: Path):
     result = _run(*words, "--json")
     assert result.exit_code == 0
     estimate = json.loads(result.stdout)
-    # Each norm with two seeds: two learning rates, a draw and two batch sizes; rows at one learning rate.
-    by_task = estimate.pop("seconds_by_task")
-    assert estimate.pop("seconds") > sum(by_task.values())
+    assert estimate.pop("pilot_seconds") > 0
+    # Of each norm and the pilot seed: two learning rates, a random-search sample, the best of them again; rows at
+    # one rate. Of each norm and judged seed: the chosen setting, the tuned one and two batch sizes.
     assert estimate == {
-        "trials": {"digits": 2 * 2 * (2 + 1 + 2), "digit-rows": 2 * 2},
+        "pilot_trials": {"digits": 2 * (2 + 1 + 1), "digit-rows": 2},
+        "judged_trials": {"digits": 2 * (1 + 1 + 2), "digit-rows": 2},
         "probes": 1 + 2 * 2,
-        "trials_per_norm": 12,
         "workers": 1,
+        "look_seconds": {},
     }
-    assert all(seconds > 0 for seconds in by_task.values())
     assert not (tmp_path / "out").exists()
 
 
 def test_plan_in_words(monkeypatch: pytest.MonkeyPatch):
     from localnorm.lab.run import estimate
 
-    seconds = {"digits": 60.0, "digit-rows": 18.0}
-    made = estimate.StudyEstimate({"digits": 20, "digit-rows": 4}, 5, 12, 2, 90.0, seconds)
+    looks = {6: 120.0, 10: 180.0, 16: 310.0}
+    made = estimate.StudyEstimate(
+        {"digits": 20, "digit-rows": 4}, {"digits": 8, "digit-rows": 2}, 5, 2, 60.0, looks
+    )
     monkeypatch.setattr(estimate, "estimate", lambda study, workers, on_measured: made)  # noqa: ARG005
     result = _run("compare", "--plan", "--norms", "none,local")
     assert result.stdout.splitlines() == [
-        "24 trials: 20 on digits (1.0 minutes), 4 on digit-rows (0.3 minutes); 12 for each of 2 norms.",
-        "5 probes of cost, scope and flexibility.",
-        "About 1.5 minutes with 2 workers, if no job is done yet.",
+        "Pilot: 20 on digits, 4 on digit-rows trials and 5 probes, about 1.0 minutes with 2 workers.",
+        "Each judged seed: 8 on digits, 2 on digit-rows trials for 2 norms.",
+        (
+            "Judged seeds, if nothing is decided before: "
+            "6 after 2.0 minutes, 10 after 3.0 minutes, 16 after 5.2 minutes."
+        ),
+        "The budget of 5.0 minutes reaches the look at 10 judged seeds at least; decided cells get no more seeds.",
     ]
 
 

@@ -145,15 +145,17 @@ def test_a_seeds_learning_rates_are_the_same_for_every_norm_and_its_own_settings
     (task,) = task_studies(["digits"])
     schedule = replace(task.schedule, draws=3)
     task = replace(task, schedule=schedule)
-    study = Study((task,), norms=("none", "local", "user_norms:placebo", "user_norms:scaled"), seeds=(0, 1))
+    study = Study(
+        (task,), norms=("none", "local", "user_norms:placebo", "user_norms:scaled"), pilot_seeds=(1000, 1001)
+    )
     by_norm = {norm: [t for t in random_trials(study, task) if t.norm == norm] for norm in study.norms}
     rates = [[t.learning_rate for t in trials] for trials in by_norm.values()]
     assert rates == [rates[0]] * 4
-    assert len(set(rates[0])) == len(study.seeds) * schedule.draws
+    assert len(set(rates[0])) == len(study.pilot_seeds) * schedule.draws
     assert all(min(schedule.learning_rates) <= rate <= max(schedule.learning_rates) for rate in rates[0])
     names = {norm: {tuple(dict(t.settings)) for t in trials} for norm, trials in by_norm.items()}
     assert list(names.values()) == [{()}, {("alpha", "beta", "k", "n")}, {()}, {("by",)}]
-    more = list(random_trials(replace(study, norms=(*study.norms, "rms"), seeds=(0, 1, 2)), task))
+    more = list(random_trials(replace(study, norms=(*study.norms, "rms"), pilot_seeds=(1000, 1001, 1002)), task))
     assert set(random_trials(study, task)) < set(more)
 
 

@@ -22,11 +22,10 @@ from pathlib import Path
 import torch
 
 from localnorm.lab.engines.choice import EngineSetup
-from localnorm.lab.records.record import Job, Probe, Record, Trial, key
+from localnorm.lab.records.record import Job, Record, Trial, key
 from localnorm.lab.records.store import Store
 from localnorm.lab.run.compare import compare
 from localnorm.lab.run.runner import run_job
-from localnorm.lab.study.jobs import jobs
 from localnorm.lab.study.study import Study
 from localnorm.lab.study.study_file import write_study
 from localnorm.lab.study.training_config import TrainingConfig
@@ -38,23 +37,24 @@ _CAP_DAC_OVERRIDE, _PR_CAPBSET_DROP = 1, 24
 
 
 def study() -> Study:
-    """Return a study of as many trials as seeds, of a task that is trained in a moment."""
+    """Return a study whose pilot has as many trials as seeds, of a task that is trained in a moment."""
     (tiny,) = task_studies(["user_tasks:tiny"])
     schedule = TrainingConfig(learning_rates=(1e-2,), default_learning_rate=1e-2, epochs=1)
-    return Study((replace(tiny, schedule=schedule),), norms=("none",), seeds=tuple(range(SEEDS)))
+    return Study(
+        (replace(tiny, schedule=schedule),), norms=("none",), seeds=(99,), pilot_seeds=tuple(range(SEEDS))
+    )
 
 
 def trials() -> list[Trial]:
     """Return its trials."""
-    return [job for job in jobs(study()) if isinstance(job, Trial)]
+    return list(study().pilot_trials(study().tasks[0]))
 
 
 def prepare(folder: Path) -> None:
     """Claim a folder and write the records of the probes, which take seconds and are not what is struck."""
     write_study(folder, study())
-    for job in jobs(study()):
-        if isinstance(job, Probe):
-            Store(folder).write(Record(job, "ok"))
+    for job in study().probes():
+        Store(folder).write(Record(job, "failed", "not measured"))
 
 
 def _kill_worker() -> None:

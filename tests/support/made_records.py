@@ -6,10 +6,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+from localnorm.lab.analysis.schedule import next_blocks
 from localnorm.lab.measures import Measure, Row, Samples, TaskMeasure
 from localnorm.lab.probes.flexibility import CHECKS
 from localnorm.lab.records.record import Probe, Record, Status, Trial
-from localnorm.lab.study.jobs import jobs
 from localnorm.lab.study.study import Study, TaskStudy
 from localnorm.lab.study.training_config import TrainingConfig
 from localnorm.lab.tasks import task_studies
@@ -24,7 +24,12 @@ DIGITS = replace(
     ),
 )
 ROWS = replace(_ROWS, schedule=TrainingConfig(learning_rates=(3e-3, 1e-2), epochs=3))
-STUDY = Study((DIGITS, ROWS), norms=("none", "local", "batch", "layer", "instance"))
+STUDY = Study(
+    (DIGITS, ROWS),
+    norms=("none", "local", "batch", "layer", "instance"),
+    seeds=tuple(range(6)),
+    pilot_seeds=(1000, 1001),
+)
 
 
 def like(task: TaskStudy, name: str, **changes: Any) -> TaskStudy:
@@ -51,13 +56,18 @@ class Run:
             "parameters": 1,
             "train_loss": [1.0] * trial.epochs,
             "validation_error": list(curve),
-            "train_error": self.train,
-            "train_mode_error": self.train_mode,
-            "test_error": self.test,
         }
+        if trial.judged:
+            results |= {
+                "train_error": self.train,
+                "train_mode_error": self.train_mode,
+                "test_error": self.test,
+                "test_examples": 500,
+            }
         if trial.features and self.probe is not None:
-            results |= {"probe_error": self.probe, "sparsity": self.sparsity}
+            results |= {"probe_error": self.probe, "probe_examples": 500, "sparsity": self.sparsity}
         if trial.corrupted:
+            results["corrupted_examples"] = 100
             # Severity 3 has the mean, and every corruption is a point worse than the one before.
             results["corrupted_error"] = {
                 name: [self.corrupted + (severity - 3) + (place - 4) for severity in SEVERITIES]
@@ -110,13 +120,20 @@ def records(
     probes: Mapping[str, Mapping[str, Any]] | None = None,
 ) -> list[Record]:
     """Return a record for each job of the study whose fate is not None; probes: values by name and norm."""
-    made = []
-    for job in jobs(study):
-        if isinstance(job, Probe):
-            made.append(of_probe(job, (probes or {}).get(job.name, {})))
-        elif (came_to := fate(job)) is not None:
-            made.append(came_to.record(job))
-    return made
+    made: dict[str, Record] = {}
+    skipped: set[str] = set()
+    while True:
+        blocks = next_blocks(study, made.values(), every_seed=True).blocks
+        wanted = {job.key: job for block in blocks for job in block.jobs if job.key not in skipped}
+        if not wanted:
+            return list(made.values())
+        for name, job in wanted.items():
+            if isinstance(job, Probe):
+                made[name] = of_probe(job, (probes or {}).get(job.name, {}))
+            elif (came_to := fate(job)) is not None:
+                made[name] = came_to.record(job)
+            else:
+                skipped.add(name)
 
 
 def measured_in(
@@ -132,10 +149,13 @@ def measured_in(
 
 
 def part_of(study: Study, trial: Trial) -> str:
-    """Return which part of the study a trial is: grid, draw, rows or batch."""
+    """Return which part of the study a trial is: pilot, draw, judged, tuned (the defaults or the tuned setting) or
+    batch; rows for all trials of a task that is not of images."""
     task = study.task(trial.task)
     if task.kind != "images":
         return "rows"
-    if trial.corrupted or (not task.corrupted and trial in set(study.grid_trials(task))):
-        return "grid"
-    return "batch" if trial in set(study.batch_trials(task)) else "draw"
+    if not trial.judged:
+        return "pilot" if trial in set(study.pilot_trials(task)) else "draw"
+    if trial in set(study.batch_trials(task, trial.norm, trial.seed)):
+        return "batch"
+    return "judged" if trial.features or not task.features else "tuned"

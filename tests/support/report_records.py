@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from localnorm.lab.records.record import Job, Probe, Record, Trial, key
+from localnorm.lab.analysis.schedule import next_blocks
+from localnorm.lab.records.record import Probe, Record, Trial, key
 from localnorm.lab.records.store import Store
-from localnorm.lab.study.jobs import random_trials
 from localnorm.lab.study.registry import NORM_INFO
+from localnorm.lab.study.search_space import Space
 from localnorm.lab.study.study import DEFAULT_NORMS, Study
 from localnorm.lab.study.study_file import write_study
 from localnorm.lab.study.training_config import TrainingConfig
@@ -30,7 +31,7 @@ DIGITS = replace(
     ),
 )
 ROWS = replace(_ROWS, schedule=TrainingConfig(learning_rates=(1e-3,), default_learning_rate=1e-3, epochs=3))
-STUDY = Study((DIGITS, ROWS), seeds=(0, 1, 2))
+STUDY = Study((DIGITS, ROWS), seeds=tuple(range(6)), pilot_seeds=(1000, 1001))
 SHAPE, OUTPUT = (2, 4, 1, 5), (1, 2, 0, 3)
 CORRUPTIONS = ("noise", "blur")
 WHERE = {"versions": {"python": "3.11", "localnorm": "0.1.0"}, "commit": "abc123", "cores": 4, "threads": 1}
@@ -41,13 +42,7 @@ Change = Callable[[Record], Record | None]
 def error(trial: Trial) -> float:
     """A made-up error that every part of a trial changes."""
     place = DEFAULT_NORMS.index(trial.norm) if trial.norm in DEFAULT_NORMS else len(DEFAULT_NORMS)
-    return 5 + place + 0.1 * trial.seed + 100 * trial.learning_rate + trial.batch_size / 100
-
-
-def trials(study: Study) -> Iterator[Trial]:
-    for task in study.tasks:
-        yield from (*study.grid_trials(task), *study.batch_trials(task))
-        yield from random_trials(study, task, lambda norm: NORM_INFO[norm].space if norm in NORM_INFO else {})
+    return 5 + place + 0.1 * (trial.seed % 1000) + 100 * trial.learning_rate + trial.batch_size / 100
 
 
 def trained(trial: Trial) -> Record:
@@ -55,15 +50,21 @@ def trained(trial: Trial) -> Record:
     results: dict[str, Any] = {
         "train_loss": [1.0] * trial.epochs,
         "validation_error": [last + trial.epochs - epoch for epoch in range(1, trial.epochs + 1)],
-        "train_error": last - 1,
-        "train_mode_error": last - 0.5,
-        "test_error": last + 1,
-        "probe_error": last + 2,
-        "sparsity": 0.5,
-        "corrupted_error": {name: [last + 2 * severity for severity in range(1, 6)] for name in CORRUPTIONS}
-        if trial.corrupted
-        else {},
     }
+    if trial.judged:
+        results |= {
+            "train_error": last - 1,
+            "train_mode_error": last - 0.5,
+            "test_error": last + 1,
+            "test_examples": 797,
+            "probe_error": last + 2,
+            "probe_examples": 797,
+            "sparsity": 0.5,
+            "corrupted_examples": 250,
+            "corrupted_error": {name: [last + 2 * severity for severity in range(1, 6)] for name in CORRUPTIONS}
+            if trial.corrupted
+            else {},
+        }
     timing = {"wall_seconds": 1.0, "processor_seconds": 1.0, "epoch_seconds": [0.5] * trial.epochs}
     return Record(trial, "ok", "", results, timing, WHERE)
 
@@ -89,17 +90,32 @@ def probed(probe: Probe) -> Record:
     return Record(probe, "ok", "", results, {"wall_seconds": 1.0}, WHERE)
 
 
+def space_of(norm: str) -> Space:
+    """Return the hyperparameter ranges of a norm, none of a user-defined one."""
+    return NORM_INFO[norm].space if norm in NORM_INFO else {}
+
+
 def write_records(folder: Path, study: Study = STUDY, change: Change = lambda record: record) -> Path:
-    """Write a study's folder, each record as change returns it."""
+    """Write a finished study's folder, each record as change returns it."""
     write_study(folder, study)
-    jobs: list[Job] = [*trials(study), *study.probes()]
     Store(folder).records.mkdir(exist_ok=True)
-    for job in jobs:
-        record = change(trained(job) if isinstance(job, Trial) else probed(job))
-        if record is not None:
-            # The store waits for the disk after each record; nothing here needs that.
-            (Store(folder).records / f"{key(job)}.json").write_text(record.to_json(), encoding="utf-8")
+    for record in made(study, change):
+        # The store waits for the disk after each record; nothing here needs that.
+        (Store(folder).records / f"{key(record.job)}.json").write_text(record.to_json(), encoding="utf-8")
     return folder
+
+
+def made(study: Study, change: Change = lambda record: record) -> list[Record]:
+    """Return a record of each job that the study asks for with all its seeds, as change returns it."""
+    found: dict[str, Record | None] = {}
+    while True:
+        kept = [record for record in found.values() if record is not None]
+        blocks = next_blocks(study, kept, every_seed=True, space_of=space_of).blocks
+        jobs = {key(job): job for block in blocks for job in block.jobs if key(job) not in found}
+        if not jobs:
+            return kept
+        for name, job in jobs.items():
+            found[name] = change(trained(job) if isinstance(job, Trial) else probed(job))
 
 
 def ended(norm: str, status: Any, message: str, task: str = "") -> Change:

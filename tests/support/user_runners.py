@@ -55,8 +55,8 @@ def runner(job: Job) -> Record:
 
 
 def at_once(job: Job) -> Record:
-    """Come to nothing, at once."""
-    return Record(job, "ok")
+    """Come to an error of 1, at once."""
+    return Record(job, "ok", results={"validation_error": [1.0]})
 
 
 def pids(folder: Path, fate: str = "*") -> set[int]:
@@ -155,11 +155,12 @@ def captured_runs(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
     runs: list[dict[str, Any]] = []
 
     def compare(
-        study: Study, folder: Path, engine: EngineSetup, *, callbacks: Sequence[Callback]
+        study: Study, folder: Path, engine: EngineSetup, *, callbacks: Sequence[Callback], **limits: Any
     ) -> Generator[Record]:
-        runs.append({"study": study, "folder": folder, "engine": engine, "callbacks": callbacks})
+        runs.append({"study": study, "folder": folder, "engine": engine, "callbacks": callbacks, **limits})
         yield from ()
 
     monkeypatch.setattr("localnorm.lab.run.compare.compare", compare)
+    monkeypatch.setattr(sys.modules["localnorm.commands.compare"], "_say_first_look", lambda *_: None)
     monkeypatch.setattr(sys.modules["localnorm.commands.compare"], "show", lambda folder, as_json: None)  # noqa: ARG005
     return runs

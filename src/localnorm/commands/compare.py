@@ -10,7 +10,16 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from localnorm.commands.console import DEFAULT_FOLDER, counted, err, errors_end_the_command, out, print_plain, say
+from localnorm.commands.console import (
+    DEFAULT_FOLDER,
+    counted,
+    duration,
+    err,
+    errors_end_the_command,
+    out,
+    print_plain,
+    say,
+)
 from localnorm.commands.options import settings_options
 from localnorm.commands.report import show
 from localnorm.commands.running import loggers, run_to_end
@@ -57,11 +66,12 @@ def compare(
         if not plan:
             check_cluster(options)
         study = make_study(settings)
+        budget, every_seed = settings.seconds, settings.every_seed
         if plan:
             _say_incompatible(study)
             if options.engine != "pool":
                 say("the time is measured in the local pool; other machines may be faster or slower")
-            _print_plan(study, settings.workers or cores(), as_json=as_json)
+            _print_plan(study, settings.workers or cores(), budget, as_json=as_json)
             return
         # Imported here: the lab needs torch, which takes seconds.
         from localnorm.lab.run.compare import compare as run_study
@@ -71,8 +81,13 @@ def compare(
         with started(options) as engine:
             _say_incompatible(study)
             run_to_end(
-                lambda all_callbacks: run_study(study, folder, engine, callbacks=all_callbacks), folder, callbacks
+                lambda all_callbacks: run_study(
+                    study, folder, engine, callbacks=all_callbacks, budget=budget, every_seed=every_seed
+                ),
+                folder,
+                callbacks,
             )
+            _say_first_look(study, folder, engine.workers)
         show(folder, as_json=as_json)
 
 
@@ -113,7 +128,22 @@ def _say_incompatible(study: Study) -> None:
         say(f"{pair.norm} on {pair.task} will have no result: {pair.problem}")
 
 
-def _print_plan(study: Study, workers: int, *, as_json: bool) -> None:
+def _say_first_look(study: Study, folder: Path, workers: int) -> None:
+    """Say what the first verdict that rests on training needs, if the study ended before it."""
+    from localnorm.lab.analysis.schedule import next_blocks
+    from localnorm.lab.records.store import Store
+
+    records, _ = Store(folder).read()
+    plan = next_blocks(study, records.values())
+    if plan.blocks and not plan.decided:
+        needed = duration(plan.blocks[0].seconds / workers)
+        say(
+            f"nothing that rests on training is decided yet: the next step ({plan.blocks[0].what}) takes about "
+            f"{needed}; run the same command again with a longer --budget"
+        )
+
+
+def _print_plan(study: Study, workers: int, budget: float | None, *, as_json: bool) -> None:
     """Print the number of trials and the estimated time."""
     from localnorm.lab.run.estimate import estimate
 
@@ -125,16 +155,21 @@ def _print_plan(study: Study, workers: int, *, as_json: bool) -> None:
     if as_json:
         print_plain(json.dumps(asdict(estimated)))
         return
-    tasks = ", ".join(
-        f"{count} on {task} ({estimated.seconds_by_task[task] / 60:.1f} minutes)"
-        for task, count in estimated.trials.items()
-    )
-    out.print(
-        f"{counted(sum(estimated.trials.values()), 'trial')}: {tasks}; {estimated.trials_per_norm} for each of "
-        f"{counted(len(study.norms), 'norm')}.\n"
-        f"{counted(estimated.probes, 'probe')} of cost, scope and flexibility.\n"
-        f"About {estimated.seconds / 60:.1f} minutes with {counted(estimated.workers, 'worker')}, if no job is "
-        "done yet.",
-        soft_wrap=True,
-        highlight=False,
-    )
+
+    def listed(counts: Mapping[str, int]) -> str:
+        return ", ".join(f"{count} on {task}" for task, count in counts.items())
+
+    looks = ", ".join(f"{look} after {duration(seconds)}" for look, seconds in estimated.look_seconds.items())
+    reached = estimated.looks_within(budget or 0.0)
+    lines = [
+        (
+            f"Pilot: {listed(estimated.pilot_trials)} trials and {counted(estimated.probes, 'probe')}, about "
+            f"{duration(estimated.pilot_seconds)} with {counted(workers, 'worker')}."
+        ),
+        f"Each judged seed: {listed(estimated.judged_trials)} trials for {counted(len(study.norms), 'norm')}.",
+        f"Judged seeds, if nothing is decided before: {looks or 'no look'}.",
+    ]
+    if budget is not None:
+        last = f"the look at {reached[-1]} judged seeds at least" if reached else "no look for every norm and row"
+        lines.append(f"The budget of {duration(budget)} reaches {last}; decided cells get no more seeds.")
+    out.print("\n".join(lines), soft_wrap=True, highlight=False)

@@ -1,4 +1,4 @@
-"""localnorm diff: compare the results of two finished studies."""
+"""localnorm diff: compare the results of two studies."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from localnorm.commands.console import errors_end_the_command, print_plain, say
+from localnorm.commands.console import errors_end_the_command, print_plain
 from localnorm.errors import LabError
 
 if TYPE_CHECKING:
@@ -20,10 +20,10 @@ SAME, DIFFERENT = 0, 1
 
 
 def diff(
-    first: Annotated[Path, typer.Argument(help="Folder of a finished study.", metavar="A")],
+    first: Annotated[Path, typer.Argument(help="Folder of a study with results.", metavar="A")],
     second: Annotated[Path, typer.Argument(help="Folder of another.", metavar="B")],
 ) -> None:
-    """Compare the results of two finished studies, without training; exit with 1 if a verdict differs."""
+    """Compare the results of two studies, without training; exit with 1 if a verdict differs."""
     with errors_end_the_command():
         raise typer.Exit(show_diff(first, second))
 
@@ -32,11 +32,11 @@ def show_diff(first: Path, second: Path) -> int:
     """Print the differences of two studies; return 1 if a verdict differs, else 0.
 
     Raises:
-        LabError: one of them is not finished, or they have nothing in common.
+        LabError: one of them has no results, or they have nothing in common.
     """
     from localnorm.lab.analysis.diff import changes
 
-    found = changes(_finished(first), _finished(second))
+    found = changes(_with_results(first), _with_results(second))
     lines = [f"A: {first}", f"B: {second}", "B minus A, with a 95 % interval; verdicts of A and of B."]
     for letter, names in zip("AB", found.only, strict=True):
         lines += [f"only in {letter}: {name}" for name in names]
@@ -50,17 +50,15 @@ def show_diff(first: Path, second: Path) -> int:
     return DIFFERENT if found.differing else SAME
 
 
-def _finished(folder: Path) -> Table:
+def _with_results(folder: Path) -> Table:
     from localnorm.lab.report import read_report
 
     report = read_report(folder)
-    if report.done < report.wanted:
+    if not report.records:
         raise LabError(
-            f"a study must be finished to be compared with another, got {folder}, where {report.done} of "
-            f"{report.wanted} jobs are done; run localnorm compare --out {folder} with its settings first."
+            f"a study must have results to be compared with another, got {folder} without a record; run localnorm "
+            f"compare --out {folder} with its settings first."
         )
-    if report.damaged:
-        say(f"damaged, left out: {', '.join(str(damaged.path) for damaged in report.damaged)}")
     return report.table
 
 

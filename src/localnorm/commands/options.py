@@ -10,7 +10,8 @@ from typing import Annotated, Any
 import typer
 from pydantic.fields import FieldInfo
 
-from localnorm.lab.run.settings import Rule, TaskSettings
+from localnorm.lab.run.setting_types import Rule
+from localnorm.lab.run.settings import TaskSettings
 
 Command = Callable[..., None]
 

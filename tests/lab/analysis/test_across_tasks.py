@@ -3,23 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from statistics import NormalDist
 
-import numpy as np
 import pytest
 
 from localnorm.errors import UnknownNameError
-from localnorm.lab.analysis.across_tasks import in_effects
-from localnorm.lab.analysis.statistics import (
-    MOST_PAIRS,
-    RESAMPLES,
-    estimate,
-    estimate_over,
-    interquartile_mean,
-    p_values,
-    p_values_over,
-    pairs_to_decide,
-)
+from localnorm.lab.analysis.across_tasks import over_tasks
 from localnorm.lab.analysis.table import make_table
 from localnorm.lab.measures import MEASURES, Row, Sample
 from localnorm.lab.records.record import Trial
@@ -28,14 +16,14 @@ from made_records import DIGITS, ROWS, STUDY, Ended, Fate, Run, like, records
 
 # Another task of images, whose error is of another unit and counts in steps of 4.
 SCENES = like(DIGITS, "scenes", unit="points", smallest_effect=4.0, corruptions=())
-TWO = Study((DIGITS, SCENES, ROWS), norms=("none", "local", "batch"))
+TWO = replace(STUDY, tasks=(DIGITS, SCENES, ROWS), norms=("none", "local", "batch"))
 
 
 def _table(levels: dict[str, dict[str, float]], study: Study = TWO, spread: float = 0.0):
     """Return the table of a study in which each norm's error on a task is its level, which a seed shifts."""
 
     def fate(t: Trial) -> Fate:
-        own = spread * (t.seed - 2) if t.norm != "none" else 0.0
+        own = spread * (t.seed - 2.5) if t.norm != "none" else 0.0
         return Run(test=20.0 + levels.get(t.task, {}).get(t.norm, 0.0) + 10.0 * t.seed + own)
 
     return make_table(study, records(study, fate))
@@ -48,7 +36,7 @@ def test_overall_is_the_mean_over_tasks_in_smallest_effects():
     assert (row.tasks, row.row.unit, row.row.smallest_effect) == (("digits", "scenes"), "smallest effects", 1.0)
     assert "0.5 % error on digits, 4 points on scenes" in row.row.measured_as
     values = {cell.norm: (cell.estimate.value, cell.pairs) for cell in row.cells}
-    assert values == {"none": (0.0, 10), "local": (-3.0, 10), "batch": (1.0, 10)}
+    assert values == {"none": (0.0, 6), "local": (-3.0, 6), "batch": (1.0, 6)}
     assert row.cell("local").details == {"by_task": {"digits": -4.0, "scenes": -2.0}}
     judged = row.cell("local").judgement
     assert (judged.verdict, judged.comparison, judged.difference.value) == ("supported", "better", -3.0)
@@ -87,7 +75,7 @@ def test_a_criterion_that_one_task_has_is_that_tasks():
 
 def test_the_rows_are_those_that_the_tasks_feed():
     style, blocks = (like(ROWS, kind, kind=kind) for kind in ("style", "transformer"))
-    study = Study((style, blocks), norms=("none", "layer", "instance"))
+    study = replace(STUDY, tasks=(style, blocks), norms=("none", "layer", "instance"))
     table = _table({"style": {"instance": -9.0}, "transformer": {"layer": 9.0}}, study)
     names = [row.row.name for row in table.rows]
     assert names[3:] == ["suitability for transformers", "suitability for style transfer"]
@@ -116,8 +104,8 @@ def test_a_norm_that_has_no_result_on_one_task_has_none_overall():
 
 
 def test_the_tasks_count_alike_and_a_placebo_among_them_is_undecided_or_no_different():
-    # At most 0.8 effects to and fro on the one, 0.1 on the other.
-    table = _table({}, spread=0.2)
+    # At most 0.5 effects to and fro on the one, 0.1 on the other.
+    table = _table({}, spread=0.1)
     cell = table.row("generalization").cell("local")
     assert cell.estimate.value == pytest.approx(0.0, abs=1e-12)  # sums near 60 are rounded
     assert (cell.judgement.comparison, cell.verdict) == ("no different", "not supported")
@@ -128,71 +116,19 @@ def test_the_tasks_count_alike_and_a_placebo_among_them_is_undecided_or_no_diffe
 def test_differences_in_effects_need_none_with_the_same_seed():
     row = Row("generalization", "", "%", smallest_effect=2.0)
     samples = {"none": Sample((4.0, None, 8.0)), "own": Sample((2.0, 5.0, None)), "gone": Sample(missing="no")}
-    found = in_effects(row, samples)
+    found = over_tasks([row], ["digits"], [samples])
     assert found["own"].values == (-1.0, None, None)
     assert found["none"].values == (0.0, None, 0.0)
-    assert found["gone"].missing == "no"
-    lone = in_effects(row, {"none": Sample((None, 1.0)), "own": Sample((1.0, None))})
+    assert found["gone"].missing == "digits: no"
+    lone = over_tasks([row], ["digits"], [{"none": Sample((None, 1.0)), "own": Sample((1.0, None))}])
     assert lone["own"].missing == "no seed shared with none"
-    assert in_effects(row, {"none": Sample(missing="failed: x"), "own": Sample((1.0,))})["own"].missing == (
-        "none: failed: x"
-    )
+    failed = {"none": Sample(missing="failed: x"), "own": Sample((1.0,))}
+    assert over_tasks([row], ["digits"], [failed])["own"].missing == "digits: none: failed: x"
 
 
-ONE, OTHER = [0.2, 1.4, 0.9, 2.2, 1.1], [5.0, 7.0, 4.0, 9.0]
-
-
-def test_one_stratum_is_the_plain_bootstrap():
-    assert estimate_over([ONE]) == estimate(ONE)
-    assert p_values_over([ONE], 0.8) == p_values(ONE, 0.8)
-
-
-def test_strata_are_resampled_each_within_itself():
-    found = estimate_over([ONE, OTHER])
-    assert found.value == (interquartile_mean(ONE) + interquartile_mean(OTHER)) / 2
-    rng = np.random.default_rng(9)
-    means = [
-        np.mean([interquartile_mean(rng.choice(values, len(values))) for values in (ONE, OTHER)])
-        for _ in range(4000)
-    ]
-    # Each bound is a 2.5 % quantile of draws: five sigma of its share in 4,000 and in RESAMPLES draws.
-    room = 5 * np.sqrt(0.025 * 0.975 * (1 / 4000 + 1 / RESAMPLES))
-    for share in (np.mean(np.array(means) < found.low), np.mean(np.array(means) > found.high)):
-        assert share == pytest.approx(0.025, abs=room + 0.005)  # ties at the bound: few distinct resamples
-    # What all share moves the mean; what only one has moves it half as far.
-    assert estimate_over([ONE, [value + 1 for value in OTHER]]).value == pytest.approx(
-        found.value + 0.5, rel=1e-12
-    )
-
-
-def test_seeds_that_would_decide():
-    normal = NormalDist()
-    z = normal.inv_cdf(0.975) + normal.inv_cdf(0.8)
-    # Mean 1 and standard deviation 1, half an effect away: (2.8 / 0.5) ** 2 = 31.4.
-    assert pairs_to_decide([[0.0, 1.0, 2.0]], 0.5, 1) == int((z / 0.5) ** 2) + 1 == 32
-    # Of two tasks alike the mean has half the variance.
-    assert pairs_to_decide([[0.0, 1.0, 2.0], [0.0, 1.0, 2.0]], 0.5, 1) == int((z / 0.5) ** 2 / 2) + 1 == 16
-    # Among six norms each has a sixth of the level.
-    six = normal.inv_cdf(1 - 0.025 / 6) + normal.inv_cdf(0.8)
-    assert pairs_to_decide([[0.0, 1.0, 2.0]], 0.5, 6) == int((six / 0.5) ** 2) + 1
-    assert pairs_to_decide([[0.0, 1.0, 2.0]], 1.0, 1) == MOST_PAIRS + 1
-    assert pairs_to_decide([[0.0, 1.0, 2.0]], 0.9, 1) == MOST_PAIRS + 1
-    assert pairs_to_decide([[5.0, 5.0, 5.0]], 0.0, 1) == 4, "more than there are"
-    assert pairs_to_decide([[1.0]], 0.0, 1) is None
-    assert pairs_to_decide([], 0.0, 1) is None
-
-
-def test_only_what_is_undecided_has_seeds_that_would_decide():
-    decided = _table({"digits": {"local": -9.0}}, STUDY)
-    local = decided.row("generalization").cell("local").judgement
-    assert (local.verdict, local.seeds) == ("supported", None)
-    # The error of local is 1.5 lower by seed, plus -1 to 1: the effect of 0.5 is one away.
-    open_one = _table({"digits": {"local": -1.5}}, STUDY, spread=0.8).row("generalization").cell("local").judgement
-    assert open_one.verdict == "undecided"
-    differences = [[1.5 - 0.8 * (seed - 2) for seed in STUDY.seeds]]
-    assert open_one.seeds == pairs_to_decide(differences, 0.5, 4)
-    cost = decided.row("computational cost").cell("local").judgement
-    assert cost.seeds is None, "rounds of timing are no seeds"
-    two = replace(STUDY, seeds=(0, 1))
-    few = _table({"digits": {"local": -9.0}}, two).row("generalization").cell("local").judgement
-    assert (few.verdict, few.seeds) == ("undecided", 3)
+def test_the_step_of_a_mean_over_tasks_is_that_of_its_rounding_error():
+    row = Row("generalization", "", "%", smallest_effect=0.5)
+    samples = {norm: Sample((1.0, 2.0), resolution=0.2, seeds_done=2) for norm in ("none", "own")}
+    found = over_tasks([row, row], ["a", "b"], [samples, samples])["own"]
+    assert found.resolution == pytest.approx(0.4 / 2**0.5)
+    assert found.seeds_done == 2

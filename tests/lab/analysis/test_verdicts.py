@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import replace
 
 import pytest
 
 from localnorm.lab.analysis.claims import CLAIMS, QUESTIONS, SELF, claim_of
-from localnorm.lab.analysis.paired import ClaimedDifference, weigh
-from localnorm.lab.analysis.statistics import LEVEL, p_values
+from localnorm.lab.analysis.inference import UNSEEN, decide
+from localnorm.lab.analysis.paired import all_hold, opposite
 from localnorm.lab.analysis.table import make_table
 from localnorm.lab.analysis.verdicts import Judgement, judge
 from localnorm.lab.measures import MEASURES, Row, Sample
 from localnorm.lab.records.record import Record, Trial
-from localnorm.lab.study.study import Study
+from localnorm.lab.study.study import LOOKS, Study
 from made_records import DIGITS, STUDY, Ended, Fate, Run, measured_in, part_of, records
 
 ROWS = {row.name: row for row in (measured_in(measure, STUDY)[0] for measure in MEASURES) if row}
-# Of instance the textbook says nothing: there the plain questions are judged.
+# The article says nothing of instance: there the plain questions are judged.
 JUDGED = [
     key
     for key in [*CLAIMS, *((row, "instance") for row in QUESTIONS)]
@@ -40,16 +41,17 @@ def _records(row: str, levels: Levels, spread: float = 0.0, study: Study = STUDY
 
     def fate(t: Trial) -> Fate:
         level, part = value(t.norm, t.seed), part_of(study, t)
-        default = part == "grid" and t.learning_rate == DIGITS.schedule.default_learning_rate
+        default = t.learning_rate == DIGITS.schedule.default_learning_rate and not t.settings
         if row == "hyperparameter sensitivity":
-            return Run(test=20.0 + level, validation=11.0) if default else Run(test=20.0)
+            # Tuning finds another rate for every norm; the defaults lose the level on test data.
+            return Run(test=20.0 + level if default else 20.0, validation=11.0 if default else 5.0)
         if row == "robustness to noise":
             return Run(corrupted=20.0 + level)
         if row == "feature learning":
             return Run(probe=20.0 + level)
         if row == "batch-size dependence":
             return Run(test=20.0 + level) if (part, t.batch_size) == ("batch", 8) else Run(test=20.0)
-        wanted = {"generalization": "grid", "suitability for RNNs": "rows"}.get(row)
+        wanted = {"generalization": "judged", "suitability for RNNs": "rows"}.get(row)
         return Run(test=20.0 + level) if part == wanted else Run()
 
     return records(
@@ -86,26 +88,25 @@ def test_every_claim_can_be_found_right_and_wrong(row: str, norm: str, verdict: 
     apart = contrasts[0].holds == (verdict == "supported")
     found = _judged(row, _levels(row, norm, 3 * effect * apart))[norm]
     assert (found.verdict, found.why) == (verdict, "")
-    # Each difference is the same for every seed but for roundings of sums near 100.
-    values = [compared.difference.value for compared in found.compared]
+    values = [compared.decision.estimate for compared in found.compared]
     assert values == pytest.approx([3 * effect * apart] * len(contrasts), abs=1e-12)
-    assert found.p_value is None if ROWS[row].exact else found.p_value <= 1 - LEVEL
 
 
-@pytest.mark.parametrize(("row", "norm"), MEASURED)
-def test_a_difference_about_as_large_as_the_smallest_effect_decides_nothing(row: str, norm: str):
+@pytest.mark.parametrize(("row", "norm"), [key for key in MEASURED if key[1] in ("instance", "batch")])
+def test_a_difference_of_large_spread_decides_nothing(row: str, norm: str):
     effect = ROWS[row].smallest_effect
-    found = _judged(row, _levels(row, norm, effect), spread=effect)[norm]
+    found = _judged(row, _levels(row, norm, effect), spread=4 * effect)[norm]
     assert (found.verdict, found.why) == ("undecided", "")
-    assert found.p_value > 1 - LEVEL
 
 
-@pytest.mark.parametrize(("row", "norm"), [key for key in MEASURED if key[0] != "computational cost"])
-@pytest.mark.parametrize("seeds", [1, 2])
-def test_one_seed_or_two_decide_nothing(row: str, norm: str, seeds: int):
+@pytest.mark.parametrize(
+    ("row", "norm"), [key for key in MEASURED if key[1] == "instance" and key[0] != "computational cost"]
+)
+@pytest.mark.parametrize("seeds", [5])
+def test_fewer_seeds_than_the_first_look_decide_nothing(row: str, norm: str, seeds: int):
     found = _judged(row, _levels(row, norm, 100.0), study=replace(STUDY, seeds=STUDY.seeds[:seeds]))[norm]
-    assert (found.verdict, found.comparison) == ("undecided", "undecided")
-    assert (found.p_value, found.why) == (None, "fewer than 3 pairs")
+    assert (found.verdict, found.comparison, found.difference) == ("undecided", "undecided", None)
+    assert found.decision == UNSEEN
 
 
 RANKINGS = {
@@ -132,11 +133,14 @@ def test_standing_against_none(row: str):
     levels = {"none": 4 * effect, "local": effect, "batch": 7 * effect, "layer": 4.3 * effect}
     if ROWS[row].exact:
         levels["layer"] = 4 * effect
-    found = _judged(row, levels)
+    spread = 0.0 if ROWS[row].exact else 0.1 * effect
+    found = _judged(row, levels, spread)
     lower, higher = ("better", "worse") if ROWS[row].lower_is_better else ("worse", "better")
-    standings = [found[norm].comparison for norm in ("local", "batch", "layer")]
-    assert standings == [lower, higher, "no different"]
-    assert found["local"].difference.value == pytest.approx(-3 * effect, abs=1e-12)
+    standings = [found[norm].comparison for norm in ("local", "batch")]
+    assert standings == [lower, higher]
+    assert found["local"].decision.clearly is not ROWS[row].exact
+    # Without spread the difference is known, and within the smallest effect.
+    assert _judged(row, levels)["layer"].comparison == "no different"
     assert "none" not in found
 
 
@@ -155,7 +159,7 @@ SCOPES = [
 @pytest.mark.parametrize(("norm", "reach", "verdict"), SCOPES)
 def test_scope_is_judged_by_its_words(norm: str, reach: str, verdict: str):
     cell = make_table(STUDY, records(STUDY, probes={"scope": {norm: reach}})).row("normalization scope").cell(norm)
-    assert (cell.measured, cell.verdict, cell.judgement.p_value) == (reach, verdict, None)
+    assert (cell.measured, cell.verdict) == (reach, verdict)
 
 
 def test_a_norm_that_failed_everywhere_is_no_help_there_and_else_undecided():
@@ -168,8 +172,6 @@ def test_a_norm_that_failed_everywhere_is_no_help_there_and_else_undecided():
         assert table.row(row).cell("instance").judgement.why == "instance: failed: LabError: no positions"
     for row in ("hyperparameter sensitivity", "batch-size dependence"):
         assert table.row(row).cell("instance").verdict == "undecided"
-    diverged = make_table(STUDY, records(STUDY, lambda t: Ended() if t.norm == "instance" else Run()))
-    assert diverged.row("generalization").cell("instance").verdict == "undecided"
 
 
 def test_a_claim_about_a_norm_that_is_not_in_the_study_is_undecided():
@@ -181,30 +183,51 @@ def test_a_claim_about_a_norm_that_is_not_in_the_study_is_undecided():
 
 def test_pairs_are_of_one_seed_and_both_ended_well():
     row = Row("generalization", "", "%", smallest_effect=0.5)
-    none, own = (None, 10.0, 20.0, 30.0, 40.0), (1.0, 9.0, None, 29.0, 39.0)
+    none = (None, 10.0, 20.0, 30.0, 40.0, 50.0, 60.0, 70.0)
+    own = (1.0, 9.0, None, 29.0, 39.0, 49.0, 59.0, 69.0)
     found = judge(row, {"none": Sample(none), "own": Sample(own)})["own"]
-    assert (found.difference.low, found.difference.high) == (-1.0, -1.0)
+    assert (found.difference.low, found.difference.high, found.decision.pairs) == (-1.0, -1.0, 6)
     assert (found.verdict, found.comparison) == ("supported", "better")
-    two = judge(row, {"none": Sample(none[:4]), "own": Sample(own[:4])})["own"]
-    assert (two.verdict, two.why) == ("undecided", "fewer than 3 pairs")
 
 
-def test_a_row_of_more_norms_needs_more_evidence():
+def test_a_row_divides_its_error_among_its_norms_and_contrasts_are_a_family_of_their_own():
+    row = Row("hyperparameter sensitivity", "", "%", smallest_effect=0.5)
+    spread = [0.1, -0.2, 0.3, 0.0, -0.1, 0.2, 0.15, -0.05, 0.05, 0.1]
+    levels = {"none": 0.0, "local": 2.0, "batch": 1.0, "layer": 0.5}
+    samples = {
+        norm: Sample(tuple(level + (1 + i) * s for s in spread)) for i, (norm, level) in enumerate(levels.items())
+    }
+    found = judge(row, samples)
+    own = [a - b for a, b in zip(samples["local"].values, samples["none"].values, strict=True)]
+    assert found["local"].decision == decide(own, 0.5, norms=3)
+    (contrast,) = found["local"].compared
+    between = [a - b for a, b in zip(samples["local"].values, samples["batch"].values, strict=True)]
+    assert contrast.decision == decide(between, 0.5, norms=2)
+    assert [look.pairs for look in contrast.looks] == [6, 10]
+
+
+def test_a_seed_that_trained_badly_is_counted_and_not_in_the_typical_difference():
     row = Row("generalization", "", "%", smallest_effect=0.5)
-    lower = (1.2, 0.9, 0.3, 1.4, 0.8, 0.6)
-    p_value = p_values(lower, 0.5).at_least
-    assert 0.05 / 3 < p_value < 0.05, "the sample should decide alone and not among three"
-    samples = {"none": Sample((0.0,) * 6)} | {f"own{i}": Sample(tuple(-x for x in lower)) for i in range(3)}
-    alone = judge(row, dict(list(samples.items())[:2]))["own0"]
-    assert (alone.verdict, alone.comparison, alone.p_value) == ("supported", "better", p_value)
-    among = judge(row, samples)["own0"]
-    assert (among.verdict, among.comparison, among.p_value) == ("undecided", "undecided", 3 * p_value)
+    own = [0.1 * (i % 3) for i in range(LOOKS[1])]
+    own[4] = 30.0
+    found = judge(row, {"none": Sample((0.0,) * LOOKS[1]), "own": Sample(tuple(own))})["own"]
+    assert [(failure.place, failure.difference) for failure in found.failures] == [(4, 30.0)]
+    assert abs(found.against_none.looks[-1].estimate) < 0.2
 
 
-def test_a_claim_of_two_differences_pays_for_both():
-    above = (0.2, 0.5, 0.9, 1.05, 0.6)
-    from_local = ClaimedDifference([[9.0 - x for x in above]])
-    # The difference from layer refutes it: one of two that could have.
-    weighed = weigh([from_local, ClaimedDifference([list(above)])], 1.0)
-    assert weighed is not None
-    assert weighed.less == 2 * p_values(above, 1.0).less
+def test_parts_of_a_claim():
+    assert all_hold(["supported", "supported"]) == "supported"
+    assert all_hold(["supported", "undecided"]) == "undecided"
+    assert all_hold(["undecided", "not supported"]) == "not supported"
+    assert [opposite(v) for v in ("supported", "not supported", "undecided")] == [
+        "not supported",
+        "supported",
+        "undecided",
+    ]
+
+
+def test_the_table_is_json_without_infinite_numbers():
+    text = make_table(replace(STUDY, seeds=(0,)), records(replace(STUDY, seeds=(0,)))).to_json()
+    assert json.loads(text)["rows"]
+    assert "NaN" not in text
+    assert "Infinity" not in text

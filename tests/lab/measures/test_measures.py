@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import itertools
-import math
 from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
 
 from localnorm.lab.measures import MEASURES, Sample, TaskMeasure
+from localnorm.lab.measures.choice import GridSetting
+from localnorm.lab.measures.judged import judged_trial
 from localnorm.lab.records.record import Probe, Record, Trial
 from localnorm.lab.study.study import TaskStudy
 from localnorm.lab.tasks.corruptions import CORRUPTIONS
@@ -23,59 +23,88 @@ def _measured(row: str, made: list[Record], norm: str = "local", study=ONE) -> S
     return measured_in(measure, study, made)[1][norm]
 
 
-def _trials() -> list[Trial]:
-    return [record.job for record in records(ONE) if isinstance(record.job, Trial)]
-
-
 def _of(part: str, fate: Callable[[Trial], Fate]) -> list[Record]:
     """Return the records of the study with this fate of local's trials of a part."""
     return records(ONE, lambda t: fate(t) if (t.norm, part_of(ONE, t)) == ("local", part) else Run())
 
 
-# Validation and test error by learning rate; 1e-2 is best on test data, which must not choose.
+# Validation error by learning rate with pilot seeds 1000 and 1001; none has its best at 3e-3, the default.
 CHOICES = {
-    "least on validation": ({1e-3: 9.0, 3e-3: 7.0, 1e-2: 8.0}, {}, 3e-3),
-    "of equals the lower": ({1e-3: 9.0, 3e-3: 7.0, 1e-2: 7.0}, {}, 3e-3),
-    "not where a seed diverged": ({1e-3: 9.0, 3e-3: 7.0, 1e-2: 8.0}, {(3e-3, 1): Ended()}, 1e-2),
-    "not where a seed failed": ({1e-3: 9.0, 3e-3: 7.0, 1e-2: 8.0}, {(3e-3, 2): Ended("failed", "no")}, 1e-2),
-    "by the mean over the seeds": (
-        {1e-3: 8.0, 3e-3: 7.0, 1e-2: 7.5},
-        {(3e-3, 0): Run(test=3.0, validation=12.0)},
-        1e-2,
+    "the best by the mean over the pilot": ({1e-3: (9, 9), 3e-3: (8, 8), 1e-2: (5, 6)}, 1e-2),
+    "of those within one standard error the one nearest to that of none": (
+        {1e-3: (9, 9), 3e-3: (6.4, 5), 1e-2: (5, 6)},
+        3e-3,
     ),
-    "where one is not run yet": ({1e-3: 9.0, 3e-3: 7.0, 1e-2: 8.0}, {(3e-3, 0): None}, 3e-3),
+    "not where it is as far off as the smallest effect": ({1e-3: (9, 9), 3e-3: (9, 3.2), 1e-2: (5, 6)}, 1e-2),
+    "not where a pilot seed diverged": ({1e-3: (9, 9), 3e-3: (None, 5), 1e-2: (5, 6)}, 1e-2),
 }
 
 
 @pytest.mark.parametrize("name", CHOICES)
-def test_the_learning_rate_is_chosen_on_validation_data(name: str):
-    validation, others, chosen = CHOICES[name]
+def test_the_learning_rate_is_chosen_on_the_pilot(name: str):
+    errors, chosen = CHOICES[name]
     tests = {1e-3: 1.0, 3e-3: 3.0, 1e-2: 0.5}
 
     def fate(t: Trial) -> Fate:
-        rate = t.learning_rate
-        usual = Run(test=tests[rate] + t.seed, validation=validation[rate], train=0.25, train_mode=1.0)
-        return others.get((t.learning_rate, t.seed), usual)
+        if part_of(ONE, t) == "pilot":
+            of_seed = {1e-3: 9, 3e-3: 5, 1e-2: 9} if t.norm == "none" else None
+            error = of_seed[t.learning_rate] if of_seed else errors[t.learning_rate][t.seed - 1000]
+            return Ended() if error is None else Run(validation=error)
+        return Run(test=tests.get(t.learning_rate, 9.0) + t.seed, train=0.25, train_mode=1.0)
 
-    found = _measured("generalization", _of("grid", fate))
-    wanted = [tests[chosen] + seed for seed in ONE.seeds]
-    if name == "where one is not run yet":
-        wanted[0] = None
-    assert found.values == tuple(wanted)
+    found = _measured("generalization", records(ONE, fate))
+    assert found.values == tuple(tests[chosen] + seed for seed in ONE.seeds)
     assert found.details["learning_rate"] == chosen
-    known = [value for value in wanted if value is not None]
     assert (found.details["train_error"], found.details["train_mode_gap"]) == (0.25, 0.75)
-    assert found.details["gap"] == pytest.approx(sum(known) / len(known) - 0.25, rel=1e-12)
+    assert found.details["gap"] == pytest.approx(tests[chosen] + 1 - 0.25, rel=1e-12)
+    assert (found.seeds_done, found.resolution) == (3, 100 / 500)
+    none = _measured("generalization", records(ONE, fate), "none")
+    assert none.details["learning_rate"] == 3e-3
+
+
+def test_test_errors_do_not_choose():
+    def fate(t: Trial) -> Fate:
+        return Run(validation=5.0 if t.learning_rate == 1e-2 else 9.0, test=t.learning_rate)
+
+    assert _measured("generalization", records(ONE, fate)).values == (1e-2,) * 3
+
+
+def test_nothing_is_chosen_before_the_pilot_is_whole():
+    def fate(t: Trial) -> Fate:
+        return None if (part_of(ONE, t), t.norm, t.seed) == ("pilot", "none", 1001) else Run()
+
+    assert _measured("generalization", records(ONE, fate)).missing == "not run yet"
+
+
+def test_values_end_at_the_first_seed_that_has_not_run_and_a_diverged_one_counts_with_chance():
+    def fate(t: Trial) -> Fate:
+        if (part_of(ONE, t), t.norm) != ("judged", "local"):
+            return Run()
+        return {0: Ended(), 1: None, 2: Run()}[t.seed]
+
+    assert (
+        _measured("generalization", records(ONE, fate)).missing
+        == "diverged: the training loss was not finite in epoch 1"
+    )
+    later = _measured(
+        "generalization", records(ONE, lambda t: Ended() if fate(t) != Run() and t.seed == 0 else Run())
+    )
+    assert later.values == (90.0, 10.0, 10.0)
+    cut = _measured("generalization", records(ONE, lambda t: None if fate(t) is None else Run()))
+    assert (cut.values, cut.seeds_done) == ((10.0, None, None), 1)
 
 
 def test_the_error_chosen_by_is_that_of_the_last_epoch():
-    curves = {1e-3: (1.0, 9.0), 3e-3: (9.0, 8.0), 1e-2: (2.0, 8.5)}
-    found = _measured("generalization", _of("grid", lambda t: Run(validation=curves[t.learning_rate])))
+    curves = {1e-3: (1.0, 9.0), 3e-3: (9.0, 8.0), 1e-2: (2.0, 9.5)}
+    found = _measured(
+        "generalization",
+        _of("pilot", lambda t: Run(validation=curves[t.learning_rate])),
+    )
     assert found.details["learning_rate"] == 3e-3
 
 
 def test_robustness_is_the_mean_over_corruptions_and_severities():
-    found = _measured("robustness to noise", _of("grid", lambda t: Run(test=8.0, corrupted=20.0 + t.seed)))
+    found = _measured("robustness to noise", _of("judged", lambda t: Run(test=8.0, corrupted=20.0 + t.seed)))
     assert found.values == (20.0, 21.0, 22.0)
     assert found.details["clean"] == 8.0
     curves = found.details["by_severity"]
@@ -87,12 +116,10 @@ def test_robustness_is_the_mean_over_corruptions_and_severities():
 
 def test_robustness_relative_to_none_is_the_ratio_of_sums_with_the_same_seeds():
     def fate(t: Trial) -> Fate:
-        if part_of(ONE, t) != "grid" or t.learning_rate != 1e-3:
-            return Run(validation=11.0)
         if t.norm == "none":
             return Run(corrupted=20.0) if t.seed else Run(corrupted=40.0)
-        # Its chosen rate has no result for seed 0, where none is bad.
-        return Run(corrupted=11.5) if t.seed else None
+        # It has no result for seed 0, where none is bad.
+        return Run(corrupted=11.5) if t.seed or not t.judged else Ended("failed", "no")
 
     found = _measured("robustness to noise", records(ONE, fate)).details["relative_to_none"]
     # Means over the severities: 7.5, 8.5, ... beside 16, 17, ...
@@ -129,6 +156,7 @@ def test_batch_size_and_epochs_are_chosen_with_the_learning_rate():
     assert (found.details["learning_rate"], found.details["batch_size"], found.details["epochs"]) == (1e-2, 64, 5)
     sensitivity = _measured("hyperparameter sensitivity", made, study=study)
     assert sensitivity.values == (8.0, 8.0, 8.0), "the defaults are those of the task"
+    assert sensitivity.details["tuned"]["epochs"] == 5
     # Of the task's own batch size and epochs, all rates are alike.
     assert sensitivity.details["good_decades"] == pytest.approx(1.0, rel=1e-12)
 
@@ -156,7 +184,7 @@ def test_recurrent_networks_are_compared_at_equal_steps_and_equal_time(
 def test_batch_dependence_is_worst_minus_best():
     def fate(t: Trial) -> Fate:
         if (t.seed, t.batch_size) == (2, 8):
-            return Ended()
+            return Ended("failed", "no")
         return Run(test={8: 4.0, 128: 7.0 + t.seed}[t.batch_size], train_mode={8: 7.5, 128: 5.0}[t.batch_size])
 
     found = _measured("batch-size dependence", _of("batch", fate))
@@ -171,7 +199,7 @@ def test_batch_dependence_is_worst_minus_best():
 def test_a_difference_from_none_is_of_the_same_seed_and_size():
     def fate(t: Trial) -> Fate:
         if t.norm == "none":
-            return Ended() if (t.seed, t.batch_size) == (0, 8) else Run(test=10.0 * t.seed)
+            return Ended("failed", "no") if (t.seed, t.batch_size) == (0, 8) else Run(test=10.0 * t.seed)
         return Run(test=1.0 + t.seed)
 
     found = _measured("batch-size dependence", records(ONE, fate))
@@ -183,119 +211,27 @@ def test_a_difference_from_none_is_of_the_same_seed_and_size():
 
 
 def test_nothing_is_known_of_a_size_at_which_none_ended_well():
-    made = records(ONE, lambda t: Ended() if (t.norm, t.batch_size) == ("none", 8) else Run())
+    made = records(ONE, lambda t: Ended("failed", "no") if (t.norm, t.batch_size) == ("none", 8) else Run())
     assert _measured("batch-size dependence", made).details["difference_from_none"] == {"8": None, "128": 0.0}
-
-
-# For one seed: validation and test error of the default, of the other two rates, and of the two draws.
-SENSITIVITY = {
-    "the best on validation counts": ((9, 9), [(8, 5), (9.5, 1)], [(9.5, 1), (9.5, 1)], 4.0),
-    "also among the draws": ((9, 9), [(8, 5), (9.5, 1)], [(7, 3), (8, 1)], 6.0),
-    "tuning may lose": ((9, 4), [(8, 5), (9.5, 1)], [(9.5, 1), (9.5, 1)], -1.0),
-    "a tie is no reason to tune": ((9, 9), [(9, 1), (9, 1)], [(9, 1), (9, 1)], 0.0),
-    "the default is best": ((5, 9), [(9, 1), (9, 1)], [(9, 1), (9, 1)], 0.0),
-    "what diverged is not chosen": ((9, 9), [None, (8, 7)], [None, None], 2.0),
-    "the default diverged": (None, [(9, 1), (9, 1)], [(9, 1), (9, 1)], None),
-}
-
-
-@pytest.mark.parametrize("name", SENSITIVITY)
-def test_sensitivity_is_what_the_defaults_lose(name: str):
-    default, others, draws, loss = SENSITIVITY[name]
-    grid = dict(zip(DIGITS.schedule.learning_rates, (others[0], default, others[1]), strict=True))
-    settings = [t.settings for t in _trials() if (t.norm, t.seed, part_of(ONE, t)) == ("local", 1, "draw")]
-    drawn = dict(zip(settings, draws, strict=True))
-
-    def fate(t: Trial) -> Fate:
-        if t.norm == "local" and t.seed == 1 and part_of(ONE, t) in ("grid", "draw"):
-            pair = drawn[t.settings] if t.settings else grid[t.learning_rate]
-            return Run(validation=pair[0], test=pair[1]) if pair else Ended()
-        return Run()
-
-    found = _measured("hyperparameter sensitivity", records(ONE, fate))
-    assert found.values == (0.0, loss, 0.0)
-
-
-@pytest.mark.parametrize(
-    ("errors", "decades"),
-    [
-        ((10.0, 10.5, 10.9), math.log10(3) + math.log10(10 / 3)),
-        ((10.0, 11.0, 11.1), math.log10(3)),
-        ((10.0, 12.0, 10.0), 0.0),
-        ((10.0, 10.0, None), math.log10(3)),
-        ((None, None, None), None),
-    ],
-)
-def test_good_decades_lie_between_neighbours_near_the_best(errors: tuple, decades: float | None):
-    rates = dict(zip(DIGITS.schedule.learning_rates, errors, strict=True))
-
-    def fate(t: Trial) -> Fate:
-        error = rates[t.learning_rate]
-        return Ended() if error is None and t.seed == 0 else Run(validation=error or 1.0)
-
-    found = _measured("hyperparameter sensitivity", _of("grid", fate)).details["good_decades"]
-    assert found == (decades if decades is None else pytest.approx(decades, rel=1e-12))
-
-
-def test_importance_is_over_the_settings_drawn_for_all_seeds():
-    study = replace(ONE, seeds=tuple(range(8)))
-
-    def fate(t: Trial) -> Fate:
-        drawn = (t.norm, part_of(study, t)) == ("local", "draw")
-        return Run(validation=-math.log(dict(t.settings)["alpha"])) if drawn else Run()
-
-    found = _measured("hyperparameter sensitivity", records(study, fate), study=study).details["importance"]
-    assert found.keys() == {"learning_rate", "alpha", "beta", "k", "n"}
-    assert sum(found.values()) == pytest.approx(1.0, abs=1e-5)
-    assert found["alpha"] == max(found.values()) > 0.5
-    none = _measured("hyperparameter sensitivity", records(study), "none", study).details["importance"]
-    assert none == {"learning_rate": None}, "equal errors have no best quarter"
-    few = _measured("hyperparameter sensitivity", _of("draw", lambda t: Run(validation=t.learning_rate)))
-    assert set(few.details["importance"].values()) == {None}, "six settings are too few"
-
-
-def test_what_a_budget_reaches_is_of_the_draws_alone():
-    trials = [t for t in _trials() if (t.norm, part_of(ONE, t)) == ("local", "draw")]
-    errors = dict(zip(trials, (6.0, 5.0, 4.0, 3.0, 2.0, None), strict=True))
-
-    def fate(t: Trial) -> Fate:
-        error = errors[t]
-        return Run(validation=error) if error else Ended()
-
-    found = _measured("hyperparameter sensitivity", _of("draw", fate)).details["expected_best"]
-    assert len(found) == 6
-    assert found[0] is None, "the only one drawn may be the one that diverged"
-    # Of the pairs 10 have two errors, whose least is 2 in four of them, 3 in three, 4 in two; 5 go with the other.
-    assert found[1] == pytest.approx((4 * 2 + 3 * 3 + 2 * 4 + 5 + 2 + 3 + 4 + 5 + 6) / 15, rel=1e-12)
-    assert found[5] == 2.0
-    assert all(more <= fewer for fewer, more in itertools.pairwise(found[1:]))
-
-
-def test_without_draws_nothing_is_said_of_them():
-    task = replace(DIGITS, schedule=replace(DIGITS.schedule, draws=0))
-    study = replace(ONE, tasks=(task, *ONE.tasks[1:]))
-    details = _measured("hyperparameter sensitivity", records(study), study=study).details
-    assert (details["importance"], details["expected_best"]) == ({}, [])
 
 
 def test_feature_learning_is_the_error_of_the_probe_at_the_chosen_setting():
     def fate(t: Trial) -> Fate:
-        chosen = t.learning_rate == 1e-2
         return Run(
-            validation=7.0 if chosen else 8.0, probe=2.0 + t.seed if chosen else 0.0, sparsity=0.25 * t.seed
+            validation=7.0 if t.learning_rate == 1e-2 else 8.0, probe=2.0 + t.seed, sparsity=0.25 * (t.seed % 1000)
         )
 
-    found = _measured("feature learning", _of("grid", fate))
+    found = _measured("feature learning", records(ONE, fate))
     assert found.values == (2.0, 3.0, 4.0)
     assert found.details == {"learning_rate": 1e-2, "batch_size": 32, "epochs": 2, "sparsity": 0.25}
 
 
 def test_features_that_cannot_be_read_are_no_result():
-    some = _measured("feature learning", _of("grid", lambda t: Run(probe=None if t.seed else 1.0)))
+    some = _measured("feature learning", _of("judged", lambda t: Run(probe=None if t.seed else 1.0)))
     assert some.values == (1.0, None, None)
-    silent = _measured("feature learning", _of("grid", lambda _: Run(sparsity=None)))
+    silent = _measured("feature learning", _of("judged", lambda _: Run(sparsity=None)))
     assert (silent.values, silent.details["sparsity"]) == ((3.0, 3.0, 3.0), None)
-    assert _measured("feature learning", _of("grid", lambda _: Run(probe=None))).missing == "too few results"
+    assert _measured("feature learning", _of("judged", lambda _: Run(probe=None))).missing == "too few results"
 
 
 FEEDS = {
@@ -312,8 +248,8 @@ def test_which_tasks_feed_feature_learning_and_robustness(task: TaskStudy, featu
     rows = {measure.name: measure.row(task) for measure in MEASURES if isinstance(measure, TaskMeasure)}
     assert (rows["feature learning"] is not None) == features
     assert (rows["robustness to noise"] is not None) == robustness
-    trials = list(replace(ONE, tasks=(task,)).grid_trials(task))
-    assert {(t.features, t.corrupted) for t in trials} == {(features, robustness)}
+    trial = judged_trial(task, "none", 0, GridSetting(1e-3, 32, 2))
+    assert (trial.judged, trial.features, trial.corrupted) == (True, features, robustness)
 
 
 def test_cost_is_that_of_the_run_that_timed_all_norms_side_by_side():
@@ -342,11 +278,11 @@ def test_exact_rows_are_read_off_the_probes():
 
 
 TRAINED = {
-    "hyperparameter sensitivity": "grid",
+    "hyperparameter sensitivity": "pilot",
     "suitability for RNNs": "rows",
-    "generalization": "grid",
-    "feature learning": "grid",
-    "robustness to noise": "grid",
+    "generalization": "judged",
+    "feature learning": "judged",
+    "robustness to noise": "judged",
     "batch-size dependence": "batch",
 }
 
@@ -354,9 +290,7 @@ TRAINED = {
 @pytest.mark.parametrize("row", TRAINED)
 def test_a_missing_result_says_why(row: str):
     assert _measured(row, []).missing == "not run yet"
-    assert _measured(row, _of(TRAINED[row], lambda _: None)).missing == "not run yet"
-    diverged = _measured(row, _of(TRAINED[row], lambda _: Ended()))
-    assert diverged == Sample(missing="diverged: the training loss was not finite in epoch 1")
+    assert _measured(row, _of(TRAINED[row], lambda _: None)).missing in ("not run yet", "too few results")
     memory = _measured(row, _of(TRAINED[row], lambda _: Ended("out of memory", "no room")))
     assert memory.missing == "out of memory: no room"
 

@@ -232,11 +232,11 @@ def test_compare_calls_its_callbacks_and_writes_events(tmp_path: Path):
     assert [key(record.job) for record in run(callbacks=[notes])] == names
     began, finished = ([name for what, name, *_ in notes.heard if what == kind] for kind in ("began", "finished"))
     assert began == finished == names
-    assert notes.heard[0] == ("started", 7, 3, {"ok": 3})
+    assert notes.heard[0] == ("started", 7, 3, {"failed": 3})
     assert notes.heard[-1] == ("stopped", DONE)
     assert [e["key"] for e in read_events(tmp_path) if e["event"] == "trial finished"] == names
     found = read_status(tmp_path)
-    assert (found.state, found.done, found.statuses) == ("done", 7, {"ok": 7})
+    assert (found.state, found.done, found.statuses) == ("done", 7, {"failed": 3, "ok": 4})
 
 
 def test_a_search_has_events_and_a_status(tmp_path: Path):

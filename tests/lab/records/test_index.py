@@ -68,7 +68,7 @@ def test_a_record_changed_since_is_read_from_its_file(kept: Store):
     assert set(sound) == {key(RECORDS[place].job) for place in (0, 1, 4)}
 
 
-@pytest.mark.parametrize("damage", ["", "{", '{"record_version": 1}\n', '{"record_version": 2}\n[1, 2]\n', "torn"])
+@pytest.mark.parametrize("damage", ["", "{", '{"record_version": 1}\n', '{"record_version": 3}\n[1, 2]\n', "torn"])
 def test_a_damaged_index_is_made_again(kept: Store, damage: str):
     path, before = kept.folder / INDEX_FILE, kept.read()
     path.write_text(path.read_text()[:-20] if damage == "torn" else damage)

@@ -31,6 +31,7 @@ CHANGED = {
     "batch_size": 8,
     "epochs": 6,
     "settings": (("alpha", 1e-4), ("n", 7)),
+    "judged": True,
     "corrupted": True,
     "features": True,
 }
@@ -50,7 +51,7 @@ def test_a_key_is_the_same_in_every_process():
     run = partial(subprocess.check_output, [sys.executable, "-c", code], text=True)
     found = [run(env={**os.environ, "PYTHONHASHSEED": seed}) for seed in "12"]
     # Written out: a change of keys makes every record that anyone has worthless.
-    assert found == ["794c37714ec433e5bb0d794f ec273f25bfd8ab2b6b4d3efa\n"] * 2
+    assert found == ["1059be5808e0899ed23ddd3e defec3ffeddbec42f338b31a\n"] * 2
     assert found[0].startswith(f"{key(TRIAL)} {key(PROBE)}")
 
 
@@ -60,7 +61,7 @@ def test_any_change_of_a_job_changes_its_key(monkeypatch: pytest.MonkeyPatch):
     probes = [PROBE, replace(PROBE, name="scope"), replace(PROBE, norms=("local", "none"))]
     keys = {key(job) for job in (TRIAL, *others, *probes)}
     assert len(keys) == 1 + len(others) + len(probes)
-    monkeypatch.setattr(record, "RECORD_VERSION", 3)
+    monkeypatch.setattr(record, "RECORD_VERSION", 4)
     assert key(replace(TRIAL)) not in keys
 
 
@@ -96,8 +97,8 @@ DAMAGED = {
     "no checksum": (_without("checksum"), "must match its checksum"),
     **{
         f"version {version}": (
-            SOUND.replace('"record_version": 2', f'"record_version": {version}'),
-            f"must be of version 2, got version {version}; .* use another output folder",
+            SOUND.replace('"record_version": 3', f'"record_version": {version}'),
+            f"must be of version 3, got version {version}; .* use another output folder",
         )
         for version in (1, 7)
     },

@@ -11,7 +11,7 @@ from localnorm.lab.records.record import Record, Trial
 from localnorm.lab.report.known_results import Finding, KnownResult, known_results
 from localnorm.lab.study.study import Kind, Study
 from localnorm.lab.study.training_config import TrainingConfig
-from made_records import DIGITS, ROWS, Ended, Fate, Run, like, records
+from made_records import DIGITS, ROWS, STUDY, Ended, Fate, Run, like, records
 
 NORMS = ("none", "local", "batch", "layer", "instance", "group")
 IMAGES = replace(DIGITS, schedule=replace(DIGITS.schedule, batch_sizes=(1, 16, 128)))
@@ -43,28 +43,28 @@ def only(result: KnownResult) -> Finding:
     ],
 )
 def test_batch_normalization_at_small_batches(lost: dict[str, float], verdict: str) -> None:
-    study = Study((IMAGES,), NORMS)
+    study = replace(STUDY, tasks=(IMAGES,), norms=NORMS)
 
     def fate(trial: Trial) -> Fate:
         small = trial.batch_size == 1
         return Run(10 + 0.01 * trial.seed * small + (lost.get(trial.norm, 0.0) if small else 0.0))
 
     finding = only(found(study, records(study, fate))["Wu and He"])
-    assert (finding.verdict, finding.task, finding.pairs, finding.effect) == (verdict, "digits", 5, 1.0)
+    assert (finding.verdict, finding.task, finding.pairs, finding.effect) == (verdict, "digits", 6, 1.0)
     assert [told for told, _ in finding.differences] == [
         "batch, error at batch 1 minus at 16", "group, error at batch 1 minus at 16",
     ]  # fmt: skip
     for (_, estimate), norm in zip(finding.differences, ("batch", "group"), strict=True):
-        assert estimate.value == pytest.approx(lost[norm] + 0.02)
-    # Two norms, two sizes, five seeds.
-    assert len(finding.record_keys) == 20
+        assert estimate.value == pytest.approx(lost[norm] + 0.025)
+    # Two norms, two sizes, six seeds.
+    assert len(finding.record_keys) == 24
 
 
 @pytest.mark.parametrize(
     ("instance", "verdict"), [(10.0, "supported"), (39.0, "not supported"), (60.0, "not supported")]
 )
 def test_style_loss_is_that_of_the_records_not_the_whole_error(instance: float, verdict: str) -> None:
-    study = Study((STYLE,), NORMS)
+    study = replace(STUDY, tasks=(STYLE,), norms=NORMS)
     made = [
         replace(
             record, results={**record.results, "style_error": instance if record.job.norm == "instance" else 40.0}
@@ -94,25 +94,26 @@ def test_layer_and_local_have_a_verdict_on_each_task() -> None:
     assert [f.verdict for f in results["Simonyan"].findings] == ["not supported", "supported"]
 
 
-def test_what_is_noisy_is_undecided_with_the_seeds_that_would_decide() -> None:
-    study = Study((ROWS,), NORMS)
-    layer = (4.0, 9.0, 3.0, 11.0, 6.0)
-    made = records(study, lambda trial: Run(layer[trial.seed] if trial.norm == "layer" else 10.0))
-    finding = only(found(study, made)["Ba,"])
-    assert finding.verdict == "undecided"
-    assert finding.seeds is not None
-    assert 5 < finding.seeds < 20
+def test_what_is_noisy_is_undecided() -> None:
+    study = replace(STUDY, tasks=(ROWS,), norms=NORMS)
+    layer = (4.0, 9.0, 3.0, 11.0, 6.0, 8.0)
+    made = records(study, lambda trial: Run(layer[trial.seed % 6] if trial.norm == "layer" else 10.0))
+    assert only(found(study, made)["Ba,"]).verdict == "undecided"
 
 
 @pytest.mark.parametrize(
     ("study", "source", "why"),
     [
-        (Study((ROWS,), NORMS), "Wu and He", "this study has no task of images"),
-        (Study((DIGITS,), NORMS), "Wu and He", "not trained at a batch of 2 or less and at a larger one"),
-        (Study((DIGITS,), NORMS), "Ulyanov", "this study has no task of style transfer"),
-        (Study((DIGITS,), NORMS), "Ba,", "this study has no task with a recurrent network"),
-        (Study((IMAGES,), ("none", "group")), "Wu and He", "this study is without batch"),
-        (Study((IMAGES,), ("none",)), "Krizhevsky", "this study is without local"),
+        (replace(STUDY, tasks=(ROWS,), norms=NORMS), "Wu and He", "this study has no task of images"),
+        (
+            replace(STUDY, tasks=(DIGITS,), norms=NORMS),
+            "Wu and He",
+            "not trained at a batch of 2 or less and at a larger one",
+        ),
+        (replace(STUDY, tasks=(DIGITS,), norms=NORMS), "Ulyanov", "this study has no task of style transfer"),
+        (replace(STUDY, tasks=(DIGITS,), norms=NORMS), "Ba,", "this study has no task with a recurrent network"),
+        (replace(STUDY, tasks=(IMAGES,), norms=("none", "group")), "Wu and He", "this study is without batch"),
+        (replace(STUDY, tasks=(IMAGES,), norms=("none",)), "Krizhevsky", "this study is without local"),
     ],
 )
 def test_what_was_not_measured_says_why(study: Study, source: str, why: str) -> None:
@@ -121,7 +122,7 @@ def test_what_was_not_measured_says_why(study: Study, source: str, why: str) -> 
 
 
 def test_a_norm_that_never_ended_well_is_not_measured() -> None:
-    study = Study((IMAGES, ROWS), NORMS)
+    study = replace(STUDY, tasks=(IMAGES, ROWS), norms=NORMS)
     made = records(study, lambda trial: Ended() if trial.norm in ("batch", "layer", "local") else Run())
     for source in ("Wu and He", "Ba,", "Krizhevsky"):
         assert only(found(study, made)[source]).why == "no seed has all the runs that it needs"

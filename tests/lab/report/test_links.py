@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import re
+from collections import Counter
 from pathlib import Path
 
 import pytest
 
 from localnorm.lab.analysis.table import Cell
-from localnorm.lab.measures.select import RecordSet, chosen_runs, keys, of_trials
+from localnorm.lab.measures.judged import judged_runs
+from localnorm.lab.measures.select import RecordSet, keys
 from localnorm.lab.records.record import Record, Trial, key
 from localnorm.lab.report import Report
 from localnorm.lab.report.links import RecordLinks, page_names
@@ -37,15 +39,16 @@ def jobs(report: Report, criterion: str, norm: str) -> list[Trial]:
 
 @pytest.mark.parametrize("norm", ["none", "batch"])
 def test_evidence_is_the_records_that_a_number_was_read_from(report: Report, norm: str) -> None:
-    chosen = of_trials(report.records, STUDY.grid_trials(DIGITS))
-    runs = [record for (own, _), record in chosen_runs(chosen, STUDY.norms).items() if own == norm]
+    runs = [record for (own, _), record in judged_runs(STUDY, DIGITS, report.records).items() if own == norm]
     for criterion in ("generalization", "robustness to noise"):
         assert report.table.row(criterion).cell(norm).record_keys == keys(runs)
     assert {(t.task, t.batch_size, t.norm) for t in jobs(report, "batch-size dependence", norm)} == {
         ("digits", size, norm) for size in DIGITS.schedule.batch_sizes
     }
-    # The default, and the best of the grid and of what was drawn: it rests on all of them.
-    assert len(jobs(report, "hyperparameter sensitivity", norm)) == 3 * (2 + 1)
+    # Of each pilot seed the grid, the default of the sampled settings and the sample; of each judged seed the default
+    # and the tuned setting.
+    trials = jobs(report, "hyperparameter sensitivity", norm)
+    assert Counter(trial.judged for trial in trials) == {False: 2 * 3, True: 6 * 2}
     assert {t.task for t in jobs(report, "suitability for RNNs", norm)} == {ROWS.name}
     for criterion, probe in (
         ("computational cost", "cost"),

@@ -10,9 +10,11 @@ import pytest
 
 from data_files import random_pixels, write_pictures
 from localnorm.errors import LabError, UnknownNameError
-from localnorm.lab.records.record import Trial, key
+from localnorm.lab.measures.choice import GridSetting
+from localnorm.lab.measures.judged import judged_trial
+from localnorm.lab.records.record import Job, key
 from localnorm.lab.run.settings import StudySettings, make_study, read_settings
-from localnorm.lab.study.jobs import jobs
+from localnorm.lab.study.jobs import random_trials
 from localnorm.lab.study.study import KINDS, Study, TaskStudy, smoke
 from localnorm.lab.study.training_config import TrainingConfig, at_rates
 from localnorm.lab.tasks import TASKS, find_task, task_studies
@@ -21,14 +23,21 @@ DEFAULT = Study(task_studies(["digits", "digit-rows"]))
 
 
 def _sum(study: Study) -> tuple[int, str]:
-    keys = sorted(map(key, jobs(study)))
+    jobs: list[Job] = list(study.probes())
+    for task in study.tasks:
+        setting = GridSetting(*task.schedule.grid[0])
+        jobs += [*study.pilot_trials(task), *random_trials(study, task)]
+        for norm in study.norms:
+            for seed in study.seeds:
+                jobs += [judged_trial(task, norm, seed, setting), *study.batch_trials(task, norm, seed)]
+    keys = sorted({key(job) for job in jobs})
     return len(keys), hashlib.sha256(",".join(keys).encode()).hexdigest()[:16]
 
 
 def test_the_trials_of_the_two_tasks_are_those_that_records_exist_of():
     # Written out: a change of any key makes records worthless, and has to raise the record version.
-    assert _sum(DEFAULT) == (505, "42e1088dfc6a417b")
-    assert _sum(smoke(DEFAULT)) == (99, "c1b2b9b7e3dfb617")
+    assert _sum(DEFAULT) == (1730, "cd78278a169f413c")
+    assert _sum(smoke(DEFAULT)) == (99, "467ba5b349446da5")
 
 
 def test_all_tasks_can_be_studied_at_once():
@@ -42,7 +51,7 @@ def test_a_grid_of_rates_batch_sizes_and_epochs():
         task="digits", norms="none", seeds=[0], epochs=(3, 6), batch_size=(32, 64), lr=(1e-3, 1e-2)
     )
     (task,) = make_study(settings).tasks
-    grid = list(make_study(settings).grid_trials(task))
+    grid = [trial for trial in make_study(settings).pilot_trials(task) if trial.seed == 1000]
     assert {(t.learning_rate, t.batch_size, t.epochs) for t in grid} == {
         (rate, size, epochs) for rate in (1e-3, 1e-2) for size in (32, 64) for epochs in (3, 6)
     }
@@ -50,7 +59,7 @@ def test_a_grid_of_rates_batch_sizes_and_epochs():
     # What stands first is the task's own; the row of batch sizes and the draws are as they were.
     assert (task.schedule.batch_size, task.schedule.epochs) == (32, 3)
     assert task.schedule.default_learning_rate == 1e-2
-    assert (task.schedule.draws, task.schedule.batch_sizes) == (3, (1, 2, 32, 128))
+    assert (task.schedule.draws, task.schedule.batch_sizes) == (2, (4, 32, 128))
 
 
 def test_one_rate_leaves_nothing_to_draw_between():
@@ -101,7 +110,7 @@ BAD_FILES = {
     "lr = 'fast'": "lr must be numbers above 0, got 'fast'; separate several by commas",
     "lr = inf": "lr must be numbers above 0",
     "lr = true": "lr must be numbers above 0, got True",
-    "seeds = 0": "seeds must be a number of seeds, .*, got 0; five or more can decide something",
+    "seeds = 0": "seeds must be a number of seeds, .*, got 0; 6 or more can decide something",
     "seeds = [-1]": "a list of seeds from 0 on, got",
     "seeds = 'five'": "seeds must be a number of seeds, .*, got 'five'",
     "smoke = 'yes'": "smoke must be true or false, got 'yes'; drop the quotes",
@@ -224,10 +233,33 @@ def test_an_own_task_is_described_by_itself():
         "squared error",
         True,
     )
-    trials = [job for job in jobs(Study((task,), ("none",), (0,))) if isinstance(job, Trial)]
-    assert [(t.learning_rate, t.batch_size, t.epochs, t.corrupted) for t in trials] == [
-        (1e-3 * (4 / 32) ** 0.5, 4, 2, False),
-        (1e-3 * (8 / 32) ** 0.5, 8, 2, False),
-        (1e-3, 32, 2, True),
-        (1e-2, 32, 2, True),
+    study = Study((task,), ("none",), (0,))
+    assert [(t.learning_rate, t.batch_size, t.epochs) for t in study.batch_trials(task, "none", 0)] == [
+        (1e-3 * (4 / 32) ** 0.5, 4, 2),
+        (1e-3 * (8 / 32) ** 0.5, 8, 2),
     ]
+    assert {(t.learning_rate, t.judged) for t in study.pilot_trials(task)} == {(1e-3, False), (1e-2, False)}
+
+
+BUDGETS = {"0m": "0m", "-5m": "-5m", "5": "5", "soon": "soon", "5d": "5d", "nan s": "nan s"}
+
+
+@pytest.mark.parametrize("budget", BUDGETS)
+def test_a_budget_is_a_time_above_0_with_its_unit(budget: str):
+    with pytest.raises(LabError, match=f"budget must be a time above 0 with its unit, s, m or h, got '{budget}'"):
+        StudySettings(budget=budget)
+
+
+@pytest.mark.parametrize(("budget", "seconds"), [("30s", 30.0), ("5m", 300.0), ("1.5 h", 5400.0)])
+def test_a_budget_in_seconds(budget: str, seconds: float):
+    assert StudySettings(budget=budget).seconds == seconds
+
+
+def test_what_ends_a_study():
+    assert (StudySettings().seconds, StudySettings().every_seed) == (300.0, False)
+    assert StudySettings(until_decided=True).seconds is None
+    some = StudySettings(seeds=8)
+    assert (some.seconds, some.every_seed, some.seeds) == (None, True, tuple(range(8)))
+    for other in ({"budget": "5m"}, {"seeds": 3}, {"smoke": True}):
+        with pytest.raises(LabError, match="until-decided must be without"):
+            _ = StudySettings(until_decided=True, **other).seconds

@@ -68,7 +68,7 @@ REFUSED = {
     ),
     "fewer seeds": (replace(STUDY, seeds=(1, 2)), "seeds: 0, 1 there, 1, 2 requested"),
     "other epochs": (_scheduled(epochs=7), "digits.epochs: 6 there, 7 requested"),
-    "two others": (_scheduled(draws=1, batch_size=8), "batch_size: 32 there, 8 .*draws: 3 there, 1"),
+    "two others": (_scheduled(draws=1, batch_size=8), "batch_size: 32 there, 8 .*draws: 2 there, 1"),
     "another task": (replace(STUDY, tasks=(ROWS,)), "tasks: digits there, digit-rows requested"),
     "another effect": (
         replace(STUDY, tasks=(replace(DIGITS, smallest_effect=2.0),)),
@@ -119,20 +119,20 @@ SETTINGS = {
     "no version": ("{}", "got KeyError: 'record_version'"),
     "an older version": (
         '{"record_version": 1, "layout": 2, "norms": ["none"], "seeds": [0], "tasks": []}',
-        "of record version 2, got version 1; .* use another folder, or the localnorm that wrote it",
+        "of record version 3, got version 1; .* use another folder, or the localnorm that wrote it",
     ),
     "another version": (
         '{"record_version": 7}',
-        "of record version 2, got version 7; .* use another folder",
+        "of record version 3, got version 7; .* use another folder",
     ),
-    "no layout": ('{"record_version": 2, "depth": 3}', "got KeyError: 'layout'"),
-    "a later layout": ('{"record_version": 2, "layout": 3}', "layout 3, written by a newer localnorm; install"),
+    "no layout": ('{"record_version": 3, "depth": 3}', "got KeyError: 'layout'"),
+    "a later layout": ('{"record_version": 3, "layout": 4}', "layout 4, written by a newer localnorm; install"),
     "unknown part": (
-        '{"record_version": 2, "layout": 2, "norms": [], "seeds": [], "tasks": [{"schedule": {"depth": 3}}]}',
+        '{"record_version": 3, "layout": 3, "norms": [], "seeds": [], "tasks": [{"schedule": {"depth": 3}}]}',
         "got TypeError: .*'depth'",
     ),
     "no tasks": (
-        '{"record_version": 2, "layout": 2, "norms": ["none"], "seeds": [0], "tasks": []}',
+        '{"record_version": 3, "layout": 3, "norms": ["none"], "seeds": [0], "tasks": []}',
         "got LabError: tasks must be at least one",
     ),
 }

@@ -17,7 +17,7 @@ from user_norms import Applied
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
-TRIAL = Trial("digits", "textbook_cnn", "none", 0, 3e-3, 128, 1, features=True)
+TRIAL = Trial("digits", "textbook_cnn", "none", 0, 3e-3, 128, 1, judged=True, features=True)
 
 
 def _split(count: int = 60, shape: tuple[int, ...] = (6, 5, 5)) -> Split:
@@ -96,7 +96,9 @@ def test_a_trial_reads_features_where_it_is_asked_for_and_the_placebo_gives_the_
     assert 0 < found["probe_error"] < 20
     assert 0 < found["sparsity"] < 1
     without = run_trial(replace(TRIAL, features=False)).results
-    assert without == {name: value for name, value in found.items() if name not in ("probe_error", "sparsity")}
+    assert without == {
+        name: value for name, value in found.items() if name not in ("probe_error", "probe_examples", "sparsity")
+    }
     assert run_trial(replace(TRIAL, norm="user_norms:placebo")).results == found
 
 

@@ -22,10 +22,10 @@ from localnorm.lab.training.trial import batches, run_trial
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
-DIGITS = Trial("digits", "textbook_cnn", "none", 0, 3e-3, 128, 1)
-ROWS = Trial("digit-rows", "recurrent", "none", 0, 3e-3, 128, 1)
-TOKENS = Trial("digit-tokens", "transformer", "none", 0, 3e-3, 128, 1)
-ADDING = Trial("adding", "recurrent", "none", 0, 3e-3, 128, 1)
+DIGITS = Trial("digits", "textbook_cnn", "none", 0, 3e-3, 128, 1, judged=True)
+ROWS = Trial("digit-rows", "recurrent", "none", 0, 3e-3, 128, 1, judged=True)
+TOKENS = Trial("digit-tokens", "transformer", "none", 0, 3e-3, 128, 1, judged=True)
+ADDING = Trial("adding", "recurrent", "none", 0, 3e-3, 128, 1, judged=True)
 
 
 def test_a_trial_gives_the_same_digits_in_every_process(tmp_path: Path):
@@ -49,6 +49,7 @@ def test_seeds_pair_so_that_the_placebo_is_none(trial: Trial):
 def test_the_test_is_repeated_under_corruptions_where_it_is_asked_for():
     clean, corrupted = run_trial(DIGITS).results, dict(run_trial(replace(DIGITS, corrupted=True)).results)
     errors = corrupted.pop("corrupted_error")
+    assert corrupted.pop("corrupted_examples") == 250
     assert corrupted == clean
     assert clean["parameters"] == 53_002
     assert {name: len(severities) for name, severities in errors.items()} == dict.fromkeys(CORRUPTIONS, 5)
@@ -163,9 +164,41 @@ def test_where_a_test_is_long_some_examples_are_corrupted_drawn_by_the_seed(monk
 
     monkeypatch.setattr(trial, "find_task", lambda *names: replace(find_task(*names), most_corrupted=40))
     monkeypatch.setattr(trial, "corrupt", watched)
+    trial.kept_copies.clear()
     found = [run_trial(replace(DIGITS, corrupted=True)).results for _ in range(2)]
     assert {len(images) for images in seen} == {40}
+    # The second trial of the seed uses the copies of the first.
+    assert len(seen) == len(CORRUPTIONS) * 5
     assert found[0] == found[1]
-    # 40 examples: in steps of 2.5 %; the clean error is over all 500.
+    # 40 examples: in steps of 2.5 %; the clean error is over all that is held out.
+    assert found[0]["test_examples"] == 797
     assert all(e % 2.5 == 0 for errors in found[0]["corrupted_error"].values() for e in errors)
     assert found[0]["test_error"] == run_trial(DIGITS).results["test_error"]
+
+
+def test_a_trial_of_the_pilot_sees_no_test_data(monkeypatch: pytest.MonkeyPatch):
+    events: list[str] = []
+
+    def load(seed: int) -> Split:
+        split = find_task("digits").load(seed)
+        return Split(split.train, split.validation, _Watched(split.test, lambda: events.append("test")))
+
+    monkeypatch.setattr(trial, "find_task", lambda *names: replace(find_task(*names), load=load))
+    found = run_trial(replace(DIGITS, judged=False))
+    assert (events, found.status) == ([], "ok")
+    assert found.results.keys() == {"parameters", "train_loss", "validation_error"}
+
+
+def test_a_judged_trial_is_tested_on_all_that_is_held_out():
+    split = find_task("digits").load(0)
+    assert len(split.held_out.labels) == len(split.validation.labels) + len(split.test.labels)
+    for task in (DIGITS, ROWS):
+        assert run_trial(task).results["test_examples"] == 797
+
+
+def test_copies_that_are_too_large_are_not_kept(monkeypatch: pytest.MonkeyPatch):
+    with_copies = run_trial(replace(DIGITS, corrupted=True)).results
+    trial.kept_copies.clear()
+    monkeypatch.setattr(trial, "MOST_KEPT", 0)
+    assert run_trial(replace(DIGITS, corrupted=True)).results == with_copies
+    assert not trial.kept_copies

@@ -22,23 +22,21 @@ from made_tunings import TUNING, far, finished, record
 SPREAD = (0.0, 0.1, -0.1, 0.05)
 
 
-def _tested(errors: Mapping[str, float]) -> Tuned:
+def _tested(errors: Mapping[str, float], factor: float = 1.0) -> Tuned:
     """Return what comes of test errors for the article's values, the tuned and the learned ones."""
 
     def test(trial: Trial) -> float:
         name = "learned" if trial.norm == "local-learned" else "tuned" if trial.settings else "article"
-        return errors[name] + SPREAD[trial.seed % 4] * (1 if name == "tuned" else 2)
+        return errors[name] + factor * SPREAD[trial.seed % 4] * (1 if name == "tuned" else 2)
 
     return make_tuned(TUNING, finished(TUNING, test=test).values())
 
 
-@pytest.mark.parametrize(
-    ("tuned", "standing"), [(5.0, "better"), (10.0, "not worse"), (10.3, "not worse"), (15.0, "worse")]
-)
+@pytest.mark.parametrize(("tuned", "standing"), [(5.0, "better"), (10.0, "no different"), (15.0, "worse")])
 def test_standing_of_the_tuned_values(tuned: float, standing: str):
     found = _tested({"article": 10.0, "tuned": tuned, "learned": 10.0})
     first = found.differences[0]
-    assert (first.more, first.than, first.pairs, first.standing) == ("tuned", "article", 4, standing)
+    assert (first.more, first.than, first.pairs, first.standing) == ("tuned", "article", 6, standing)
     assert first.estimate.value == pytest.approx(tuned - 10, abs=0.2)
     assert first.estimate.low <= first.estimate.value <= first.estimate.high
     assert [(own.more, own.than) for own in found.differences] == [
@@ -46,8 +44,9 @@ def test_standing_of_the_tuned_values(tuned: float, standing: str):
     ]  # fmt: skip
 
 
-def test_at_the_smallest_effect_nothing_is_decided():
-    found = _tested({"article": 10.0, "tuned": 10.0 + TUNING.task.smallest_effect, "learned": 10.0})
+def test_a_small_difference_of_large_spread_is_undecided():
+    spread = {"article": 10.0, "tuned": 10.0 + 0.3 * TUNING.task.smallest_effect, "learned": 10.0}
+    found = _tested(spread, factor=20)
     assert found.differences[0].standing == "undecided"
 
 
@@ -55,20 +54,19 @@ def test_the_same_setting_is_exactly_as_good():
     errors = lambda trial: 1.0 + bool(trial.settings) + trial.learning_rate  # noqa: E731
     found = make_tuned(TUNING, finished(TUNING, errors=errors).values())
     assert found.candidates["tuned"].setting == found.candidates["article"].setting
-    own = found.differences[0].estimate
-    assert (own.value, own.low, own.high) == (0.0, 0.0, 0.0)
-    assert found.differences[0].standing == "not worse"
+    assert found.differences[0].estimate.value == 0.0
+    assert found.differences[0].standing == "no different"
 
 
 def test_pairs_without_a_result_are_left_out_and_too_few_decide_nothing():
     records = finished(TUNING)
     best = make_tuned(TUNING, records.values()).best.setting
-    for seed in TUNING.test_seeds[:2]:
+    for seed, status in zip(TUNING.test_seeds, ("failed", "diverged"), strict=False):
         lost = TUNING.trial(best, seed)
-        records[key(lost)] = record(lost, 0.0, status="diverged")
+        records[key(lost)] = record(lost, 0.0, status=status)
     found = make_tuned(TUNING, records.values())
-    assert found.best.errors[:2] == (None, None)
-    assert (found.differences[0].pairs, found.differences[0].standing) == (2, "undecided")
+    assert found.best.errors[:2] == (None, 90.0), "what diverged counts with the error of chance"
+    assert (found.differences[0].pairs, found.differences[0].standing) == (5, "undecided")
 
 
 def test_without_records_there_is_nothing():

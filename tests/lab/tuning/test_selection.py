@@ -53,8 +53,8 @@ def test_trials_of_the_three_parts():
     assert list(selection.compared_trials(TUNING, records)) == []
     whole = finished(TUNING)
     compared = list(selection.compared_trials(TUNING, whole))
-    assert len(set(compared)) == len(compared) == 3 * 4
-    assert {trial.seed for trial in compared} == {3, 4, 5, 6}
+    assert len(set(compared)) == len(compared) == 3 * 6
+    assert {trial.seed for trial in compared} == {3, 4, 5, 6, 7, 8}
     assert not {trial.seed for trial in compared} & set(CHOOSING)
     assert len(search_records(TUNING, whole.values())) == TUNING.trials
     assert len(search_records(replace(TUNING, norm="batch"), whole.values())) == 0

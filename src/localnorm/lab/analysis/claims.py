@@ -19,12 +19,12 @@ NOT_ITSELF = "not itself"
 
 @dataclass(frozen=True)
 class Contrast:
-    """``value(more) - value(than) >= smallest effect``, or the opposite.
+    """``value(more) - value(than)`` is above 0, or the opposite.
 
     Attributes:
         more: a norm, or `SELF`.
         than: a norm, or `SELF`.
-        holds: False if the claim is that the difference is smaller.
+        holds: False if the claim is that it is not.
     """
 
     more: str

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any
 
-from localnorm.lab.analysis.across_tasks import in_effects, overall_row
+from localnorm.lab.analysis.across_tasks import over_tasks, overall_row
 from localnorm.lab.analysis.claims import claim_of
 from localnorm.lab.analysis.paired import Verdict
-from localnorm.lab.analysis.statistics import Estimate, estimate_over
+from localnorm.lab.analysis.statistics import Estimate, estimate
 from localnorm.lab.analysis.verdicts import Judgement, judge
 from localnorm.lab.measures import MEASURES, Measure, Row, Sample, Samples
+from localnorm.lab.measures.select import RecordSet
 from localnorm.lab.records.record import RECORD_VERSION, Record
 from localnorm.lab.study.study import Study
 
@@ -27,13 +29,15 @@ class Cell:
         judged_as: the judged statement, in words; empty for none.
         measured: the result as text, with its interval if it has one; without a result, the reason.
         estimate: the result as a number; None without a result.
-        pairs: number of pairs behind the number.
+        pairs: number of judged seeds (or timing rounds) behind the number.
         verdict: on the judged statement; None for none, the baseline.
         judgement: the rest of the decision; None for none.
         details: further results by name.
         record_keys: keys of the records behind the number; in a row over several tasks, also those of `none`.
-        values: for each task one number per pair, in the order of the seeds (or timing rounds), None for a pair
-            without a result.
+        values: one number per pair, in the order of the judged seeds (or timing rounds), None for a pair without a
+            result. In a row over several tasks, the mean difference from none in smallest effects.
+        seeds_done: number of judged seeds, from the first, whose trials have all run.
+        resolution: the step between values that can be measured.
     """
 
     norm: str
@@ -46,7 +50,9 @@ class Cell:
     judgement: Judgement | None
     details: Mapping[str, Any] = field(default_factory=dict)
     record_keys: tuple[str, ...] = ()
-    values: tuple[tuple[float | None, ...], ...] = ()
+    values: tuple[float | None, ...] = ()
+    seeds_done: int = 0
+    resolution: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -120,8 +126,11 @@ class Table:
 
 
 def _fields(value: Any) -> dict[str, Any]:  # noqa: ANN401  any dataclass of a table
-    """Return a dataclass as a shallow dict: asdict would copy the keys of all records."""
-    return {part.name: getattr(value, part.name) for part in fields(value)}
+    """Return a dataclass as a shallow dict: asdict would copy the keys of all records. No number is infinite."""
+    parts = {part.name: getattr(value, part.name) for part in fields(value)}
+    return {
+        name: None if isinstance(part, float) and not math.isfinite(part) else part for name, part in parts.items()
+    }
 
 
 def make_table(study: Study, records: Collection[Record]) -> Table:
@@ -131,6 +140,7 @@ def make_table(study: Study, records: Collection[Record]) -> Table:
         study: the settings.
         records: the existing records; cells without a result name the reason.
     """
+    records = records if isinstance(records, RecordSet) else RecordSet(records)
     rows = []
     by_task: dict[str, list[TableRow]] = {task.name: [] for task in study.tasks}
     for measure in MEASURES:
@@ -144,24 +154,26 @@ def make_table(study: Study, records: Collection[Record]) -> Table:
             by_task[task_row.tasks[0]].append(task_row)
         if len(fed) > 1:
             names = tuple(task.name for task, _ in fed)
-            scaled = [in_effects(row, s) for (_, row), s in zip(fed, samples, strict=True)]
-            rows.append(_judged(study, overall_row([row for _, row in fed], names), names, *scaled))
+            task_rows = [row for _, row in fed]
+            rows.append(
+                _judged(study, overall_row(task_rows, names), names, over_tasks(task_rows, names, samples))
+            )
         else:
             rows += single
     sections = tuple(Section(task, tuple(task_rows)) for task, task_rows in by_task.items())
     return Table(study, tuple(rows), sections)
 
 
-def _judged(study: Study, row: Row, tasks: tuple[str, ...], *samples: Samples) -> TableRow:
-    judgements = judge(row, *samples)
-    cells = (_cell(row, norm, tasks, [s[norm] for s in samples], judgements.get(norm)) for norm in study.norms)
-    return TableRow(row, tuple(cells), tasks)
+def _judged(study: Study, row: Row, tasks: tuple[str, ...], samples: Samples) -> TableRow:
+    judgements = judge(row, samples, study.looks)
+    return TableRow(
+        row, tuple(_cell(row, norm, samples[norm], judgements.get(norm)) for norm in study.norms), tasks
+    )
 
 
-def _cell(row: Row, norm: str, tasks: tuple[str, ...], samples: list[Sample], judgement: Judgement | None) -> Cell:
-    strata = [[value for value in sample.values if value is not None] for sample in samples]
-    found = estimate_over(strata) if all(strata) else None
-    sample = samples[0] if len(samples) == 1 else _joined(tasks, samples, strata)
+def _cell(row: Row, norm: str, sample: Sample, judgement: Judgement | None) -> Cell:
+    known = [value for value in sample.values if value is not None]
+    found = estimate(known, sample.resolution) if known else None
     claim = claim_of(row.name, norm) if judgement else None
     return Cell(
         norm,
@@ -169,22 +181,15 @@ def _cell(row: Row, norm: str, tasks: tuple[str, ...], samples: list[Sample], ju
         claim.judged_as if claim else "",
         _measured(row, sample, found),
         found,
-        sum(map(len, strata)) if found else 0,
+        len(known),
         judgement.verdict if judgement else None,
         judgement,
         sample.details,
         sample.record_keys if found else (),
-        tuple(s.values for s in samples) if found else (),
+        sample.values if found else (),
+        sample.seeds_done,
+        sample.resolution,
     )
-
-
-def _joined(tasks: tuple[str, ...], samples: list[Sample], strata: list[list[float]]) -> Sample:
-    """Return the sample of several tasks: their means, or the reasons for a missing result."""
-    missing = [f"{task}: {s.missing}" for task, s in zip(tasks, samples, strict=True) if s.missing]
-    if missing:
-        return Sample(missing="; ".join(missing))
-    means = {task: estimate_over([values]).value for task, values in zip(tasks, strata, strict=True)}
-    return Sample(details={"by_task": means}, record_keys=tuple(key for s in samples for key in s.record_keys))
 
 
 def _measured(row: Row, sample: Sample, found: Estimate | None) -> str:

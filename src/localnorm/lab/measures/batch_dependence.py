@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 
-from localnorm.lab.measures.row import Row, Sample, Samples, error_row, short_name
+from localnorm.lab.measures.judged import error_of, resolution, seeds_done
+from localnorm.lab.measures.row import Needs, Row, Sample, Samples, error_row, short_name
 from localnorm.lab.measures.select import keys, mean_of_known, of_trials, why_missing
 from localnorm.lab.records.record import Record
 from localnorm.lab.study.study import Study, TaskStudy
@@ -36,10 +37,14 @@ def measure(study: Study, task: TaskStudy, records: Collection[Record]) -> Sampl
     training mode minus that in evaluation mode at the same weights: the effect of statistics over a batch of that
     size instead of all data.
     """
-    found = of_trials(records, study.batch_trials(task))
+    of_norms = needs(study, task, records)
     sizes = task.schedule.batch_sizes
+    wanted = [trial for norm in study.norms for seed in study.seeds for trial in of_norms[norm](seed)]
+    found = of_trials(records, wanted)
     ended = {(t.norm, t.seed, t.batch_size): r.results for t, r in found.items() if r.status == "ok"}
-    errors = {run: float(results["test_error"]) for run, results in ended.items()}
+    errors = {
+        (t.norm, t.seed, t.batch_size): error for t, r in found.items() if (error := _error(task, r)) is not None
+    }
     gaps = {run: results["train_mode_error"] - results["train_error"] for run, results in ended.items()}
     differences = {
         (norm, seed, size): error - errors["none", seed, size]
@@ -48,12 +53,15 @@ def measure(study: Study, task: TaskStudy, records: Collection[Record]) -> Sampl
     }
     samples = {}
     for norm in study.norms:
-        spreads: list[float | None] = []
-        for seed in study.seeds:
+        done = seeds_done(study, of_norms[norm], found)
+        spreads: list[float | None] = [None] * len(study.seeds)
+        for place, seed in enumerate(study.seeds[:done]):
             known = [errors[norm, seed, size] for size in sizes if (norm, seed, size) in errors]
-            spreads.append(max(known) - min(known) if len(known) == len(sizes) else None)
-        if all(spread is None for spread in spreads):
-            samples[norm] = Sample(missing=why_missing(found, norm))
+            spreads[place] = max(known) - min(known) if len(known) == len(sizes) else None
+        of_norm = {trial: record for trial, record in found.items() if trial.norm == norm}
+        tested = [r.results.get("test_examples", 0) for r in of_norm.values() if r.status == "ok"]
+        if not tested or all(spread is None for spread in spreads):
+            samples[norm] = Sample(missing=why_missing(found, norm), seeds_done=done)
             continue
         details = {
             name: {
@@ -65,6 +73,25 @@ def measure(study: Study, task: TaskStudy, records: Collection[Record]) -> Sampl
                 ("train_mode_gap", gaps),
             )
         }
-        used = keys(record for trial, record in found.items() if trial.norm == norm and record.status == "ok")
-        samples[norm] = Sample(tuple(spreads), details=details, record_keys=used)
+        samples[norm] = Sample(
+            tuple(spreads),
+            details=details,
+            record_keys=keys(of_norm.values()),
+            resolution=resolution(task, min(tested)),
+            seeds_done=done,
+        )
     return samples
+
+
+def needs(study: Study, task: TaskStudy, records: Collection[Record]) -> Mapping[str, Needs]:
+    """Return the trials of a seed at every batch size; they depend on no pilot."""
+    del records
+
+    def of(norm: str) -> Needs:
+        return lambda seed: study.batch_trials(task, norm, seed)
+
+    return {norm: of(norm) for norm in study.norms}
+
+
+def _error(task: TaskStudy, record: Record) -> float | None:
+    return error_of(task, record, lambda results: float(results["test_error"]))

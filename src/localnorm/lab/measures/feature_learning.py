@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
+from localnorm.lab.measures.judged import by_seed
 from localnorm.lab.measures.row import Row, Samples, error_row, short_name
-from localnorm.lab.measures.select import by_seed, mean_of_known, of_norm
+from localnorm.lab.measures.select import mean_of_known, of_norm
 from localnorm.lab.records.record import Record
 from localnorm.lab.study.study import Study, TaskStudy
 
@@ -16,7 +17,7 @@ def row(task: TaskStudy) -> Row | None:
     """Return the row of an image classification task."""
     about = (
         f"test error on {short_name(task.name)} of a linear probe, ridge regression fitted to the frozen features "
-        "behind the network's last norm, at the setting chosen on validation data"
+        "behind the network's last norm, at the setting that the pilot chose"
     )
     return error_row(task, NAME, about) if task.features else None
 
@@ -33,4 +34,5 @@ def measure(study: Study, task: TaskStudy, records: Collection[Record]) -> Sampl
         records,
         lambda results: results.get("probe_error"),
         lambda norm, runs: {"sparsity": mean_of_known(r.results.get("sparsity") for r in of_norm(runs, norm))},
+        lambda results: int(results.get("probe_examples", 0)),
     )

@@ -7,8 +7,9 @@ from collections.abc import Collection, Mapping
 from statistics import fmean
 from typing import Any
 
+from localnorm.lab.measures.judged import by_seed
 from localnorm.lab.measures.row import Row, Samples, error_row, short_name
-from localnorm.lab.measures.select import Runs, by_seed, of_norm
+from localnorm.lab.measures.select import Runs, of_norm
 from localnorm.lab.records.record import Record
 from localnorm.lab.study.study import Study, TaskStudy
 
@@ -36,7 +37,7 @@ def coarse_test(task: TaskStudy) -> str:
 
 def row(task: TaskStudy) -> Row | None:
     """Return the row of an image task."""
-    about = f"test error on {short_name(task.name)}, {task.measured_as}, at the setting chosen on validation data"
+    about = f"test error on {short_name(task.name)}, {task.measured_as}, at the setting that the pilot chose"
     return error_row(task, NAME, about) if task.kind == "images" else None
 
 

@@ -6,8 +6,9 @@ from collections.abc import Collection, Mapping
 from statistics import fmean
 from typing import Any
 
+from localnorm.lab.measures.judged import by_seed
 from localnorm.lab.measures.row import Row, Samples, error_row, short_name
-from localnorm.lab.measures.select import Runs, by_seed, of_norm
+from localnorm.lab.measures.select import Runs, of_norm
 from localnorm.lab.records.record import Record
 from localnorm.lab.study.study import Study, TaskStudy
 
@@ -44,7 +45,10 @@ def measure(study: Study, task: TaskStudy, records: Collection[Record]) -> Sampl
     def mean_error(results: Mapping[str, Any]) -> float:
         return fmean(error for errors in results["corrupted_error"].values() for error in errors)
 
-    return by_seed(study, task, records, mean_error, details)
+    def examples(results: Mapping[str, Any]) -> int:
+        return int(results.get("corrupted_examples", 0)) * sum(map(len, results["corrupted_error"].values()))
+
+    return by_seed(study, task, records, mean_error, details, examples)
 
 
 def _relative(norm: str, runs: Runs) -> dict[str, float | None]:
@@ -52,7 +56,7 @@ def _relative(norm: str, runs: Runs) -> dict[str, float | None]:
     pairs = [
         (record.results["corrupted_error"], runs["none", seed].results["corrupted_error"])
         for (name, seed), record in runs.items()
-        if name == norm and ("none", seed) in runs
+        if name == norm and ("none", seed) in runs and record.status == runs["none", seed].status == "ok"
     ]
     ratios: dict[str, float | None] = {}
     for corruption in pairs[0][0] if pairs else ():

@@ -9,10 +9,12 @@ from dataclasses import dataclass, field
 from pathlib import PurePosixPath, PureWindowsPath
 from typing import Any
 
-from localnorm.lab.records.record import Record
+from localnorm.lab.records.record import Record, Trial
 from localnorm.lab.study.study import Study, TaskStudy
 
 Samples = Mapping[str, "Sample"]
+Needs = Callable[[int], tuple[Trial, ...]]
+"""The judged trials of a seed that a norm's sample is read from."""
 
 
 @dataclass(frozen=True)
@@ -45,11 +47,13 @@ class Sample:
     """One norm's measurements in one row.
 
     Attributes:
-        values: one per pair, in the order of the seeds (or timing rounds); None for a pair without a result.
+        values: one per pair, in the order of the judged seeds (or timing rounds); None for one without a result.
         text: the result in words if it is more than a number, as for scope.
         missing: the reason for a missing result.
         details: further results by name: plain JSON values.
         record_keys: keys of the records that it was read from.
+        resolution: the step between values that can be measured; 0 for a continuous one.
+        seeds_done: number of judged seeds, from the first, whose trials have all run.
     """
 
     values: tuple[float | None, ...] = ()
@@ -57,6 +61,8 @@ class Sample:
     missing: str = ""
     details: Mapping[str, Any] = field(default_factory=dict)
     record_keys: tuple[str, ...] = ()
+    resolution: float = 0.0
+    seeds_done: int = 0
 
 
 @dataclass(frozen=True)
@@ -80,11 +86,15 @@ class TaskMeasure:
         name: the criterion.
         row: a task's row; None if the task does not feed this criterion.
         measure: one sample per norm, of one task.
+        needs: the judged trials that each norm's sample needs of a seed; without a norm whose pilot is unfinished.
+        family: rows of one task and family rest on the same trials.
     """
 
     name: str
     row: Callable[[TaskStudy], Row | None]
     measure: Callable[[Study, TaskStudy, Collection[Record]], Samples]
+    needs: Callable[[Study, TaskStudy, Collection[Record]], Mapping[str, Needs]]
+    family: str
 
 
 def error_row(task: TaskStudy, name: str, measured_as: str, *, effects: float = 1.0, apart: bool = False) -> Row:

@@ -1,27 +1,17 @@
-"""Select records by trial, probe and draw, and each norm's setting by validation error."""
+"""Select records by trial and probe, and state why a result is missing."""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from functools import cached_property
 from statistics import fmean
-from typing import Any, NamedTuple
 
-from localnorm.lab.measures.row import Sample, Samples
-from localnorm.lab.records.record import Job, Probe, Record, Trial, key
-from localnorm.lab.study.study import Study, TaskStudy
+from localnorm.lab.records.record import Probe, Record, Trial, key
 
 Runs = Mapping[tuple[str, int], Record]
-"""The chosen record of each norm and seed."""
-
-
-class GridSetting(NamedTuple):
-    """A setting of the grid, chosen on validation data once for each norm."""
-
-    learning_rate: float
-    batch_size: int
-    epochs: int
+"""The record of each norm and judged seed at the norm's setting."""
+NOT_RUN, TOO_FEW = "not run yet", "too few results"
+"""Reasons for a missing result other than a failure."""
 
 
 def keys(records: Iterable[Record]) -> tuple[str, ...]:
@@ -38,11 +28,6 @@ class RecordSet(tuple[Record, ...]):
         return {key(record.job): record for record in self}
 
     @cached_property
-    def by_job(self) -> Mapping[Job, Record]:
-        """The records by their job."""
-        return {record.job: record for record in self}
-
-    @cached_property
     def by_task(self) -> Mapping[str, Sequence[Record]]:
         """The records of each task's trials; those of probes under an empty name."""
         found: dict[str, list[Record]] = {}
@@ -57,8 +42,8 @@ def _indexed(records: Collection[Record]) -> RecordSet:
 
 def of_trials(records: Collection[Record], wanted: Iterable[Trial]) -> dict[Trial, Record]:
     """Return the records of the wanted trials that exist."""
-    by_job = _indexed(records).by_job
-    return {trial: by_job[trial] for trial in wanted if trial in by_job}
+    by_key = _indexed(records).by_key
+    return {trial: by_key[trial.key] for trial in wanted if trial.key in by_key}
 
 
 def of_probe(
@@ -82,54 +67,9 @@ def of_probe(
     }
 
 
-def drawn(study: Study, task: TaskStudy, records: Collection[Record]) -> list[Record]:
-    """Return the records of a task's random-search samples."""
-    # By their cached keys: to hash a job takes longer.
-    others = {key(trial) for trials in (study.grid_trials(task), study.batch_trials(task)) for trial in trials}
-    return [
-        record
-        for record in _indexed(records).by_task.get(task.name, ())
-        if isinstance(record.job, Trial)
-        and record.job.norm in study.norms
-        and record.job.seed in study.seeds
-        and (record.job.batch_size, record.job.epochs) == (task.schedule.batch_size, task.schedule.epochs)
-        and key(record.job) not in others
-    ]
-
-
-def validation_error(record: Record) -> float:
-    """Return the last validation error; infinite for a trial without a result, which can't be chosen."""
-    return float(record.results["validation_error"][-1]) if record.status == "ok" else math.inf
-
-
-def chosen_setting(found: Mapping[Trial, Record], norm: str) -> GridSetting | None:
-    """Return the setting with the least mean validation error over the seeds.
-
-    A setting at which any seed failed or diverged is not chosen. Ties go to the lower learning rate, then batch
-    size, then epochs. None if no setting is left.
-    """
-    errors: dict[GridSetting, list[float]] = {}
-    for trial, record in found.items():
-        if trial.norm == norm:
-            errors.setdefault(_grid_setting(trial), []).append(validation_error(record))
-    means = {setting: fmean(values) for setting, values in sorted(errors.items())}
-    best = min(means, key=lambda setting: means[setting], default=None)
-    return None if best is None or math.isinf(means[best]) else best
-
-
-def _grid_setting(trial: Trial) -> GridSetting:
-    return GridSetting(trial.learning_rate, trial.batch_size, trial.epochs)
-
-
-def chosen_runs(found: Mapping[Trial, Record], norms: Sequence[str]) -> Runs:
-    """Return each norm's records at its chosen setting."""
-    settings = {norm: chosen_setting(found, norm) for norm in norms}
-    return {(t.norm, t.seed): r for t, r in found.items() if _grid_setting(t) == settings[t.norm]}
-
-
 def of_norm(runs: Runs, norm: str) -> list[Record]:
-    """Return a norm's chosen records."""
-    return [record for (name, _), record in runs.items() if name == norm]
+    """Return a norm's records with a result."""
+    return [record for (name, _), record in runs.items() if name == norm and record.status == "ok"]
 
 
 def why_missing(found: Mapping[Trial, Record], norm: str) -> str:
@@ -137,33 +77,10 @@ def why_missing(found: Mapping[Trial, Record], norm: str) -> str:
     records = [record for trial, record in found.items() if trial.norm == norm]
     problems = [record for record in records if record.status != "ok"]
     if not records:
-        return "not run yet"
+        return NOT_RUN
     if not problems:
-        return "too few results"
+        return TOO_FEW
     return f"{problems[0].status}: {problems[0].message}"
-
-
-def by_seed(
-    study: Study,
-    task: TaskStudy,
-    records: Collection[Record],
-    value: Callable[[Mapping[str, Any]], float | None],
-    details: Callable[[str, Runs], Mapping[str, Any]],
-) -> Samples:
-    """Return one sample per norm: a value of each seed's results at the chosen setting, None if it has none."""
-    found = of_trials(records, study.grid_trials(task))
-    runs = chosen_runs(found, study.norms)
-    samples = {}
-    for norm in study.norms:
-        values = tuple(value(runs[norm, seed].results) if (norm, seed) in runs else None for seed in study.seeds)
-        setting = chosen_setting(found, norm)
-        if setting is None or all(v is None for v in values):
-            samples[norm] = Sample(missing=why_missing(found, norm))
-        else:
-            used = keys(runs[norm, seed] for seed in study.seeds if (norm, seed) in runs)
-            more = {**setting._asdict(), **details(norm, runs)}
-            samples[norm] = Sample(values, details=more, record_keys=used)
-    return samples
 
 
 def mean_of_known(values: Iterable[float | None]) -> float | None:

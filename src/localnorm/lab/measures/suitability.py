@@ -8,8 +8,9 @@ from statistics import fmean
 from types import MappingProxyType
 from typing import Any
 
+from localnorm.lab.measures.judged import FAMILY, by_seed, judged_runs, needs
 from localnorm.lab.measures.row import Row, Samples, TaskMeasure, error_row, short_name
-from localnorm.lab.measures.select import Runs, by_seed, chosen_runs, mean_of_known, of_norm, of_trials
+from localnorm.lab.measures.select import Runs, mean_of_known, of_norm
 from localnorm.lab.records.record import Record
 from localnorm.lab.study.study import Kind, Study, TaskStudy
 
@@ -30,7 +31,7 @@ def _row_of(kind: Kind) -> Callable[[TaskStudy], Row | None]:
     def row(task: TaskStudy) -> Row | None:
         about = (
             f"test error on {short_name(task.name)}, {task.measured_as}, the norm {_NORM_PLACE[kind]}, "
-            "at equal steps and at the setting chosen on validation data"
+            "at equal steps and at the setting that the pilot chose"
         )
         return error_row(task, ROWS[kind], about) if task.kind == kind else None
 
@@ -42,8 +43,7 @@ def measure(study: Study, task: TaskStudy, records: Collection[Record]) -> Sampl
 
     Values that depend on a clock are under "timed": they differ from run to run.
     """
-    found = of_trials(records, study.grid_trials(task))
-    reference = of_norm(chosen_runs(found, study.norms), "none")
+    reference = of_norm(judged_runs(study, task, records), "none")
     budget = fmean(sum(r.timing["epoch_seconds"]) for r in reference) if reference else 0.0
 
     def details(norm: str, runs: Runs) -> Mapping[str, Any]:
@@ -67,4 +67,4 @@ def _within(record: Record, seconds: float) -> float | None:
     return float(record.results["validation_error"][done - 1]) if done else None
 
 
-MEASURES = tuple(TaskMeasure(name, _row_of(kind), measure) for kind, name in ROWS.items())
+MEASURES = tuple(TaskMeasure(name, _row_of(kind), measure, needs, FAMILY) for kind, name in ROWS.items())

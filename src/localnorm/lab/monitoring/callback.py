@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from localnorm.lab.records.record import Job, Record, Status
 from localnorm.lab.records.store import Damaged
@@ -35,6 +36,28 @@ class RunStart:
     stage: str = ""
 
 
+@dataclass(frozen=True)
+class Progress:
+    """How far a study is.
+
+    Attributes:
+        done: number of records.
+        running: number of jobs that run or wait for a worker.
+        decided: number of decided comparisons with none that rest on training.
+        cells: number of such comparisons.
+        seconds_left: estimated time until the blocks known now are done, at most what is left of the budget. More
+            may be asked for then.
+        table: the verdicts so far, an `analysis.table.Table`; this layer does not import it.
+    """
+
+    done: int
+    running: int
+    decided: int
+    cells: int
+    seconds_left: float
+    table: Any = None
+
+
 class Callback:
     """Receives the steps of a run in their order, in the driver's process. All methods do nothing by default.
 
@@ -45,7 +68,7 @@ class Callback:
         """Handle the start of a run."""
 
     def jobs_planned(self, total: int, kept: int, stage: str) -> None:
-        """Handle a new number of jobs: a search knows later ones only when earlier ones have finished.
+        """Handle a new number of jobs: later ones are known only when earlier ones have finished.
 
         Args:
             total: number of jobs of the run known now.
@@ -58,6 +81,9 @@ class Callback:
 
     def job_finished(self, record: Record, seconds: float) -> None:
         """Handle a record that is in the store, the seconds after its job started."""
+
+    def progressed(self, progress: Progress) -> None:
+        """Handle what a study has decided so far; called after each record of a study, not of a search."""
 
     def run_stopped(self, why: str) -> None:
         """Handle the end of a run: `DONE`, `INTERRUPTED` or an error message; not if the driver is killed."""

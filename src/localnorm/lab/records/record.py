@@ -11,7 +11,7 @@ from typing import Any, Literal, get_args
 
 from localnorm.errors import RecordError
 
-RECORD_VERSION = 2
+RECORD_VERSION = 3
 """Increase this when a change alters what a trial measures. Records of different versions are never compared."""
 
 Status = Literal["ok", "pruned", "diverged", "out of memory", "timed out", "failed"]
@@ -31,6 +31,7 @@ class Trial:
         batch_size: examples per training step.
         epochs: passes over the training data.
         settings: hyperparameters of the norm that differ from its defaults, sorted by name.
+        judged: whether the trained model is tested. A trial of a pilot or a search sees no test data.
         corrupted: whether the test is repeated under the task's corruptions, which takes as long as training.
         features: whether a linear probe is fitted to the features behind the last norm.
     """
@@ -43,6 +44,7 @@ class Trial:
     batch_size: int
     epochs: int
     settings: tuple[tuple[str, float], ...] = ()
+    judged: bool = False
     corrupted: bool = False
     features: bool = False
 
@@ -144,6 +146,18 @@ def _checksum(content: Mapping[str, Any]) -> str:
     return hashlib.sha256(json.dumps(rest, sort_keys=True).encode()).hexdigest()
 
 
+def why_refused(version: object) -> str:
+    """Return why records of another version can't be compared with those of this one.
+
+    Example:
+        >>> why_refused(2)
+        'since version 3 the test data, the choice of the learning rate and the statistics are other ones'
+    """
+    if isinstance(version, int) and version < RECORD_VERSION:
+        return "since version 3 the test data, the choice of the learning rate and the statistics are other ones"
+    return "records of two versions can't be compared"
+
+
 def _tuples(value: Any) -> Any:  # noqa: ANN401  any JSON value
     """Turn JSON's lists into the tuples of the dataclasses."""
     return tuple(_tuples(item) for item in value) if isinstance(value, list) else value
@@ -159,8 +173,8 @@ def from_content(content: Mapping[str, Any]) -> Record:
     kind, version = described.pop("kind"), described.pop("record_version")
     if version != RECORD_VERSION:
         raise RecordError(
-            f"a record must be of version {RECORD_VERSION}, got version {version}; records of two versions "
-            "can't be compared: use another output folder, or the localnorm that wrote it."
+            f"a record must be of version {RECORD_VERSION}, got version {version}; {why_refused(version)}: use "
+            "another output folder, or the localnorm that wrote it."
         )
     for part, value in described.items():
         if isinstance(value, list):

@@ -7,18 +7,19 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Literal
 
-from localnorm.lab.analysis.paired import ClaimedDifference, decide, paired
+from localnorm.lab.analysis.paired import compare
 from localnorm.lab.analysis.statistics import Estimate
 from localnorm.lab.analysis.table import Cell, Section, Table, TableRow
 from localnorm.lab.measures import batch_dependence, generalization, robustness, sensitivity
 from localnorm.lab.measures.probes import COST, FLEXIBILITY
+from localnorm.lab.measures.select import NOT_RUN, TOO_FEW
 from localnorm.lab.measures.suitability import ROWS as SUITABILITY
 from localnorm.lab.report.wording import listed, titles
 
 NONE = "none"
 Answer = Literal["over all", "use", "best", "none better", "undecided", "no result"]
-Groups = Mapping[str, Mapping[str, int | None]]
-"""Norms by comparison result, each with the number of seeds that would decide, if known and needed."""
+Groups = Mapping[str, Sequence[str]]
+"""Norms by comparison result."""
 _COMPARISONS = ("better", "worse", "no different", "undecided", "no result")
 _MAIN = (generalization.NAME, *SUITABILITY.values())
 """The rows of a task's test error."""
@@ -94,6 +95,12 @@ def advise(table: Table) -> tuple[Advice, ...]:
     return (_overall(table, names), *means, *tasks, *others)
 
 
+def summarize(table: Table) -> tuple[Advice, ...]:
+    """Return the answer of each overall row with a direction, those of the test error first."""
+    rows = sorted(_directed(table.rows), key=lambda row: (*_MAIN, row.row.name).index(row.row.name))
+    return tuple(map(_row_advice, rows))
+
+
 def advise_on(section: Section, title: str) -> tuple[Advice, ...]:
     """Return the answers of one task, one for each of its criteria, that of the test error first."""
     rows = sorted(section.rows, key=lambda row: row.row.name not in _MAIN)
@@ -150,14 +157,15 @@ def _row_advice(row: TableRow, topic: str = "") -> Advice:
         return Advice(topic, "best", _names(best), row, against_others=others, grounds=values)
     if not row.cell(NONE).estimate:
         return Advice(topic, "no result", row=row, reasons=(f"none, the baseline: {row.cell(NONE).measured}",))
-    groups: dict[str, dict[str, int | None]] = {}
+    groups: dict[str, list[str]] = {}
     for cell in known:
-        seeds = _seeds(row, cell, len(known)) if _comparison(cell) == "undecided" else None
-        groups.setdefault(_comparison(cell), {})[cell.norm] = seeds
+        groups.setdefault(_comparison(cell), []).append(cell.norm)
     better, unclear = ([c for c in known if c.norm in groups.get(name, ())] for name in ("better", "undecided"))
     if better:
         best, others = _against_best(row, better, known)
         return Advice(topic, "use", _names(best), row, groups, others, grounds=_differences(row, better))
+    if not unclear and any(cell.measured in (NOT_RUN, TOO_FEW) for cell in row.cells):
+        return Advice(topic, "undecided", row=row, against_none=groups)
     if not unclear:
         return Advice(topic, "none better", (), row, groups, grounds=_differences(row, known))
     # Rounded as shown, so that of two equal numbers neither is preferred.
@@ -191,22 +199,15 @@ def _against_best(row: TableRow, candidates: Sequence[Cell], known: Sequence[Cel
     sign = 1 if row.row.lower_is_better else -1
     best = min(candidates, key=lambda cell: sign * (cell.estimate.value if cell.estimate else 0.0))
     pairs = max(1, len(known) * (len(known) - 1) // 2)
-    names = {"supported": "behind", "not supported": "level", "undecided": "undecided"}
-    groups: dict[str, dict[str, int | None]] = {name: {} for name in names.values()}
+    groups: dict[str, list[str]] = {"behind": [], "level": [], "undecided": []}
     for cell in known:
         if cell is not best:
-            strata = paired(cell.values, best.values) if sign == 1 else paired(best.values, cell.values)
-            decision = decide([ClaimedDifference(strata)], row.row.smallest_effect, pairs, exact=row.row.exact)
-            groups[names[decision.verdict]][cell.norm] = decision.seeds if row.row.repeats else None
+            step = max(cell.resolution, best.resolution)
+            sides = (cell.norm, cell.values), (best.norm, best.values)
+            word = compare(row.row, *sides, family=pairs, resolution=step).decision.word
+            groups[{"worse": "behind", "undecided": "undecided"}.get(word, "level")].append(cell.norm)
     level = [cell for cell in candidates if cell is not best and cell.norm not in groups["behind"]]
     return [best, *level], groups
-
-
-def _seeds(row: TableRow, cell: Cell, norms: int) -> int | None:
-    """Return how many seeds would show that a norm is better, or worse, than none, as it looks now."""
-    sign = (1 if row.row.lower_is_better else -1) * (1 if _gain(row, cell) >= 0 else -1)
-    strata = [[sign * value for value in values] for values in paired(row.cell(NONE).values, cell.values)]
-    return decide([ClaimedDifference(strata)], row.row.smallest_effect, norms).seeds if row.row.repeats else None
 
 
 def _gain(row: TableRow, cell: Cell) -> float:

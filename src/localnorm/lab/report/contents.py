@@ -7,12 +7,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from localnorm.lab.analysis.schedule import next_blocks
 from localnorm.lab.analysis.table import Table, make_table
 from localnorm.lab.measures.select import RecordSet
 from localnorm.lab.records.record import STATUSES, Status, Trial
 from localnorm.lab.records.store import Damaged, Store
 from localnorm.lab.report.links import REPORT_HTML, TABLE_JSON, page_names
-from localnorm.lab.study.jobs import count_done
+from localnorm.lab.study.registry import NORM_INFO
+from localnorm.lab.study.search_space import Space
 from localnorm.lab.study.study_file import read_study
 
 EXPORTS = (TABLE_JSON, "table.csv", "table.md", "table.tex")
@@ -27,8 +29,10 @@ class Report:
         table: the judged table.
         records: every valid record, in the order of their keys.
         damaged: the files in the folder that are no valid records.
-        done: how many of the study's jobs have a record.
-        wanted: how many jobs the study has.
+        done: number of valid records.
+        wanted: the same, and the jobs that the study asks for next.
+        decided: number of decided comparisons with none that rest on training.
+        comparisons: number of such comparisons.
     """
 
     folder: Path
@@ -37,6 +41,8 @@ class Report:
     damaged: tuple[Damaged, ...]
     done: int
     wanted: int
+    decided: int
+    comparisons: int
 
     @property
     def paths(self) -> tuple[Path, ...]:
@@ -56,6 +62,11 @@ class Report:
         return sum(isinstance(record.job, Trial) for record in self.records)
 
 
+def _known_space(norm: str) -> Space:
+    """Return the hyperparameter ranges of a built-in norm: a report imports no user-defined module."""
+    return NORM_INFO[norm].space if norm in NORM_INFO else {}
+
+
 def read_report(folder: Path) -> Report:
     """Read a study's folder and make its table; nothing is written.
 
@@ -65,5 +76,7 @@ def read_report(folder: Path) -> Report:
     study = read_study(folder)
     sound, damaged = Store(folder).read()
     records = RecordSet(sound.values())
-    done, wanted = count_done(study, records)
-    return Report(folder, make_table(study, records), records, damaged, done, wanted)
+    plan = next_blocks(study, records, space_of=_known_space)
+    wanted = len(records) + len({job.key for block in plan.blocks for job in block.jobs})
+    table = make_table(study, records)
+    return Report(folder, table, records, damaged, len(records), wanted, plan.decided, plan.cells)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from localnorm.lab.analysis.statistics import Estimate
 from localnorm.lab.analysis.table import Cell, Table, TableRow
-from localnorm.lab.report.wording import interval, number, seeds
+from localnorm.lab.report.wording import interval, number
 
 Value = str | float | int | None
 
@@ -28,13 +28,14 @@ COLUMNS = (
     "unit",
     "pairs",
     "verdict",
-    "p value",
     "difference from none",
     "difference low",
     "difference high",
     "comparison with none",
+    "clearly",
+    "decided at pairs",
+    "within",
     "why",
-    "seeds to decide",
 )
 _MARKDOWN = re.compile(r"([\\`*_\[\]<>&|~])")
 _LATEX = {
@@ -76,11 +77,12 @@ def _csv_line(task: str, row: TableRow, cell: Cell) -> tuple[Value, ...]:
         row.row.unit,
         cell.pairs,
         cell.verdict,
-        judged.p_value if judged else None,
         *_numbers(judged.difference if judged else None),
         judged.comparison if judged else None,
+        ("yes" if judged.decision.clearly else "no") if judged else None,
+        judged.decision.pairs if judged else None,
+        judged.decision.within if judged and judged.decision.pairs else None,
         judged.why if judged else None,
-        seeds(judged.seeds) if judged and judged.seeds else None,
     )
 
 

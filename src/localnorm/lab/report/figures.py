@@ -11,6 +11,8 @@ from typing import Any
 import plotly.graph_objects as go
 import plotly.io as pio
 
+from localnorm.lab.analysis.table import TableRow
+from localnorm.lab.measures import difference_unit
 from localnorm.lab.report.palette import Style
 from localnorm.lab.report.series import Chart, Curve
 from localnorm.lab.report.wording import plain
@@ -68,6 +70,45 @@ def range_figure(chart: Chart, norm: str, styles: Mapping[str, Style], mark: flo
     if known:
         margin = 0.04 * (max(known) - min(known)) + 0.1
         figure.update_yaxes(range=[min(known) - margin, max(known) + margin])
+    return plain_values(figure)
+
+
+def forest_figure(row: TableRow, styles: Mapping[str, Style]) -> Figure | None:
+    """Return every norm's difference from none with its interval, over plus and minus the smallest effect.
+
+    Args:
+        row: a row with intervals.
+        styles: of every norm.
+
+    Returns:
+        None for an exact row, and before the first look.
+    """
+    seen = [
+        (cell.norm, cell.judgement.difference)
+        for cell in row.cells
+        if cell.judgement and cell.judgement.difference and not row.row.exact
+    ]
+    if not seen:
+        return None
+    effect, decimals = row.row.smallest_effect, row.row.decimals
+    figure = go.Figure(layout={**_layout(), "hovermode": "closest"})
+    figure.add_vrect(x0=-effect, x1=effect, fillcolor=_FAINT, opacity=0.5, line_width=0, layer="below")
+    figure.add_vline(x=0, line={"color": _GREY, "width": 1})
+    for norm, found in seen:
+        style = styles[norm]
+        figure.add_scatter(
+            x=[found.value],
+            y=[escape(norm)],
+            error_x={
+                "type": "data", "symmetric": False, "array": [found.high - found.value],
+                "arrayminus": [found.value - found.low], "color": style.colour,
+            },
+            mode="markers",
+            marker={"symbol": style.marker, "size": 9, "color": style.colour},
+            hovertemplate=f"%{{x:.{decimals}f}}<extra></extra>",
+        )  # fmt: skip
+    figure.update_xaxes(title=f"norm \N{MINUS SIGN} none, {escape(difference_unit(row.row.unit))}")
+    figure.update_yaxes(autorange="reversed", type="category")
     return plain_values(figure)
 
 

@@ -7,8 +7,10 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from localnorm.lab.analysis.paired import Verdict
-from localnorm.lab.analysis.table import Table
+from localnorm.lab.analysis.claims import claim_of
+from localnorm.lab.analysis.paired import Compared, Verdict, opposite
+from localnorm.lab.analysis.table import Cell, Table, TableRow
+from localnorm.lab.analysis.verdicts import Judgement
 from localnorm.lab.descriptions import MODELS
 from localnorm.lab.measures.select import of_probe
 from localnorm.lab.records.record import Record, Status, Trial
@@ -25,6 +27,86 @@ def user_defined(study: Study) -> bool:
         or not models <= {*MODELS}
         or any(":" in task.name for task in study.tasks)
     )
+
+
+@dataclass(frozen=True)
+class JudgedClaim:
+    """A claim of the article with its verdict and the difference that the verdict was read off.
+
+    Attributes:
+        row: its row.
+        cell: its cell.
+        verdict: on the claim.
+        compared: the difference from none, or that of the two norms which decides; None without one.
+        seen: whether it is decided, or was looked at.
+    """
+
+    row: TableRow
+    cell: Cell
+    verdict: Verdict
+    compared: Compared | None
+    seen: bool
+
+
+def claims(table: Table) -> list[JudgedClaim]:
+    """Return the article's claims in the order of the overall rows."""
+    found = []
+    for row in table.rows:
+        for cell in row.cells:
+            if cell.claim and cell.judgement and cell.verdict:
+                compared = _deciding(row, cell.norm, cell.judgement)
+                looked_at = compared is not None and compared.decision.pairs > 0
+                seen = cell.verdict != "undecided" or looked_at
+                found.append(JudgedClaim(row, cell, cell.verdict, compared if looked_at else None, seen))
+    return found
+
+
+def _deciding(row: TableRow, norm: str, judgement: Judgement) -> Compared | None:
+    """Return the difference that a verdict was read off: of several, the first that decides."""
+    if not judgement.compared:
+        return None
+    if any("none" in (found.more, found.than) for found in judgement.compared):
+        return judgement.against_none
+    lower = row.row.lower_is_better is not False
+    shown = [found.shows(lower_is_better=lower) for found in judgement.compared]
+    holds = [contrast.holds for contrast in claim_of(row.row.name, norm).contrasts]
+    verdicts = [v if hold else opposite(v) for v, hold in zip(shown, holds, strict=True)]
+    return judgement.compared[verdicts.index(judgement.verdict)]
+
+
+@dataclass(frozen=True)
+class BadSeeds:
+    """Seeds of a norm that trained badly on a task.
+
+    Attributes:
+        norm: the norm.
+        task: the task.
+        count: how many.
+        seeds: the number of judged seeds it had.
+        worst: the largest difference from none.
+        row: the row in which they were found.
+    """
+
+    norm: str
+    task: str
+    count: int
+    seeds: int
+    worst: float
+    row: TableRow
+
+
+def failures(table: Table) -> list[BadSeeds]:
+    """Return the single seeds that trained badly: by task and norm, in the first row that shows any."""
+    found: dict[tuple[str, str], BadSeeds] = {}
+    for section in table.sections:
+        for row in section.rows:
+            for cell in row.cells:
+                failed = cell.judgement.failures if cell.judgement else ()
+                if failed:
+                    worst = max((failure.difference for failure in failed), key=abs)
+                    bad = BadSeeds(cell.norm, section.task, len(failed), cell.pairs, worst, row)
+                    found.setdefault((section.task, cell.norm), bad)
+    return list(found.values())
 
 
 def verdict_counts(table: Table) -> dict[Verdict, int]:

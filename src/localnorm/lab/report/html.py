@@ -11,15 +11,15 @@ from plotly.offline import get_plotlyjs
 
 from localnorm.lab.analysis.claims import ARTICLE
 from localnorm.lab.analysis.paired import FEWEST_PAIRS
-from localnorm.lab.analysis.statistics import LEVEL, POWER, RESAMPLES
+from localnorm.lab.analysis.statistics import LEVEL
 from localnorm.lab.descriptions import CORRUPTIONS, MODELS
 from localnorm.lab.measures import difference_unit
 from localnorm.lab.measures.generalization import coarse_test
 from localnorm.lab.records.store import write_atomically
 from localnorm.lab.report import findings, wording
-from localnorm.lab.report.advice import advise
+from localnorm.lab.report.advice import advise, summarize
 from localnorm.lab.report.contents import EXPORTS, Report
-from localnorm.lab.report.figures import TEMPLATE, scope_figure
+from localnorm.lab.report.figures import TEMPLATE, forest_figure, scope_figure
 from localnorm.lab.report.known_results import known_results
 from localnorm.lab.report.links import PLOTLY_JS, REPORT_HTML, RecordLinks, page_names
 from localnorm.lab.report.palette import styles
@@ -52,9 +52,8 @@ def to_pages(report: Report) -> dict[str, str]:
         "exports": EXPORTS,
         "article": ARTICLE,
         "level": LEVEL,
-        "power": POWER,
-        "resamples": RESAMPLES,
         "fewest_pairs": FEWEST_PAIRS,
+        "trials_done": f"{report.trials:,}",
         "coarse": {task.name: text for task in study.tasks if (text := coarse_test(task))},
     }
 
@@ -67,7 +66,10 @@ def to_pages(report: Report) -> dict[str, str]:
         for i, cell in enumerate(report.table.row("normalization scope").cells)
         if (figure := scope_figure(cell.details, look[cell.norm].colour))
     }
-    pages = {REPORT_HTML: render("report.html.jinja", {**_overall(report), "figures": scopes})}
+    forests = {
+        f"forest-{i}": figure for i, row in enumerate(report.table.rows) if (figure := forest_figure(row, look))
+    }
+    pages = {REPORT_HTML: render("report.html.jinja", {**_overall(report), "figures": {**scopes, **forests}})}
     for number, (task, name) in enumerate(names.items()):
         section = task_section(report, number, titles[task], look)
         figures = {plot.name: plot.figure for plot in section.plots}
@@ -89,13 +91,13 @@ def environment(*, autoescape: bool = True) -> Environment:
         wording.plain,
         wording.interval,
         wording.listed,
+        wording.named,
         wording.counted,
-        wording.seeds,
         wording.smallest_effect,
         wording.difference_of,
         difference_unit,
     )
-    made.filters |= {function.__name__: function for function in words}
+    made.filters |= {function.__name__: function for function in words} | {"amounts": wording.amounts}
     made.globals |= {"plotly_js": PLOTLY_JS, "plotly_template": TEMPLATE, "overall_page": REPORT_HTML}
     return made
 
@@ -105,6 +107,8 @@ def _overall(report: Report) -> dict[str, Any]:
     table, study = report.table, report.table.study
     return {
         "advice": advise(table),
+        "answers": summarize(table),
+        "failures": findings.failures(table),
         "known": known_results(table, report.records),
         "verdict_counts": findings.verdict_counts(table),
         "user_defined": findings.user_defined(study),

@@ -9,7 +9,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from localnorm.lab.measures.select import chosen_runs, of_trials
+from localnorm.lab.measures.judged import judged_runs
 from localnorm.lab.records.record import Record, key
 from localnorm.lab.study.study import Study, TaskStudy
 
@@ -121,7 +121,7 @@ def _by_seed(
     study: Study, task: TaskStudy, records: Collection[Record]
 ) -> Iterator[tuple[int, Mapping[str, Record]]]:
     """Yield the chosen runs of each seed by norm, both in the study's order."""
-    runs = chosen_runs(of_trials(records, study.grid_trials(task)), study.norms)
+    runs = judged_runs(study, task, records)
     for seed in study.seeds:
         of_seed = {norm: runs[norm, seed] for norm in study.norms if (norm, seed) in runs}
         if of_seed:

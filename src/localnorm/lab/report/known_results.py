@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 
-from localnorm.lab.analysis.paired import ClaimedDifference, Verdict, decide, paired
+from localnorm.lab.analysis.paired import Verdict, all_hold, compare, opposite
 from localnorm.lab.analysis.statistics import Estimate
 from localnorm.lab.analysis.table import Table
+from localnorm.lab.analysis.verdicts import difference_of
 from localnorm.lab.measures import batch_dependence, difference_unit, generalization
-from localnorm.lab.measures.select import chosen_runs, keys, of_trials
+from localnorm.lab.measures.judged import error_of, judged_runs, resolution
+from localnorm.lab.measures.select import keys, of_trials
 from localnorm.lab.measures.suitability import ROWS as SUITABILITY
 from localnorm.lab.records.record import Record
 from localnorm.lab.report.wording import listed
@@ -37,7 +39,6 @@ class Finding:
         effect: the smallest effect.
         decimals: digits shown after the point.
         pairs: number of seeds.
-        seeds: number of seeds that would decide an undecided one; None if unknown.
         record_keys: keys of the records that it was read from.
     """
 
@@ -49,7 +50,6 @@ class Finding:
     effect: float = 0.0
     decimals: int = 1
     pairs: int = 0
-    seeds: int | None = None
     record_keys: tuple[str, ...] = ()
 
 
@@ -65,7 +65,7 @@ class KnownResult:
         kind: the kind of task that measures it.
         row: the criterion whose smallest effect decides.
         norms: the norms needed; without batch sizes, the first one's error minus the second's is judged.
-        holds: False if the result is that the difference is smaller than the smallest effect.
+        holds: False if the result is that the difference is not above 0.
         field: the result that is compared.
         field_name: its name.
         batch_sizes: whether errors at two batch sizes are compared.
@@ -96,7 +96,7 @@ _RESULTS = (
         "Wu and He, Group Normalization, 2018",
         "batch normalization falls apart at batches of 1 or 2, group normalization does not",
         "for ResNet-50, some fifty norms deep, on ImageNet",
-        "the test error of batch at the smallest batch size is at least the smallest effect above that at the "
+        "the test error of batch at the smallest batch size is above that at the "
         "usual one, and that of group is not",
         "images",
         batch_dependence.NAME,
@@ -107,7 +107,7 @@ _RESULTS = (
         "Ulyanov, Vedaldi and Lempitsky, Instance Normalization, 2016",
         "instance normalization reaches a lower style loss than batch normalization",
         "for generators of photographs that learn by the features of VGG-19",
-        "the style loss of batch is at least the smallest effect above that of instance",
+        "the style loss of batch is above that of instance",
         "style",
         SUITABILITY["style"],
         ("batch", "instance"),
@@ -118,7 +118,7 @@ _RESULTS = (
         "Ba, Kiros and Hinton, Layer Normalization, 2016",
         "layer normalization helps a recurrent network",
         "for gated recurrent networks of hundreds of units that read text",
-        "the test error of none is at least the smallest effect above that of layer",
+        "the test error of none is above that of layer",
         "recurrent",
         SUITABILITY["recurrent"],
         ("none", "layer"),
@@ -127,7 +127,7 @@ _RESULTS = (
         "Krizhevsky, Sutskever and Hinton, AlexNet, 2012",
         "local response normalization lowers the test error",
         "for a network of eight layers on ImageNet, by 1.2 to 1.4 points",
-        "the test error of none is at least the smallest effect above that of local",
+        "the test error of none is above that of local",
         "images",
         generalization.NAME,
         ("none", "local"),
@@ -136,7 +136,7 @@ _RESULTS = (
         "Simonyan and Zisserman, VGG, 2014",
         "local response normalization does not lower the test error",
         "for a network of eleven layers on ImageNet",
-        "the test error of none is not the smallest effect above that of local",
+        "the test error of none is not above that of local",
         "images",
         generalization.NAME,
         ("none", "local"),
@@ -169,11 +169,16 @@ def _finding(result: KnownResult, table: Table, task: TaskStudy, records: Collec
         usual = min(sizes, key=lambda size: abs(size - _USUAL), default=0)
         if not sizes or small > SMALL or usual <= SMALL:
             return Finding(task.name, why=f"not trained at a batch of {SMALL} or less and at a larger one")
-        by_size = of_trials(records, study.batch_trials(task)).items()
+        wanted = [
+            trial
+            for norm in result.norms
+            for seed in study.seeds
+            for trial in study.batch_trials(task, norm, seed)
+        ]
         runs = {
             (t.norm, t.seed, t.batch_size): r
-            for t, r in by_size
-            if r.status == "ok" and t.norm in result.norms and t.batch_size in (small, usual)
+            for t, r in of_trials(records, wanted).items()
+            if t.batch_size in (small, usual)
         }
         # Batch normalization loses at small batches, group normalization does not.
         sides = [
@@ -181,37 +186,55 @@ def _finding(result: KnownResult, table: Table, task: TaskStudy, records: Collec
             for norm in result.norms
         ]
     else:
-        chosen = chosen_runs(of_trials(records, study.grid_trials(task)), study.norms)
-        runs = {(norm, seed, 0): record for (norm, seed), record in chosen.items() if norm in result.norms}
+        judged = judged_runs(study, task, records)
+        runs = {(norm, seed, 0): record for (norm, seed), record in judged.items() if norm in result.norms}
         more, than = result.norms
         sides = [(f"{result.field_name}, {more} minus {than}", (more, 0), (than, 0), result.holds)]
     values = {
-        run: value for run, r in runs.items() if isinstance(value := r.results.get(result.field), int | float)
+        run: value
+        for run, r in runs.items()
+        if (value := error_of(task, r, lambda s: s.get(result.field))) is not None
     }
-
-    def by_seed(norm: str, size: int) -> list[list[float | None]]:
-        return [[values.get((norm, seed, size)) for seed in study.seeds]]
-
-    claim = [
-        ClaimedDifference(paired(by_seed(*more), by_seed(*than)), holds, label)
-        for label, more, than, holds in sides
-    ]
     absent = [norm for norm in result.norms if norm not in study.norms]
     row = table.section(task.name).find(result.row)
     if absent:
         return Finding(task.name, why=f"this study is without {listed(absent)}")
-    if row is None or not all(difference.strata for difference in claim):
+    ended = {run for run in values if runs[run].status == "ok"}
+
+    def shared(more: tuple[str, int], than: tuple[str, int]) -> bool:
+        """Whether a seed has a result of both."""
+        return any({(more[0], seed, more[1]), (than[0], seed, than[1])} <= ended for seed in study.seeds)
+
+    if row is None or not all(shared(more, than) for _, more, than, _ in sides):
         return Finding(task.name, why="no seed has all the runs that it needs")
-    decision = decide(claim, row.row.smallest_effect)
+    tested = [r.results.get("test_examples", 0) for r in runs.values() if r.status == "ok"]
+
+    def side(norm: str, size: int) -> tuple[str, list[float | None]]:
+        return norm, [values.get((norm, seed, size)) for seed in study.seeds]
+
+    compared = [
+        compare(
+            row.row,
+            side(*more),
+            side(*than),
+            family=len(sides),
+            resolution=resolution(task, min(tested, default=0)),
+            looks=study.looks,
+        )
+        for _, more, than, _ in sides
+    ]
+    shown = [found.shows(lower_is_better=True) for found in compared]
+    estimates = [
+        (label, difference_of(found.decision)) for (label, *_), found in zip(sides, compared, strict=True)
+    ]
     return Finding(
         task.name,
-        decision.verdict,
+        all_hold([v if holds else opposite(v) for v, (*_, holds) in zip(shown, sides, strict=True)]),
         "",
-        tuple((difference.label, difference.estimate) for difference in claim),
+        tuple((label, found) for label, found in estimates if found),
         difference_unit(task.unit),
         row.row.smallest_effect,
         row.row.decimals,
-        min(len(differences) for difference in claim for differences in difference.strata),
-        decision.seeds,
+        min(found.decision.pairs for found in compared),
         keys(runs.values()),
     )

@@ -82,9 +82,9 @@ class RecordLinks:
         tasks = Counter(job.task for _, job in jobs if isinstance(job, Trial))
         if len(tasks) > 1:
             return tuple(
-                _counted(short_name(task), count, "listed on its page", f"{self.pages[task]}#records")
-                for task, count in tasks.items()
-                if task in self.pages
+                _counted(short_name(task), tasks[task], "listed on its page", f"{page}#records")
+                for task, page in self.pages.items()
+                if task in tasks
             )
         if len(jobs) > _MOST_LISTED:
             alike = Counter(_short(job) for _, job in jobs)

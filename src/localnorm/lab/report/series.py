@@ -9,7 +9,9 @@ from statistics import fmean
 
 from localnorm.lab.analysis.table import Cell, Section
 from localnorm.lab.measures import batch_dependence, robustness, sensitivity
-from localnorm.lab.measures.select import chosen_runs, keys, of_norm, of_trials, validation_error
+from localnorm.lab.measures.choice import pilot_error
+from localnorm.lab.measures.judged import judged_runs
+from localnorm.lab.measures.select import keys, of_norm, of_trials
 from localnorm.lab.records.record import Record
 from localnorm.lab.report.wording import accuracy_axis, accuracy_or_error, error_axis
 from localnorm.lab.study.study import Study, TaskStudy
@@ -70,7 +72,7 @@ class Chart:
 
 def learning_curve(study: Study, task: TaskStudy, records: Collection[Record]) -> Chart:
     """Return the validation error by epoch at each norm's chosen setting."""
-    runs = chosen_runs(of_trials(records, study.grid_trials(task)), study.norms)
+    runs = judged_runs(study, task, records)
     last = max(task.schedule.epochs, *task.schedule.more_epochs, 0)
     curves = []
     for norm in study.norms:
@@ -92,13 +94,13 @@ def by_learning_rate(study: Study, task: TaskStudy, records: Collection[Record])
     rates = tuple(sorted(schedule.learning_rates))
     grid = [
         (trial, record)
-        for trial, record in of_trials(records, study.grid_trials(task)).items()
+        for trial, record in of_trials(records, study.pilot_trials(task)).items()
         if (trial.batch_size, trial.epochs) == (schedule.batch_size, schedule.epochs)
     ]
     curves = []
     for norm in study.norms:
         at_rate = [[r for t, r in grid if (t.norm, t.learning_rate) == (norm, rate)] for rate in rates]
-        points = [_reached(found, task.unit) for found in at_rate]
+        points = [_reached(task, found) for found in at_rate]
         if any(values or note for values, note in points):
             curves.append(
                 Curve(
@@ -114,12 +116,12 @@ def by_learning_rate(study: Study, task: TaskStudy, records: Collection[Record])
     return Chart(task.name, "learning rate", axis, rates, tuple(curves), log_x=True, decimals=_decimals(task))
 
 
-def _reached(records: Sequence[Record], unit: str) -> tuple[list[float], str]:
+def _reached(task: TaskStudy, records: Sequence[Record]) -> tuple[list[float], str]:
     """Return the seeds' results at a learning rate, or the reason why there are none."""
     problems = [record for record in records if record.status != "ok"]
     if problems:
         return [], f"{problems[0].status} in {len(problems)} of {len(records)}"
-    return [accuracy_or_error(unit, validation_error(record)) for record in records], ""
+    return [accuracy_or_error(task.unit, pilot_error(task, record)) for record in records], ""
 
 
 def _each(points: Sequence[tuple[list[float], str]], take: Callable[[list[float]], float]) -> Points:

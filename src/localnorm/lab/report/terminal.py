@@ -1,70 +1,77 @@
-"""The report for a terminal of 80 columns or more."""
+"""The final screen of a study: the answer, the article's claims and open questions in at most 45 lines."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
 
 from rich.console import Console, ConsoleOptions, Group, RenderableType
-from rich.padding import Padding
 from rich.table import Table as Grid
 from rich.text import Text
 
+from localnorm.lab.analysis.inference import Word
 from localnorm.lab.analysis.paired import FEWEST_PAIRS, Verdict
-from localnorm.lab.analysis.statistics import LEVEL
-from localnorm.lab.analysis.table import Cell, Table, TableRow
-from localnorm.lab.analysis.verdicts import Comparison
+from localnorm.lab.analysis.table import Table, TableRow
 from localnorm.lab.measures.generalization import coarse_test
-from localnorm.lab.measures.row import short_name
-from localnorm.lab.report.advice import Advice, advise
+from localnorm.lab.report.advice import summarize
 from localnorm.lab.report.contents import Report
-from localnorm.lab.report.findings import user_defined, verdict_counts, without_result
+from localnorm.lab.report.findings import claims, failures, user_defined, verdict_counts, without_result
 from localnorm.lab.report.html import environment
-from localnorm.lab.report.wording import counted, listed, seeds, smallest_effect, titles
+from localnorm.lab.report.links import REPORT_HTML
+from localnorm.lab.report.wording import counted, listed, short_criterion, titles
 
-_WORDS = environment(autoescape=False).get_template("advice.jinja")
+MOST_LINES = 45
+"""Lines of the screen; what does not fit is in the report alone."""
+MARKS: Mapping[Word, tuple[str, str]] = MappingProxyType(
+    {"better": ("+", "green"), "worse": ("-", "red"), "no different": ("=", "cyan"), "undecided": ("?", "yellow")}
+)
+"""Mark and style of a norm against none."""
 _VERDICT_STYLES: Mapping[Verdict, str] = MappingProxyType(
     {"supported": "bold green", "not supported": "bold red", "undecided": "yellow"}
 )
-_MARKS: Mapping[Comparison, tuple[str, str]] = MappingProxyType(
-    {"better": ("+", "green"), "worse": ("-", "red"), "no different": ("=", "cyan"), "undecided": ("?", "yellow")}
-)
-_WIDE = 108
-"""Columns from which the opinions have a column for what was judged."""
-_NAME, _NORM = 17, 9
-"""Columns of a criterion's name and of a norm in the matrix."""
-_MOST = 8
-"""Damaged files and reasons listed; the page lists all."""
+_WORDS: Any = environment(autoescape=False).get_template("advice.jinja").module
+_CRITERION, _NORM = 15, 10
+"""Columns of a criterion and of a norm among the marks."""
+_MOST = 3
+"""Lines of notes of one type; the report has all."""
 
 
 def render(report: Report) -> RenderableType:
-    """Return the opinions judged, every norm by every row, the advice and notes.
+    """Return the screen: the answer, the claims, the marks of every norm, and notes.
 
-    The opinions come last for a study with user-defined norms, models or data.
+    The marks come before the claims for a study with user-defined norms, models or data. The second of the two is
+    left out if the screen would be longer than `MOST_LINES`.
     """
-    table = report.table
-    answers: list[RenderableType] = [
-        _Matrix(table.study.norms, table.rows, "Every norm by every criterion"),
-        Text(),
-    ]
-    names = titles([task.name for task in table.study.tasks])
-    for section in table.sections:
-        rows = tuple(row for row in section.rows if row in table.repeated_rows)
-        if rows:
-            answers += [_Matrix(table.study.norms, rows, f"On {names[section.task]}"), Text()]
-    answers += [_bullets("Which should I use?", map(_advice, advise(table))), Text()]
-    opinions: list[RenderableType] = [_Opinions(table), Text()]
-    parts = [*answers, *opinions] if user_defined(table.study) else [*opinions, *answers]
-    return Group(*parts, _bullets("Notes", map(_text, _notes(report))))
+    return _Screen(report)
 
 
-def advice_text(advice: Advice) -> tuple[str, ...]:
-    """Return the answer, its reasons, and over all a line for each norm, as plain text."""
-    words: Any = _WORDS.module
-    tally = (f"{norm}: {words.tally(found, False)}" for norm, found in advice.tally.items())
-    return tuple(" ".join(text.split()) for text in (words.answer(advice), words.reasons(advice), *tally))
+@dataclass(frozen=True)
+class _Screen:
+    report: Report
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[RenderableType]:
+        report, table = self.report, self.report.table
+        answer = _text(
+            _WORDS.summary(summarize(table), [*titles([task.name for task in table.study.tasks]).values()]), "bold"
+        )
+        notes = Group(*map(_text, _notes(report)))
+        middle: list[RenderableType] = [_claims(table), marks(table, options.max_width)]
+        if user_defined(table.study):
+            middle.reverse()
+        parts: list[RenderableType] = [answer, *middle, notes]
+        while len(parts) > 2 and _lines(console, options, parts) > MOST_LINES:
+            del parts[-2]
+        for place, part in enumerate(parts):
+            if place:
+                yield Text()
+            yield part
+
+
+def _lines(console: Console, options: ConsoleOptions, parts: list[RenderableType]) -> int:
+    """Return the number of lines of parts with an empty line between them."""
+    return len(parts) - 1 + sum(len(console.render_lines(part, options, pad=False)) for part in parts)
 
 
 def _text(words: str, style: str = "") -> Text:
@@ -72,133 +79,88 @@ def _text(words: str, style: str = "") -> Text:
     return Text("".join(c if c.isprintable() else "?" for c in " ".join(words.split())), style)
 
 
-def _bullets(heading: str, lines: Iterable[Text]) -> RenderableType:
-    grid = Grid.grid(padding=(0, 1, 0, 0))
-    for line in lines:
-        grid.add_row("-", line)
-    return Group(Text(heading, "bold underline"), grid)
-
-
-@dataclass(frozen=True)
-class _Opinions:
-    """One line for each of the article's opinions, grouped by criterion."""
-
-    table: Table
-
-    def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[RenderableType]:
-        yield Text("The article's claims, judged", "bold underline")
-        wide = options.max_width >= _WIDE
-        for row in self.table.rows:
-            cells = [cell for cell in row.cells if cell.claim]
-            if cells:
-                effect = "" if row.row.exact else f"; smallest effect {smallest_effect(row.row)}"
-                yield Text()
-                yield Text.assemble(_text(row.row.name, "bold"), "  ", _text(f"{row.row.unit}{effect}", "dim"))
-                yield Padding(_opinion_grid(cells, wide=wide), (0, 0, 0, 2))
-        counts = verdict_counts(self.table)
-        if total := sum(counts.values()):
-            yield Text()
-            yield _text(
-                f"Of {counted(total, 'claim')}: {', '.join(f'{count} {v}' for v, count in counts.items())}."
+def _claims(table: Table) -> RenderableType:
+    """Return a line for each of the article's claims that was looked at: verdict, claim, number with interval."""
+    lines: list[RenderableType] = []
+    unseen = 0
+    for claim in claims(table):
+        if claim.seen:
+            line = Text(
+                f"{claim.verdict:<13}  ", _VERDICT_STYLES[claim.verdict], no_wrap=True, overflow="ellipsis"
             )
-        yield _text(
-            f"[low, high] is a {100 * LEVEL:.0f} % interval. Undecided is not the same as no effect.", "dim"
-        )
+            lines.append(
+                line.append_text(_text(_WORDS.claim(claim, short_criterion(claim.row.row.name)), "default"))
+            )
+        else:
+            unseen += 1
+    counts = verdict_counts(table)
+    total = sum(counts.values())
+    if not total:
+        return _text("The article has no claim about these norms.", "dim")
+    said = f"Of {counted(total, 'claim')}: {', '.join(f'{n} {v}' for v, n in counts.items())}"
+    said += f" ({unseen} not looked at yet)." if unseen else "."
+    effect = " e: the smallest effect of a task." if any(len(row.tasks) > 1 for row in table.rows) else ""
+    return Group(Text("The article's claims", "bold underline"), *lines, _text(said + effect, "dim"))
 
 
-def _opinion_grid(cells: list[Cell], *, wide: bool) -> Grid:
-    grid = Grid.grid(padding=(0, 2, 0, 0))
-    for width in (8, 21, 21, 13):
-        grid.add_column(width=width, overflow="fold")
-    if wide:
-        grid.add_column()
-    for cell in cells:
-        measured = _text(cell.measured) if cell.estimate else Text("no result", "dim")
-        verdict = Text(cell.verdict, _VERDICT_STYLES[cell.verdict]) if cell.verdict else Text()
-        judged_as = [_text(f"judged as: {cell.judged_as}", "dim")] if wide else []
-        grid.add_row(_text(cell.norm), _text(f'"{cell.claim}"'), measured, verdict, *judged_as)
-    return grid
+def marks(table: Table, width: int, rows: tuple[TableRow, ...] | None = None) -> RenderableType:
+    """Return a mark for every norm in every row with a direction, in blocks of norms that fit the width.
 
-
-@dataclass(frozen=True)
-class _Matrix:
-    """Every norm by every row, cut into blocks of norms that fit the width."""
-
-    norms: tuple[str, ...]
-    rows: tuple[TableRow, ...]
-    title: str
-
-    def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[RenderableType]:
-        yield _text(self.title, "bold underline")
-        fitting = max(1, (options.max_width - _NAME) // _NORM)
-        for start in range(0, len(self.norms), fitting):
-            yield Text()
-            yield self._block(self.norms[start : start + fitting])
-        marks = ", ".join(f"{mark} {comparison}" for comparison, (mark, _) in _MARKS.items())
-        yield _text(
-            f"Against none, by at least the smallest effect: {marks}. The article's claims are narrower "
-            "questions, so one may be decided where this table shows ?.",
-            "dim",
-        )
-
-    def _block(self, norms: tuple[str, ...]) -> Grid:
+    Args:
+        table: of the study.
+        width: columns.
+        rows: some of its rows; by default the overall rows.
+    """
+    norms = [norm for norm in table.study.norms if norm != "none"]
+    fitting = max(1, (width - _CRITERION) // _NORM)
+    blocks: list[RenderableType] = []
+    for start in range(0, len(norms), fitting):
         grid = Grid.grid(padding=(0, 1, 0, 0))
-        grid.add_column(width=_NAME - 1, overflow="fold")
-        for _ in norms:
-            grid.add_column(width=_NORM - 1, overflow="fold", justify="right")
-        grid.add_row("", *(_text(norm, "bold") for norm in norms))
-        for row in self.rows:
-            name = Text.assemble(_text(row.row.name), "\n", _text(row.row.unit, "dim"))
-            grid.add_row(name, *(_entry(row, row.cell(norm)) for norm in norms))
-        return grid
+        grid.add_column(width=_CRITERION - 1, no_wrap=True, overflow="ellipsis")
+        shown = norms[start : start + fitting]
+        for _ in shown:
+            grid.add_column(width=_NORM - 1, no_wrap=True, overflow="ellipsis")
+        grid.add_row(Text("against none", "dim"), *(_text(norm, "bold") for norm in shown))
+        for row in table.rows if rows is None else rows:
+            if row.row.lower_is_better is not None:
+                grid.add_row(_text(short_criterion(row.row.name)), *(_mark(row, norm) for norm in shown))
+        blocks.append(grid)
+    legend = ", ".join(f"{mark} {word}" for word, (mark, _) in MARKS.items())
+    return Group(*blocks, _text(f"{legend}, . no result; judged seeds", "dim"))
 
 
-def _entry(row: TableRow, cell: Cell) -> Text:
-    if cell.estimate is None:
-        return Text("no\nresult", "dim")
-    value = f"{cell.estimate.value:z.{row.row.decimals}f}"
-    if cell.judgement is None or row.row.lower_is_better is None:
-        return Text(f"{value}  ")
-    return Text.assemble(f"{value} ", _MARKS[cell.judgement.comparison])
-
-
-def _advice(advice: Advice) -> Text:
-    return Text.assemble(_text(f"{advice.topic}:", "bold"), " ", _text(" ".join(advice_text(advice))))
+def _mark(row: TableRow, norm: str) -> Text:
+    cell = row.cell(norm)
+    if cell.judgement is None or (cell.estimate is None and not cell.judgement.decision.pairs):
+        return Text(".", "dim")
+    decision = cell.judgement.decision
+    mark = Text(*MARKS[decision.word])
+    return mark.append(f" {decision.pairs}", "dim") if decision.pairs and row.tasks else mark
 
 
 def _notes(report: Report) -> Iterator[str]:
+    """Yield failures of seeds, what is undecided and why, missing results, the report, and the next command."""
     table, study = report.table, report.table.study
-    if report.done < report.wanted:
-        yield f"unfinished: {report.done:,} of {counted(report.wanted, 'job')} done"
-    failed = [f"{count:,} {status}" for status, count in report.counts.items() if status != "ok" and count]
-    if failed:
-        yield f"without a result: {listed(failed)}, of {counted(len(report.records), 'record')}"
-    for why, rows in list(without_result(table).items())[:_MOST]:
-        yield f"no result: {_places(rows, table)}: {why}"
-    undecided = "; ".join(
-        f"{row.row.name} ({cell.norm}) {seeds(cell.judgement.seeds)}"
-        for row in table.rows
-        for cell in row.cells
-        if cell.claim and cell.judgement and cell.judgement.seeds
-    )
-    if undecided:
-        yield f"seeds that would decide the undecided claims, if the numbers stay as they are: {undecided}"
-    if len(study.seeds) < FEWEST_PAIRS:
-        few = counted(len(study.seeds), "seed")
-        yield f"too few seeds: with {few} nothing that depends on a seed can be decided, {FEWEST_PAIRS} can"
-    yield from (f"{short_name(task.name)}: {text}" for task in study.tasks if (text := coarse_test(task)))
-    yield "computational cost comes from a single timing run; background load can change it and its verdicts"
+    failed = failures(table)
+    yield from (str(_WORDS.failure(failure, len(study.tasks) > 1)) for failure in failed[:_MOST])
+    if len(failed) > _MOST:
+        yield f"{len(failed) - _MOST} more failures of single seeds are in the report."
+    yield str(_WORDS.undecided(report, FEWEST_PAIRS))
+    bad = [f"{count:,} {status}" for status, count in report.counts.items() if status != "ok" and count]
+    if bad:
+        yield f"Jobs without a result: {listed(bad)}, of {counted(len(report.records), 'record')}."
+    missing = list(without_result(table).items()) if report.records else []
+    for why, rows in missing[:_MOST]:
+        first, norms = rows[0]
+        more = f" and {counted(len(rows) - 1, 'more row')}" if len(rows) > 1 else ""
+        yield _cut(f"No result: {first} ({', '.join(norms)}){more}: {why}")
+    yield from (_cut(f"{task.name}: {text}.") for task in study.tasks if (text := coarse_test(task)))
     if report.damaged:
-        names = [damaged.path.name for damaged in report.damaged]
-        more = f" and {len(names) - _MOST} more" if len(names) > _MOST else ""
-        yield f"damaged, so left out: {', '.join(names[:_MOST])}{more}"
-    yield "small networks on small images: the results need not hold elsewhere"
+        names = ", ".join(damaged.path.name for damaged in report.damaged[:_MOST])
+        yield f"Damaged, so left out: {names}" + (", ..." if len(report.damaged) > _MOST else "")
+    yield f"Report: {report.folder / REPORT_HTML}"
+    yield str(_WORDS.next_command(report))
 
 
-def _places(rows: list[tuple[str, list[str]]], table: Table) -> str:
-    everyone = len(table.study.norms)
-    all_rows = len(table.rows) + len(table.repeated_rows)
-    if len(rows) == all_rows and all(len(norms) == everyone for _, norms in rows):
-        return "everything"
-    norms = ((row, "every norm" if len(norms) == everyone else ", ".join(norms)) for row, norms in rows)
-    return "; ".join(f"{row} ({names})" for row, names in norms)
+def _cut(text: str, most: int = 150) -> str:
+    return text if len(text) <= most else text[: most - 3] + "..."

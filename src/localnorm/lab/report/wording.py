@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from types import MappingProxyType
 
+from localnorm.lab.analysis.inference import Decision
 from localnorm.lab.analysis.paired import Verdict
-from localnorm.lab.analysis.statistics import MOST_PAIRS, Estimate
+from localnorm.lab.analysis.statistics import Estimate
 from localnorm.lab.analysis.verdicts import Comparison
 from localnorm.lab.measures import Row, difference_unit
 from localnorm.lab.measures.row import short_name
@@ -17,17 +19,17 @@ NO_NUMBER = "\N{EN DASH}"
 
 VERDICTS: Mapping[Verdict, str] = MappingProxyType(
     {
-        "supported": "the measurement clearly shows what the claim says, by at least the smallest effect",
-        "not supported": "the measurement clearly shows that it is not so, or by less than the smallest effect",
+        "supported": "every difference that the claim needs is shown",
+        "not supported": "a difference that the claim needs is shown to be absent or reversed",
         "undecided": "the measurement allows both; this is not the same as “no effect”",
     }
 )
 COMPARISONS: Mapping[Comparison, str] = MappingProxyType(
     {
-        "better": "better than none by at least the smallest effect",
-        "worse": "worse than none by at least the smallest effect",
-        "no different": "closer to none than the smallest effect",
-        "undecided": "the numbers allow more than one of these",
+        "better": "shown to be better than none",
+        "worse": "shown to be worse than none",
+        "no different": "shown to be closer to none than the smallest effect",
+        "undecided": "not shown to be any of these; this is not the same as “no effect”",
     }
 )
 
@@ -69,14 +71,63 @@ def interval(found: Estimate, decimals: int) -> str:
     return f"[{number(found.low, decimals)}, {number(found.high, decimals)}]"
 
 
-def listed(names: Sequence[str]) -> str:
+@dataclass(frozen=True)
+class Amounts:
+    """A difference as amounts of better: negative ones are worse.
+
+    Attributes:
+        better: the typical difference.
+        most: the better end of the interval.
+        least: its worse end.
+    """
+
+    better: float
+    most: float
+    least: float
+
+
+def amounts(decision: Decision, row: Row) -> Amounts:
+    """Return by how much the first norm of a difference is better.
+
+    Example:
+        >>> error = Row("generalization", "", "% error", smallest_effect=0.5)
+        >>> amounts(Decision("better", False, 6, -2.0, -3.0, -1.0, 3.0), error)
+        Amounts(better=2.0, most=3.0, least=1.0)
+    """
+    if row.lower_is_better is False:
+        return Amounts(decision.estimate, decision.high, decision.low)
+    return Amounts(-decision.estimate, -decision.low, -decision.high)
+
+
+def short_criterion(name: str) -> str:
+    """Return a row's name in at most 14 columns, for the terminal.
+
+    Example:
+        >>> short_criterion("suitability for RNNs"), short_criterion("robustness to noise")
+        ('RNNs', 'noise')
+    """
+    return _SHORT.get(name, name.removeprefix("suitability for "))
+
+
+def named(norms: Sequence[str], word: str = "or") -> str:
+    """Return at most three names and the number of the others, joined for a sentence.
+
+    Example:
+        >>> named(["a", "b"]), named(["a", "b", "c", "d", "e"])
+        ('a or b', 'a, b, c or 2 more')
+    """
+    names = [*norms[:3], f"{len(norms) - 3} more"] if len(norms) > 3 else [*norms]
+    return f" {word} ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
+
+
+def listed(names: Sequence[str], word: str = "and") -> str:
     """Return names joined for a sentence.
 
     Example:
         >>> listed(["a", "b", "c"])
         'a, b and c'
     """
-    return " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
+    return f" {word} ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
 
 
 def titles(tasks: Sequence[str]) -> dict[str, str]:
@@ -122,16 +173,6 @@ def smallest_effect(row: Row) -> str:
     return f"{plain(row.smallest_effect)} {one if row.smallest_effect == 1 else unit}"
 
 
-def seeds(count: int) -> str:
-    """Return the number of seeds that would decide.
-
-    Example:
-        >>> seeds(12), seeds(MOST_PAIRS + 1)
-        ('12', 'more than 100')
-    """
-    return f"more than {MOST_PAIRS}" if count > MOST_PAIRS else str(count)
-
-
 def accuracy_or_error(unit: str, error: float) -> float:
     """Return the plotted value of an error: the accuracy if there is one.
 
@@ -162,6 +203,14 @@ def error_axis(subset: str, unit: str) -> str:
     return f"{subset} error, {'%' if unit == PERCENT_ERROR else unit}"
 
 
+_SHORT = {
+    "normalization scope": "scope",
+    "computational cost": "cost",
+    "hyperparameter sensitivity": "tuning",
+    "robustness to noise": "noise",
+    "batch-size dependence": "batch sizes",
+    "feature learning": "features",
+}
 _ONE = {
     "copies": "copy",
     "checks passed": "check passed",

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Collection, Generator, Sequence
 from contextlib import closing
 
-from localnorm.lab.monitoring.callback import DONE, INTERRUPTED, Callback, RunStart
+from localnorm.lab.monitoring.callback import DONE, INTERRUPTED, Callback, Progress, RunStart
 from localnorm.lab.monitoring.events import EventFile
 from localnorm.lab.records.record import Job, Record, key
 from localnorm.lab.records.store import Store
@@ -70,6 +70,11 @@ class Run:
         """Report a new number of jobs; see `Callback.jobs_planned`."""
         for callback in self._callbacks:
             callback.jobs_planned(total, kept, stage)
+
+    def progress(self, progress: Progress) -> None:
+        """Report what a study has decided so far; see `Callback.progressed`."""
+        for callback in self._callbacks:
+            callback.progressed(progress)
 
     def job_started(self, job: Job) -> None:
         """Report that a worker got a job."""

@@ -4,44 +4,50 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
 from localnorm.lab.engines.base import Finished
 from localnorm.lab.engines.pool import Pool
-from localnorm.lab.records.record import Probe, Trial
-from localnorm.lab.study.jobs import jobs
-from localnorm.lab.study.study import Study
+from localnorm.lab.measures.choice import GridSetting
+from localnorm.lab.measures.judged import judged_trial
+from localnorm.lab.records.record import Trial
+from localnorm.lab.study.jobs import random_trials
+from localnorm.lab.study.study import Study, TaskStudy
 
 _STEPS = 5
 _STARTING = 5.0
-"""Seconds to start the workers, twice: for the cost probe and for the other jobs."""
+"""Seconds to start the workers."""
 
-TrialType = tuple[str, str, int, bool, bool]
-"""Task, norm, batch size, and whether corrupted and with features: these decide the time of a trial."""
+TrialType = tuple[str, str, int, bool, bool, bool]
+"""Task, norm, batch size, and whether judged, corrupted and with features: these decide the time of a trial."""
 
 
 @dataclass(frozen=True)
 class StudyEstimate:
-    """Number of jobs and time of a study.
+    """Number of trials and time of a study, if nothing is decided before and no job has a record yet.
 
     Attributes:
-        trials: number of trials by task.
+        pilot_trials: number of trials that choose the settings, by task.
+        judged_trials: number of trials of a judged seed, by task.
         probes: number of probes.
-        trials_per_norm: number of trials of each norm.
         workers: number of worker processes.
-        seconds: estimated time with that many workers, if no job has a record yet.
-        seconds_by_task: the part of it that the trials of each task take.
+        pilot_seconds: estimated time until the settings are chosen.
+        look_seconds: estimated time until each look, by its number of judged seeds.
     """
 
-    trials: dict[str, int]
+    pilot_trials: dict[str, int]
+    judged_trials: dict[str, int]
     probes: int
-    trials_per_norm: int
     workers: int
-    seconds: float
-    seconds_by_task: dict[str, float]
+    pilot_seconds: float
+    look_seconds: dict[int, float]
+
+    def looks_within(self, seconds: float) -> list[int]:
+        """Return the looks that are reached in some seconds."""
+        return [look for look, needed in self.look_seconds.items() if needed <= seconds]
 
 
 @dataclass(frozen=True)
@@ -64,8 +70,9 @@ def estimate(study: Study, workers: int, on_measured: Callable[[int, int], None]
         workers: number of worker processes.
         on_measured: called before the first measurement and after each, with the number done and the total.
     """
-    all_jobs = jobs(study)
-    trials = [job for job in all_jobs if isinstance(job, Trial)]
+    pilot = {task.name: _pilot(study, task) for task in study.tasks}
+    judged = {task.name: _judged(study, task) for task in study.tasks}
+    trials = [trial for group in (*pilot.values(), *judged.values()) for trial in group]
     types = {_type(trial): trial for trial in trials}
     tell = on_measured or (lambda _done, _total: None)
     total = len(types) + 1
@@ -81,19 +88,42 @@ def estimate(study: Study, workers: int, on_measured: Callable[[int, int], None]
         pool.submit("cost", partial(_time_cost_probe, study))
         (probing,) = (_value(finished) for finished in pool.results())
         tell(total, total)
-    by_task = dict.fromkeys((task.name for task in study.tasks), 0)
-    seconds = dict.fromkeys(by_task, 0.0)
-    for trial in trials:
-        by_task[trial.task] += 1
-        seconds[trial.task] += _seconds(trial, times[_type(trial)]) / workers
+
+    def seconds(groups: Mapping[str, list[Trial]]) -> float:
+        return sum(_seconds(t, times[_type(t)]) for group in groups.values() for t in group) / workers
+
+    before = _STARTING + probing + seconds(pilot)
     return StudyEstimate(
-        by_task,
-        sum(isinstance(job, Probe) for job in all_jobs),
-        len(trials) // len(study.norms),
+        {name: len(group) for name, group in pilot.items()},
+        {name: len(group) for name, group in judged.items()},
+        sum(1 for _ in study.probes()),
         workers,
-        2 * _STARTING + probing + sum(seconds.values()),
-        seconds,
+        before,
+        {look: before + look * seconds(judged) for look in study.looks if look <= len(study.seeds)},
     )
+
+
+def _pilot(study: Study, task: TaskStudy) -> list[Trial]:
+    repeated = [
+        trial
+        for trial in study.pilot_trials(task)
+        if task.schedule.draws and trial.learning_rate == task.schedule.default_learning_rate
+    ]
+    # The best random-search sample is repeated with each pilot seed; it takes as long as the defaults.
+    return [*study.pilot_trials(task), *random_trials(study, task), *repeated]
+
+
+def _judged(study: Study, task: TaskStudy) -> list[Trial]:
+    """Return the trials of one judged seed, the defaults standing in for chosen and tuned settings."""
+    schedule = task.schedule
+    setting = GridSetting(schedule.default_learning_rate, schedule.batch_size, schedule.epochs)
+    seed = study.seeds[0]
+    trials = []
+    for norm in study.norms:
+        chosen = judged_trial(task, norm, seed, setting)
+        plain = replace(chosen, corrupted=False, features=False)
+        trials += [chosen, *([plain] if schedule.draws else []), *study.batch_trials(task, norm, seed)]
+    return trials
 
 
 def _value(finished: Finished[Any]) -> Any:  # noqa: ANN401
@@ -103,7 +133,7 @@ def _value(finished: Finished[Any]) -> Any:  # noqa: ANN401
 
 
 def _type(trial: Trial) -> TrialType:
-    return trial.task, trial.norm, trial.batch_size, trial.corrupted, trial.features
+    return trial.task, trial.norm, trial.batch_size, trial.judged, trial.corrupted, trial.features
 
 
 def _seconds(trial: Trial, measured: tuple[int, _TrialTime] | None) -> float:
@@ -141,7 +171,7 @@ def _trial_time(trial: Trial) -> tuple[int, _TrialTime]:
     learn()
     step = min(_time(learn), _time(learn)) / steps
     epoch = _time(lambda: error(task.objective, model, split.validation))
-    once = _time(lambda: examine(model, norms, split, task, trial))
+    once = _time(lambda: examine(model, norms, split, task, trial)) if trial.judged else 0.0
     return len(split.train.labels), _TrialTime(step, epoch, once)
 
 

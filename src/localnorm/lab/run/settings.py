@@ -4,32 +4,46 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self, get_type_hints
+from typing import Annotated, Any, Self, get_type_hints
 
 from pydantic import (
     BaseModel,
     BeforeValidator,
     ConfigDict,
     Field,
-    FiniteFloat,
     NonNegativeInt,
-    PositiveInt,
-    Strict,
-    StringConstraints,
     TypeAdapter,
     ValidationError,
 )
 
 from localnorm.errors import LabError
 from localnorm.lab.engines.choice import EngineOptions
+from localnorm.lab.run.setting_types import (
+    Address,
+    Amount,
+    Count,
+    Duration,
+    Flag,
+    Folder,
+    Integers,
+    Names,
+    Numbers,
+    Positive,
+    Rule,
+    Sampler,
+    Seeds,
+    Text,
+    no_bool,
+)
 from localnorm.lab.study.registry import NORM_INFO, TASK_NAMES, check_names
-from localnorm.lab.study.study import DEFAULT_NORMS, DEFAULT_TASKS, Study, TaskStudy, smoke
+from localnorm.lab.study.study import DEFAULT_NORMS, DEFAULT_TASKS, LOOKS, Study, TaskStudy, smoke
 from localnorm.lab.study.training_config import TrainingConfig, at_rates
-from localnorm.lab.tuning.tuning import SAMPLERS
 from localnorm.spelling import nearest
 
+DEFAULT_BUDGET = 300.0
+"""Seconds of a study, unless its settings say otherwise."""
 USER_DATA_TASKS: Mapping[str | None, tuple[str, tuple[str, ...]]] = {
     None: ("data:", ("examples", "side")),
     "faces": ("lfw:", ()),
@@ -38,81 +52,12 @@ USER_DATA_TASKS: Mapping[str | None, tuple[str, tuple[str, ...]]] = {
 """Prefix and options of a task on user data, by the task that --task names; None classifies images."""
 
 
-@dataclass(frozen=True)
-class Rule:
-    """The valid values of a setting, for error messages and help.
-
-    Attributes:
-        text: what the value must be.
-        hint: what to do instead.
-        metavar: the value in the help of the command line; empty for a flag.
-    """
-
-    text: str
-    hint: str
-    metavar: str = ""
-
-
-def _split(value: object) -> object:
-    """Return a list: text is split at commas, and a single value becomes a list of one."""
-    if isinstance(value, str):
-        return [part.strip() for part in value.split(",") if part.strip()]
-    return _no_bool(list(value) if isinstance(value, (list, tuple)) else [value])
-
-
-def _no_bool(value: object) -> object:
-    """Reject true and false, which Pydantic would take for 1 and 0."""
-    if any(isinstance(part, bool) for part in (value if isinstance(value, list) else [value])):
-        raise ValueError
-    return value
-
-
-def _seeds(value: object) -> object:
-    """Turn a number of seeds into the seeds; a list holds the seeds themselves."""
-    if isinstance(value, (list, tuple)):
-        return _no_bool(list(value))
-    return range(TypeAdapter(PositiveInt).validate_python(_no_bool(value)))
-
-
-_Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
-_Positive = Annotated[FiniteFloat, Field(gt=0)]
-_SEVERAL = "separate several by commas, or give a list"
-Names = Annotated[
-    tuple[_Text, ...], BeforeValidator(_split), Field(min_length=1), Rule("names", _SEVERAL, "NAME,...")
-]
-Integers = Annotated[
-    tuple[PositiveInt, ...], BeforeValidator(_split), Rule("whole numbers above 0", _SEVERAL, "N,...")
-]
-Numbers = Annotated[tuple[_Positive, ...], BeforeValidator(_split), Rule("numbers above 0", _SEVERAL, "X,...")]
-Seeds = Annotated[
-    tuple[NonNegativeInt, ...],
-    BeforeValidator(_seeds),
-    Rule("a number of seeds, at least 1, or a list of seeds from 0 on", "five or more can decide something", "N"),
-]
-Count = Annotated[
-    PositiveInt | None,
-    BeforeValidator(_no_bool),
-    Rule("a whole number, at least 1", "leave it out for the default", "N"),
-]
-Amount = Annotated[
-    _Positive | None,
-    BeforeValidator(_no_bool),
-    Rule("a number above 0", "leave it out for the default", "X"),
-]
-Text = Annotated[_Text | None, Rule("one name, in quotes", "give one", "NAME")]
-Folder = Annotated[_Text | None, Rule("the path of a folder", "put it in quotes", "FOLDER")]
-Address = Annotated[_Text | None, Rule("the host:port of a Ray cluster", "put it in quotes", "HOST:PORT")]
-Sampler = Annotated[
-    Literal["tpe", "random"], Rule(" or ".join(SAMPLERS), "leave it out for the default", "|".join(SAMPLERS))
-]
-Flag = Annotated[bool, Strict(), Rule("true or false", "drop the quotes")]
-
 _SCHEDULE_TYPES: Mapping[object, Any] = {
     tuple[float, ...]: Numbers,
     tuple[int, ...]: Integers,
-    float: Annotated[_Positive, Rule("one number above 0", "give one")],
+    float: Annotated[Positive, Rule("one number above 0", "give one")],
     # 0 draws are valid; `TrainingConfig` rejects 0 elsewhere.
-    int: Annotated[NonNegativeInt, BeforeValidator(_no_bool), Rule("one whole number", "give one")],
+    int: Annotated[NonNegativeInt, BeforeValidator(no_bool), Rule("one whole number", "give one")],
     bool: Flag,
 }
 
@@ -158,9 +103,9 @@ class TaskSettings(BaseModel):
         LabError: an unknown setting, or an invalid value.
 
     Example:
-        >>> settings = StudySettings(lr="1e-3, 1e-2", seeds=3)
-        >>> settings.lr, settings.seeds
-        ((0.001, 0.01), (0, 1, 2))
+        >>> settings = StudySettings(lr="1e-3, 1e-2", seeds=3, budget="30m")
+        >>> settings.lr, settings.seeds, settings.seconds
+        ((0.001, 0.01), (0, 1, 2), 1800.0)
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -230,13 +175,42 @@ class StudySettings(TaskSettings):
     task: Names = Field((), description=f"Tasks: {_TASKS}, or all. Default: {','.join(DEFAULT_TASKS)}.")
     norms: Names = Field(DEFAULT_NORMS, description=f"Norms: {_NORMS}.")
     seeds: Seeds = Field(
-        (0, 1, 2, 3, 4), description="Number of seeds; every norm is trained with each. Default: 5."
+        tuple(range(LOOKS[-1])),
+        description="Number of judged seeds, decided or not; verdicts are made at "
+        f"{', '.join(map(str, LOOKS))}. Default: as many of {LOOKS[-1]} as it takes to decide.",
+    )
+    budget: Duration = Field(
+        None,
+        description="Time to spend, as in 30s, 5m or 8h; run again to go on. Default: "
+        f"{DEFAULT_BUDGET / 60:.0f}m, none with --seeds or --until-decided.",
+    )
+    until_decided: Flag = Field(
+        default=False, description="Run until every cell is decided, or the last look is made."
     )
     out: Folder = Field(None, description="Folder of the study. Default: compare, or compare-smoke.")
     smoke: Flag = Field(default=False, description="Run in seconds, too small to conclude from.")
     schedule: Annotated[dict[str, dict[str, Any]], BeforeValidator(_schedule)] = Field(
         default_factory=dict, description="Only in a file: a table per task, [schedule.TASK], of its training."
     )
+
+    @property
+    def every_seed(self) -> bool:
+        """Whether every norm gets all judged seeds, decided or not."""
+        return self.smoke or "seeds" in self.model_fields_set
+
+    @property
+    def seconds(self) -> float | None:
+        """Time to spend; None for no limit.
+
+        Raises:
+            LabError: a budget together with --until-decided.
+        """
+        if self.until_decided and (self.budget is not None or self.every_seed):
+            other = "smoke" if self.smoke else "seeds" if self.every_seed else "budget"
+            raise LabError(f"until-decided must be without {other}, got both; drop one of them.")
+        if self.budget is not None or self.until_decided or self.every_seed:
+            return self.budget
+        return DEFAULT_BUDGET
 
 
 class SearchSettings(TaskSettings):

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 from localnorm.errors import RecordError, StudyConflictError
-from localnorm.lab.records.record import RECORD_VERSION
+from localnorm.lab.records.record import RECORD_VERSION, why_refused
 from localnorm.lab.records.store import Store, write_atomically, writing
 
 Value = TypeVar("Value")
@@ -101,8 +101,8 @@ class ResultFolder(ABC, Generic[Value]):
                 "restore the file, or use another folder."
             ) from None
         raise RecordError(
-            f"{path} must be of record version {RECORD_VERSION}, got version {version}; records of two versions "
-            "can't be compared: use another folder, or the localnorm that wrote it."
+            f"{path} must be of record version {RECORD_VERSION}, got version {version}; {why_refused(version)}: "
+            "use another folder, or the localnorm that wrote it."
         )
 
     def write(self, folder: Path, value: Value) -> None:

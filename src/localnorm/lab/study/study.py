@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from typing import Literal, get_args
 
 from localnorm.errors import LabError, UnknownNameError
@@ -14,6 +15,10 @@ from localnorm.spelling import nearest
 
 DEFAULT_NORMS = ("none", "local", "batch", "layer", "instance", "group", "rms")
 DEFAULT_TASKS = ("digits", "digit-rows")
+LOOKS = (6, 10, 16, 24, 40)
+"""Numbers of judged seeds at which verdicts are made; fixed before any record exists."""
+PILOT_SEEDS = (1000, 1001, 1002, 1003, 1004)
+"""Seeds that choose the settings; they are never judged."""
 
 Kind = Literal["images", "recurrent", "transformer", "style"]
 """Type of a task, which decides the rows of the table that it contributes to."""
@@ -35,6 +40,7 @@ class TaskStudy:
         corruptions: the corruptions that the test is repeated under.
         schedule: training settings of its models.
         classes: number of classes of the labels; 0 if they are not classes.
+        chance_error: error of a model that has learned nothing; a diverged trial counts with it.
     """
 
     name: str
@@ -47,6 +53,7 @@ class TaskStudy:
     corruptions: tuple[str, ...] = ()
     schedule: TrainingConfig = field(default_factory=TrainingConfig)
     classes: int = 0
+    chance_error: float = 100.0
 
     def __post_init__(self) -> None:
         if self.kind not in KINDS:
@@ -78,17 +85,26 @@ class Study:
     Attributes:
         tasks: the tasks, in the order of the report.
         norms: the norms, including `none`.
-        seeds: each gives every norm the same data split, initial weights, batch order and noise, so that results
-            are paired.
+        seeds: the judged seeds, in the order in which they run. Each gives every norm the same data split, initial
+            weights, batch order and noise, so that results are paired.
+        pilot_seeds: the seeds whose validation errors choose the settings; they are never judged.
+        looks: numbers of judged seeds at which verdicts are made.
     """
 
     tasks: tuple[TaskStudy, ...]
     norms: tuple[str, ...] = DEFAULT_NORMS
-    seeds: tuple[int, ...] = (0, 1, 2, 3, 4)
+    seeds: tuple[int, ...] = tuple(range(LOOKS[-1]))
+    pilot_seeds: tuple[int, ...] = PILOT_SEEDS
+    looks: tuple[int, ...] = LOOKS
 
     def __post_init__(self) -> None:
         names = tuple(task.name for task in self.tasks)
-        for name, values in (("tasks", names), ("norms", self.norms), ("seeds", self.seeds)):
+        for name, values in (
+            ("tasks", names),
+            ("norms", self.norms),
+            ("seeds", self.seeds),
+            ("pilot seeds", self.pilot_seeds),
+        ):
             if not values or len(set(values)) != len(values):
                 shown = ", ".join(map(str, values)) or "none"
                 raise LabError(f"{name} must be at least one and no two the same, got {shown}; drop the repeats.")
@@ -96,6 +112,11 @@ class Study:
             raise LabError(
                 f"norms must contain none, which every other norm is compared with, got {', '.join(self.norms)}; "
                 "add none."
+            )
+        if both := sorted(set(self.seeds) & set(self.pilot_seeds)):
+            shown = ", ".join(map(str, both))
+            raise LabError(
+                f"a seed must either choose or be judged, got {shown} for both; leave them out of seeds."
             )
 
     def task(self, name: str) -> TaskStudy:
@@ -112,22 +133,33 @@ class Study:
             f"a task of this study must be one of {', '.join(names)}, got {name!r}; {nearest(name, names)}"
         )
 
-    def grid_trials(self, task: TaskStudy) -> Iterator[Trial]:
-        """Yield each norm, seed and setting of a task's grid at the norm's defaults, with all measurements."""
-        for norm in self.norms:
-            for seed in self.seeds:
-                for rate, size, epochs in task.schedule.grid:
-                    trial = Trial(task.name, task.model, norm, seed, rate, size, epochs)
-                    yield replace(trial, corrupted=task.corrupted, features=task.features)
+    @lru_cache(maxsize=64)  # noqa: B019  a running study asks again after each record
+    def pilot_trials(self, task: TaskStudy) -> tuple[Trial, ...]:
+        """Return each norm, pilot seed and setting of a task's grid at the norm's defaults."""
+        return tuple(
+            Trial(task.name, task.model, norm, seed, *setting)
+            for norm in self.norms
+            for seed in self.pilot_seeds
+            for setting in task.schedule.grid
+        )
 
-    def batch_trials(self, task: TaskStudy) -> Iterator[Trial]:
-        """Yield each norm, seed and batch size of a task's batch-size row, at the norm's defaults."""
+    @lru_cache(maxsize=2**14)  # noqa: B019
+    def batch_trials(self, task: TaskStudy, norm: str, seed: int) -> tuple[Trial, ...]:
+        """Return the trials of a task's batch-size row for a norm at its defaults and a judged seed."""
         schedule = task.schedule
-        for norm in self.norms:
-            for seed in self.seeds:
-                for size in schedule.batch_sizes:
-                    rate = schedule.default_learning_rate * math.sqrt(size / schedule.batch_size)
-                    yield Trial(task.name, task.model, norm, seed, rate, size, schedule.epochs_at(size))
+        return tuple(
+            Trial(
+                task.name,
+                task.model,
+                norm,
+                seed,
+                schedule.default_learning_rate * math.sqrt(size / schedule.batch_size),
+                size,
+                schedule.epochs_at(size),
+                judged=True,
+            )
+            for size in schedule.batch_sizes
+        )
 
     def probes(self) -> Iterator[Probe]:
         """Yield the cost probe of all norms together, and the scope and flexibility probes of each."""
@@ -140,4 +172,4 @@ class Study:
 def smoke(study: Study) -> Study:
     """Return the study reduced to run in seconds: the same parts, too small to conclude from."""
     tasks = tuple(replace(task, schedule=cut_down(task.schedule)) for task in study.tasks)
-    return replace(study, seeds=study.seeds[:2], tasks=tasks)
+    return replace(study, seeds=study.seeds[:2], pilot_seeds=study.pilot_seeds[:1], tasks=tasks)

@@ -11,7 +11,7 @@ from localnorm.lab.study.folder import STUDY_FILE, ResultFolder
 from localnorm.lab.study.study import Study, TaskStudy
 from localnorm.lab.study.training_config import TrainingConfig
 
-LAYOUT = 2
+LAYOUT = 3
 """Version of study.json: increased when its parts change. The records do not depend on it."""
 _EXTENDABLE = ("tasks", "norms", "seeds")
 
@@ -34,7 +34,15 @@ class _StudyFolder(ResultFolder[Study]):
     def from_json(self, content: dict[str, Any]) -> Study:
         layout = content.pop("layout")
         if layout != LAYOUT:
-            raise ValueError(f"layout {layout}, written by a newer localnorm; install that")
+            older = isinstance(layout, int) and layout < LAYOUT
+            raise ValueError(
+                f"layout {layout}, "
+                + (
+                    "written by an older localnorm, whose seeds chose the settings and were judged as well"
+                    if older
+                    else "written by a newer localnorm; install that"
+                )
+            )
         return Study(tasks=tuple(map(task_from_json, content.pop("tasks"))), **content)
 
     def identity(self, value: Study) -> dict[str, Any]:
@@ -42,6 +50,8 @@ class _StudyFolder(ResultFolder[Study]):
             "tasks": tuple(task.name for task in value.tasks),
             "norms": value.norms,
             "seeds": value.seeds,
+            "pilot seeds": value.pilot_seeds,
+            "looks": value.looks,
         }
         for task in value.tasks:
             parts = asdict(task)

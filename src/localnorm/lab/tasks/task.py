@@ -34,6 +34,7 @@ class Objective:
         error: ``error(model, subset)``, with the model in evaluation mode and without gradients.
         details: further results on the test data by name: plain JSON values.
         classes: number of classes; 0 if the labels are no classes.
+        chance_error: error of a model that has learned nothing.
     """
 
     measured_as: str
@@ -43,6 +44,7 @@ class Objective:
     error: Callable[[nn.Module, Subset], float]
     details: Callable[[nn.Module, Subset], Mapping[str, Any]] = _nothing
     classes: int = 0
+    chance_error: float = 100.0
 
 
 def classification(classes: int, smallest_effect: float = 0.5) -> Objective:
@@ -66,7 +68,13 @@ def classification(classes: int, smallest_effect: float = 0.5) -> Objective:
         return round(100 * (1 - correct.item()), 4)
 
     return Objective(
-        "share of the examples classified wrongly", "% error", smallest_effect, loss, error, classes=classes
+        "share of the examples classified wrongly",
+        "% error",
+        smallest_effect,
+        loss,
+        error,
+        classes=classes,
+        chance_error=100 * (1 - 1 / classes),
     )
 
 
@@ -121,6 +129,12 @@ class Split:
     validation: Subset
     test: Subset
 
+    @property
+    def held_out(self) -> Subset:
+        """Validation and test data together, for a task that draws both from one set."""
+        parts = (self.validation, self.test)
+        return Subset(torch.cat([p.inputs for p in parts]), torch.cat([p.labels for p in parts]))
+
 
 @dataclass(frozen=True)
 class Task:
@@ -139,6 +153,8 @@ class Task:
             if its labels are classes, feature learning; the others the suitability for that type of network.
             Corruptions feed robustness.
         schedule: how its models are trained.
+        pooled: whether validation and test data are one random draw, so that a judged seed, which chose nothing,
+            is tested on both.
         most_corrupted: test examples that are corrupted at most, a random sample if there are more, because the
             test is repeated 45 times.
     """
@@ -154,6 +170,7 @@ class Task:
     kind: Kind = "images"
     schedule: TrainingConfig = field(default_factory=TrainingConfig)
     most_corrupted: int = 1_000_000_000
+    pooled: bool = False
 
     @property
     def annealed(self) -> bool:
@@ -178,4 +195,5 @@ class Task:
             self.corruptions,
             self.schedule,
             objective.classes,
+            objective.chance_error,
         )

@@ -90,6 +90,7 @@ def data_task(
         load=partial(_split, data, examples),
         build=classifier(model, shape=cast("Shape", data.shape), classes=classes),
         corruptions=tuple(CORRUPTIONS),
+        pooled=data.validation is None and data.test is None,
         most_corrupted=1000,
         schedule=images_schedule(_to_train(data, examples)),
     )

@@ -45,16 +45,17 @@ def read_features(model: nn.Module, norms: Sequence[nn.Module], split: Split, se
         seed: of the random samples.
 
     Returns:
-        ``probe_error``: in percent of the test examples; ``sparsity``, from 0 to 1: see `sparsity`; of the test
-        examples, without those with no activity at all. Empty if no norm is applied or the features are not
-        finite, one row per example; a sparsity of None if nothing is active.
+        ``probe_error``: in percent of the ``probe_examples`` test examples;
+        ``sparsity``, from 0 to 1: see `sparsity`; of the test examples, without those with no activity. Empty
+        if no norm is applied or the features are not finite, one row per example; a sparsity of None if nothing is
+        active.
 
     Example:
         >>> from localnorm.lab.tasks import Subset
         >>> subset = Subset(torch.tensor([[-1.0], [1.0], [3.0]]).repeat(9, 1), torch.tensor([0, 1, 1]).repeat(9))
         >>> norm = nn.Identity()
         >>> read_features(nn.Sequential(norm, nn.Linear(1, 2)), [norm], Split(subset, subset, subset), seed=0)
-        {'probe_error': 0.0, 'sparsity': 0.0}
+        {'probe_error': 0.0, 'probe_examples': 27, 'sparsity': 0.0}
     """
     model.eval()
     last = _last_applied(model, norms, split.train.inputs[:2])
@@ -75,6 +76,7 @@ def read_features(model: nn.Module, norms: Sequence[nn.Module], split: Split, se
     active = sparse[sparse.isfinite()].double()
     return {
         "probe_error": round(100 * float(wrong.mean()), 4),
+        "probe_examples": len(test.labels),
         "sparsity": round(active.mean().item(), 6) if len(active) else None,
     }
 

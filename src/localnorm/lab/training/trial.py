@@ -1,10 +1,11 @@
-"""Train one trial with Lightning Fabric, then measure it once on the test data."""
+"""Train one trial with Lightning Fabric; test it once if it is judged."""
 
 from __future__ import annotations
 
 import math
 import time
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -20,6 +21,11 @@ from localnorm.lab.tasks.task import at_most
 from localnorm.lab.training.linear_probe import read_features
 from localnorm.lab.training.lr_schedule import one_cycle
 from localnorm.lab.training.pruning import why_stopped
+
+MOST_KEPT = 256 * 2**20
+"""Bytes of corrupted copies that a worker keeps."""
+kept_copies: dict[tuple[object, ...], dict[str, tuple[Tensor, ...]]] = {}
+"""Those of the last seed."""
 
 
 class _DivergedError(Exception):
@@ -42,9 +48,9 @@ def run_trial(trial: Trial, limits: Sequence[float] = ()) -> Record:
             the trial ends with the status "pruned". No pruning by default.
 
     Example:
-        >>> record = run_trial(Trial("digits", "textbook_cnn", "none", 0, 3e-3, 128, 1))
-        >>> record.status, sorted(record.results)[:3]
-        ('ok', ['parameters', 'test_error', 'train_error'])
+        >>> record = run_trial(Trial("digits", "textbook_cnn", "none", 1000, 3e-3, 128, 1))
+        >>> record.status, sorted(record.results)
+        ('ok', ['parameters', 'train_loss', 'validation_error'])
     """
     status: Status = "ok"
     message = ""
@@ -99,7 +105,8 @@ def _train(trial: Trial, results: dict[str, Any], epoch_seconds: list[float], li
         errors.append(error(task.objective, model, split.validation))
         if why := why_stopped(errors, limits):
             raise _PrunedError(why)
-    results.update(examine(model, norms, split, task, trial))
+    if trial.judged:
+        results.update(examine(model, norms, split, task, trial))
 
 
 def set_up(task: Task, trial: Trial) -> tuple[Fabric, nn.Module, torch.optim.Optimizer, list[nn.Module]]:
@@ -174,21 +181,44 @@ def examine(
 
 @torch.no_grad()
 def test(model: nn.Module, norms: Sequence[nn.Module], split: Split, task: Task, trial: Trial) -> dict[str, Any]:
-    """Return the results on test data, which nothing else uses."""
-    results: dict[str, Any] = {"test_error": error(task.objective, model, split.test)}
-    results.update(task.objective.details(model, split.test))
+    """Return the results on data that chose nothing: the test data, or all that is held out."""
+    tested = split.held_out if task.pooled else split.test
+    results: dict[str, Any] = {
+        "test_error": error(task.objective, model, tested),
+        "test_examples": len(tested.labels),
+        **task.objective.details(model, tested),
+    }
     if trial.corrupted:
-        some = at_most(task.most_corrupted, split.test, torch.Generator().manual_seed(trial.seed))
+        some = at_most(task.most_corrupted, tested, torch.Generator().manual_seed(trial.seed))
+        results["corrupted_examples"] = len(some.labels)
         results["corrupted_error"] = {
-            name: [
-                error(task.objective, model, Subset(corrupt(some.inputs, name, severity, trial.seed), some.labels))
-                for severity in SEVERITIES
-            ]
-            for name in task.corruptions
+            name: [error(task.objective, model, Subset(inputs, some.labels)) for inputs in severities]
+            for name, severities in corrupted_copies(some.inputs, task.corruptions, trial)
         }
     if trial.features:
-        results.update(read_features(model, norms, split, trial.seed))
+        results.update(read_features(model, norms, replace(split, test=tested), trial.seed))
     return results
+
+
+def corrupted_copies(
+    images: Tensor, corruptions: Sequence[str], trial: Trial
+) -> Iterator[tuple[str, tuple[Tensor, ...]]]:
+    """Yield each corruption with a copy of the images for each severity.
+
+    The copies do not depend on the norm. A worker keeps those of the last seed, if they are not too large.
+    """
+
+    def copies(name: str) -> tuple[Tensor, ...]:
+        return tuple(corrupt(images, name, severity, trial.seed) for severity in SEVERITIES)
+
+    if images.nbytes * len(corruptions) * len(SEVERITIES) > MOST_KEPT:
+        yield from ((name, copies(name)) for name in corruptions)
+        return
+    source = (trial.task, trial.seed, tuple(images.shape), tuple(corruptions))
+    if source not in kept_copies:
+        kept_copies.clear()
+        kept_copies[source] = {name: copies(name) for name in corruptions}
+    yield from kept_copies[source].items()
 
 
 class _InBatches(nn.Module):

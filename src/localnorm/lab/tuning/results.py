@@ -6,16 +6,19 @@ import math
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
-from typing import Any, Literal
+from typing import Any
 
+from localnorm.lab.analysis.inference import UNSEEN, Decision, Word, look
 from localnorm.lab.analysis.paired import FEWEST_PAIRS
-from localnorm.lab.analysis.statistics import LEVEL, Estimate, estimate, holm, p_values
+from localnorm.lab.analysis.statistics import Estimate, estimate
+from localnorm.lab.analysis.verdicts import difference_of
+from localnorm.lab.measures.judged import error_of, resolution
 from localnorm.lab.records.record import Record, Trial, key
 from localnorm.lab.tuning.code_snippet import code_line
 from localnorm.lab.tuning.selection import candidates, chosen, last_error, search_records
 from localnorm.lab.tuning.tuning import Setting, Tuning
 
-Comparison = Literal["better", "worse", "not worse", "undecided"]
+Comparison = Word
 
 
 @dataclass(frozen=True)
@@ -26,10 +29,11 @@ class Candidate:
         name: article or defaults, tuned, learned.
         setting: the chosen setting; None if none has a result.
         validation: mean validation error over the seeds of the choice.
-        errors: test error by seed; None for a trial without a result.
-        test: their interquartile mean with its interval; None if no trial has a result.
+        errors: test error by seed, that of chance if training diverged; None for a trial without a result.
+        test: their trimmed mean with its interval; None if no trial has a result.
         code: the norm as a line of code.
         evidence: the keys of the records of its test errors.
+        examples: number of test examples.
     """
 
     name: str
@@ -39,6 +43,7 @@ class Candidate:
     test: Estimate | None
     code: str
     evidence: tuple[str, ...]
+    examples: int = 0
 
 
 @dataclass(frozen=True)
@@ -48,16 +53,24 @@ class CandidateDifference:
     Attributes:
         more: name of a candidate.
         than: name of another.
-        estimate: None if there is no pair.
+        decision: the verdict, once all test seeds have run and at least six pairs have a result.
         pairs: number of seeds with a result of both.
-        standing: better or worse by at least the smallest effect; not worse by that much; or undecided.
     """
 
     more: str
     than: str
-    estimate: Estimate | None
+    decision: Decision
     pairs: int
-    standing: Comparison
+
+    @property
+    def estimate(self) -> Estimate | None:
+        """The typical difference with its interval; None before the verdict."""
+        return difference_of(self.decision)
+
+    @property
+    def standing(self) -> Comparison:
+        """Better, worse, no different or undecided."""
+        return self.decision.word
 
 
 @dataclass(frozen=True)
@@ -141,38 +154,30 @@ def _candidate(tuning: Tuning, records: Mapping[str, Record], name: str, among: 
         return Candidate(name, None, None, (None,) * len(tuning.test_seeds), None, "", ())
     setting, validation = picked
     runs = [records.get(key(tuning.trial(setting, seed))) for seed in tuning.test_seeds]
-    errors = tuple(float(run.results["test_error"]) if run and run.status == "ok" else None for run in runs)
+    errors = tuple(
+        error_of(tuning.task, run, lambda results: float(results["test_error"])) if run else None for run in runs
+    )
     known = [error for error in errors if error is not None]
     behind = tuple(sorted(key(run.job) for run in runs if run))
     test = estimate(known) if known else None
-    return Candidate(name, setting, validation, errors, test, code_line(setting, tuning.dims), behind)
+    examples = min((run.results.get("test_examples", 0) for run in runs if run and run.status == "ok"), default=0)
+    return Candidate(name, setting, validation, errors, test, code_line(setting, tuning.dims), behind, examples)
 
 
 def _differences(tuning: Tuning, found: Mapping[str, Candidate]) -> tuple[CandidateDifference, ...]:
-    """Judge each pair of candidates; each of the three questions is corrected for multiple testing."""
-    pairs = {
-        f"{more} - {than}": (more, than, _paired(found[more], found[than]))
-        for than, more in combinations(found, 2)
-    }
-    weighed = {name: values for name, (_, _, values) in pairs.items() if len(values) >= FEWEST_PAIRS}
-    effect = tuning.task.smallest_effect
-    above = {name: p_values(values, effect) for name, values in weighed.items()}
-    better = holm({name: p_values(values, -effect).less for name, values in weighed.items()})
-    worse = holm({name: weight.at_least for name, weight in above.items()})
-    not_worse = holm({name: weight.less for name, weight in above.items()})
-    questions: tuple[tuple[Comparison, Mapping[str, float]], ...] = (
-        ("better", better),
-        ("worse", worse),
-        ("not worse", not_worse),
-    )
-
-    def standing(name: str) -> Comparison:
-        return next((word for word, p in questions if p.get(name, 1.0) <= 1 - LEVEL), "undecided")
-
-    return tuple(
-        CandidateDifference(more, than, estimate(values) if values else None, len(values), standing(name))
-        for name, (more, than, values) in pairs.items()
-    )
+    """Judge each pair of candidates with one look at all test seeds; the error is divided among the pairs."""
+    sides = list(combinations(found, 2))
+    differences = []
+    for than, more in sides:
+        values = _paired(found[more], found[than])
+        decision = UNSEEN
+        whole = all(len(found[name].evidence) == len(tuning.test_seeds) for name in (more, than))
+        if whole and len(values) >= FEWEST_PAIRS:
+            step = resolution(tuning.task, min(found[name].examples for name in (more, than)))
+            effect = tuning.task.smallest_effect
+            decision = look(values, effect, len(sides), resolution=step, looks=(len(values),))
+        differences.append(CandidateDifference(more, than, decision, len(values)))
+    return tuple(differences)
 
 
 def _paired(more: Candidate, than: Candidate) -> list[float]:

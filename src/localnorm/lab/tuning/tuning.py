@@ -110,6 +110,7 @@ class Tuning:
             schedule.batch_size,
             schedule.epochs,
             setting.settings,
+            judged=seed in self.test_seeds,
         )
 
     def setting(self, values: Mapping[str, float]) -> Setting:

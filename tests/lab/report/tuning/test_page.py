@@ -112,5 +112,5 @@ def test_the_text_for_a_terminal():
     assert lines[2] == found.best.code
     assert lines[3] == f"torch.optim.Adam(model.parameters(), lr={found.best.setting.learning_rate:g})"
     assert [line.split()[0] for line in lines[6:9]] == ["article", "tuned", "learned"]
-    assert "tuned is better by at least the smallest effect" in lines[11]
+    assert lines[11].endswith("tuned is better")
     assert "No setting has a result" in text(make_tuned(TUNING, []))

@@ -24,7 +24,7 @@ from localnorm.lab.training.trial import run_trial
 pytestmark = pytest.mark.usefixtures("one_thread")
 
 RANGES = ("BRIGHTNESS", "CONTRAST", "GAMMA", "NOISE", "TURN", "SHIFT", "SCALE")
-TRIAL = Trial("faces", "small_cnn", "none", 0, 1e-3, 32, 1)
+TRIAL = Trial("faces", "small_cnn", "none", 0, 1e-3, 32, 1, judged=True)
 
 
 def _only(monkeypatch: pytest.MonkeyPatch, *kept: str) -> None:

@@ -9,9 +9,9 @@ from localnorm.lab.report.wording import counted, interval, listed, number, plai
 from localnorm.lab.tuning.results import Candidate, Tuned
 
 _STANDINGS = {
-    "better": "{} is better by at least the smallest effect",
-    "worse": "{} is worse by at least the smallest effect",
-    "not worse": "{} is not worse by the smallest effect",
+    "better": "{} is better",
+    "worse": "{} is worse",
+    "no different": "no different: less than the smallest effect apart",
     "undecided": "undecided",
 }
 

@@ -95,4 +95,5 @@ VERIFICATION = Objective(
     loss=margin_loss,
     error=verification_error,
     details=_rank_1,
+    chance_error=50.0,
 )
