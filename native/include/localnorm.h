@@ -91,6 +91,10 @@ LOCALNORM_API int64_t localnorm_tiles(const localnorm_call *call);
    disjoint ranges of one call at once. */
 LOCALNORM_API int32_t localnorm_run(const localnorm_call *call, int64_t first, int64_t last);
 
+/* Runs all tiles on this thread, at these addresses instead of those of the call, which is only read: any number of
+   threads may share it. grad is NULL for the forward pass. Returns 0 or a negative status. */
+LOCALNORM_API int32_t localnorm_run_at(const localnorm_call *call, const void *x, void *out, const void *grad);
+
 /* Takes tiles by call->next until none is left: the function to hand to a team of threads, each of which calls it
    with the same localnorm_call. Writes to call->next and, on failure, call->status. */
 LOCALNORM_API void localnorm_work(void *call);

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from functools import cache
+from functools import cache, lru_cache
+from typing import Any
 
 import numpy as np
 import torch
@@ -11,6 +12,7 @@ from torch import Tensor
 
 from localnorm.kernels.available import cpu_kernel
 from localnorm.learnable import NAMES
+from localnorm.spec import LRNSpec
 from localnorm.torch.call import Call, Gradients, in_memory_alike
 from localnorm.torch.system import empty_like, parallel
 
@@ -36,18 +38,20 @@ def takes(call: Call) -> bool:
 
 def forward(call: Call) -> Tensor:
     """Return ``x * s^-beta``, written into ``call.out`` if given."""
-    out = empty_like(call.x) if call.out is None else call.out
-    _run(call, call.x, out)
-    if call.out is not None:
-        # The kernel wrote to the caller's tensor behind torch's back: bump its version counter.
-        torch.autograd.graph.increment_version(out)
-    return out
+    if call.out is None:
+        out = empty_like(call.x)
+        _run(call, out)
+        return out
+    _run(call, call.out)
+    # The kernel wrote to the caller's tensor behind torch's back: bump its version counter.
+    torch.autograd.graph.increment_version(call.out)
+    return call.out
 
 
 def backward(call: Call) -> Gradients:
     """Return the gradients for x and for the learned values."""
     out = empty_like(call.x)
-    sums = _run(call, call.x, out, call.grad)
+    sums = _run(call, out)
     gradients = {}
     for name, value in call.values.items():
         column = torch.from_numpy(sums[:, NAMES.index(name)])  # type: ignore[index]
@@ -57,31 +61,66 @@ def backward(call: Call) -> Gradients:
     return Gradients(out, gradients)
 
 
-def _run(call: Call, *tensors: Tensor | None) -> NDArray[np.float64] | None:
+def _run(call: Call, out: Tensor) -> NDArray[np.float64] | None:
     """Run a pass over x, the output and the gradient; return the sums for learned k, alpha and beta."""
-    kernel = cpu_kernel()
-    x, out, grad = tensors if len(tensors) == 3 else (*tensors, None)
-    arrays = [tensor for tensor in (x, out, grad) if tensor is not None]
-    kind = kernel.FORWARD if grad is None else kernel.BACKWARD  # type: ignore[union-attr]
-    size = x.element_size()  # type: ignore[union-attr]
-    strides = [tuple(step * size for step in array.stride()) for array in arrays]
-    shape, addresses = tuple(call.x.shape), [array.data_ptr() for array in arrays]
-    dtype, in_place = _DTYPES[call.x.dtype], addresses[0] == addresses[1]
-    if call.values:
-        values, axis = _values(call)
-        window = (call.spec.lo, call.spec.hi)
-        run = kernel.Pass(  # type: ignore[union-attr]
-            kind, dtype, shape, call.axes, window, strides, values, value_axis=axis, in_place=in_place
-        )
+    x, grad, values = call.x, call.grad, call.values
+    strides = (x.stride(), out.stride()) if grad is None else (x.stride(), out.stride(), grad.stride())
+    start, to = x.data_ptr(), out.data_ptr()
+    if values:
+        prepared = _prepare(x.dtype, x.shape, call.axes, call.spec, start == to, strides, *_values(call))
     else:
-        run = kernel.of_spec(kind, dtype, shape, call.axes, call.spec, in_place, *strides)  # type: ignore[union-attr]
-    sums: NDArray[np.float64] | None = run.run(
-        *addresses,
-        threads=torch.get_num_threads() if run.threads > 1 else 1,
-        parallel=_team() if run.threads > 1 else None,
-        learned=bool(call.values) and grad is not None,
+        prepared = _prepared(x.dtype, x.shape, call.axes, call.spec, start == to, strides)
+    several = prepared.threads > 1
+    sums: NDArray[np.float64] | None = prepared.run(
+        start,
+        to,
+        0 if grad is None else grad.data_ptr(),
+        threads=torch.get_num_threads() if several else 1,
+        parallel=_team() if several else None,
+        learned=bool(values) and grad is not None,
     )
     return sums
+
+
+def _prepare(
+    dtype: torch.dtype,
+    shape: tuple[int, ...],
+    axes: tuple[int, ...],
+    spec: LRNSpec,
+    in_place: bool,
+    strides: tuple[tuple[int, ...], ...],
+    values: list[NDArray[np.float64]] | None = None,
+    axis: int = -1,
+) -> Any:  # noqa: ANN401
+    """Return the pass over tensors with these strides in elements: x, the output and, to go backward, the gradient.
+
+    Args:
+        dtype: of the tensors.
+        shape: of the tensors.
+        axes: the axes that the window spans.
+        spec: the window, and the values by default.
+        in_place: whether the output is x.
+        strides: of each tensor.
+        values: k, alpha and beta, if some are learned.
+        axis: the axis along which they differ, or -1.
+    """
+    kernel = cpu_kernel()
+    if kernel is None:
+        raise RuntimeError("the kernel was there when the call was looked up")
+    return kernel.Pass(
+        kernel.FORWARD if len(strides) == 2 else kernel.BACKWARD,
+        _DTYPES[dtype],
+        tuple(shape),
+        axes,
+        (spec.lo, spec.hi),
+        [tuple(step * dtype.itemsize for step in each) for each in strides],
+        kernel.numbers(spec) if values is None else values,
+        value_axis=axis,
+        in_place=in_place,
+    )
+
+
+_prepared = lru_cache(maxsize=1024)(_prepare)
 
 
 def _values(call: Call) -> tuple[list[NDArray[np.float64]], int]:

@@ -24,7 +24,8 @@ from localnorm.torch.functorch import (
 
 def normalize(call: Call) -> Tensor:
     """Return the normalized x, with a derivative if one is needed."""
-    return _first(TABLE, call).forward(call)
+    graph = call.compiling or not call.spec.alpha or tracing()
+    return _first(TABLE if graph else _EAGER, call).forward(call)
 
 
 def _forward(call: Call) -> Tensor:
@@ -41,7 +42,7 @@ def _gradients(call: Call) -> Gradients:
     """Return the gradients, with a derivative if one is needed."""
     grad = call.grad.resolve_neg()  # type: ignore[union-attr]
     call = call._replace(grad=grad, transformed=transformed())
-    return _first((*_DERIVATIVES, *_KERNELS), call).backward(call)  # type: ignore[misc]
+    return _first(_EAGER, call).backward(call)  # type: ignore[misc]
 
 
 def _first(paths: tuple[Path, ...], call: Call) -> Path:
@@ -155,4 +156,6 @@ _KERNELS = (
     Path("operations that read no value", _without_values, traced.forward, traced.backward),
     Path("array operations", _always, array_ops.forward, array_ops.backward),
 )
+_EAGER = (*_DERIVATIVES, *_KERNELS)
+"""The rows that take a call outside a graph; asking the others takes as long as a small input."""
 TABLE = (*_GRAPHS, *_DERIVATIVES, *_KERNELS)

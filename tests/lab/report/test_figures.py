@@ -80,9 +80,7 @@ def test_scope_without_a_shape_has_no_figure() -> None:
     assert scope_figure({"mask": ["1"], "reach": "itself"}, "#123456") is None
 
 
-def at(
-    norm: str, rate: float, task: str = "digits", seeds: tuple[int, ...] = STUDY.seeds
-) -> list[float]:
+def at(norm: str, rate: float, task: str = "digits", seeds: tuple[int, ...] = STUDY.seeds) -> list[float]:
     of = STUDY.task(task)
     size, epochs = of.schedule.batch_size, of.schedule.epochs
     return [error(Trial(task, of.model, norm, seed, rate, size, epochs)) for seed in seeds]
@@ -103,7 +101,11 @@ def test_learning_curves_are_the_means_at_the_chosen_rate(tmp_path: Path) -> Non
 def test_accuracy_by_learning_rate_has_its_range_and_no_survivors(tmp_path: Path) -> None:
     def change(record: Record) -> Record | None:
         job = record.job
-        if isinstance(job, Trial) and (job.norm, job.learning_rate, job.seed) == ("batch", 1e-2, STUDY.pilot_seeds[1]):
+        if isinstance(job, Trial) and (job.norm, job.learning_rate, job.seed) == (
+            "batch",
+            1e-2,
+            STUDY.pilot_seeds[1],
+        ):
             return ended("batch", "diverged", "not finite")(record)
         return None if isinstance(job, Trial) and job.norm == "rms" else record
 
@@ -111,7 +113,9 @@ def test_accuracy_by_learning_rate_has_its_range_and_no_survivors(tmp_path: Path
     chart = series.by_learning_rate(STUDY, DIGITS, report.records)
     curves = {curve.norm: curve for curve in chart.curves}
     assert list(curves) == [norm for norm in STUDY.norms if norm != "rms"]
-    accuracies = [[100 - e for e in at("local", rate, seeds=STUDY.pilot_seeds)] for rate in DIGITS.schedule.learning_rates]
+    accuracies = [
+        [100 - e for e in at("local", rate, seeds=STUDY.pilot_seeds)] for rate in DIGITS.schedule.learning_rates
+    ]
     assert curves["local"].y == pytest.approx([fmean(own) for own in accuracies])
     assert curves["local"].low == pytest.approx([min(own) for own in accuracies])
     assert curves["local"].high == pytest.approx([max(own) for own in accuracies])

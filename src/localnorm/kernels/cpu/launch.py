@@ -30,7 +30,7 @@ class Pass:
         threads: how many threads are worth their while.
     """
 
-    __slots__ = ("_call", "_kept", "_library", "_size", "_sums", "_values", "threads", "tiles")
+    __slots__ = ("_address", "_call", "_kept", "_library", "_size", "_sums", "_values", "threads", "tiles")
 
     def __init__(
         self,
@@ -85,7 +85,7 @@ class Pass:
         self._values = len(values[0])
         self.threads = max(1, min(self.tiles, math.prod(shape) // _PER_THREAD))
         call.tiles = self.tiles
-        self._call = bytes(call)
+        self._call, self._address = call, ctypes.addressof(call)
 
     def run(
         self,
@@ -112,6 +112,10 @@ class Pass:
         Returns:
             What k, alpha and beta get, a row of three for each of the values, where asked for.
         """
+        threads = min(threads, self.threads)
+        if threads == 1 and values is None and not learned:
+            _checked(self._library.run_at(self._address, x, out, grad))
+            return None
         call = Call.from_buffer_copy(self._call)
         call.x_data, call.out_data, call.grad_data = x, out, grad
         if values is not None:
@@ -121,7 +125,6 @@ class Pass:
             sums = np.empty(self._sums)
             call.sums = sums.ctypes.data
         address = ctypes.addressof(call)
-        threads = min(threads, self.threads)
         if threads == 1:
             _checked(self._library.run(address, 0, self.tiles))
         else:

@@ -38,6 +38,7 @@ class Library:
     Attributes:
         tiles: of a call, the number of independent tiles, or a negative status.
         run: runs the tiles from one number to below another; returns a status.
+        run_at: runs all tiles of a call at the addresses of x, out and the gradient; returns a status.
         sums: of a call, how many float64 numbers its sums take.
         totals: adds these sums up; returns a status.
         work: the address of the C function that takes a call and runs tiles until none is left.
@@ -53,6 +54,7 @@ class Library:
             raise LibraryError(f"{path} has version {version()} of the interface, this package needs {ABI}")
         call = ctypes.c_void_p
         self.tiles = _function(found.localnorm_tiles, ctypes.c_int64, call)
+        self.run_at = _function(found.localnorm_run_at, ctypes.c_int32, call, call, call, call)
         self.sums = _function(found.localnorm_sums, ctypes.c_int64, call)
         self.run = _function(found.localnorm_run, ctypes.c_int32, call, ctypes.c_int64, ctypes.c_int64)
         self.totals = _function(found.localnorm_totals, ctypes.c_int32, call, ctypes.c_void_p)
