@@ -92,7 +92,7 @@ def _prepare(
     values: list[NDArray[np.float64]] | None = None,
     axis: int = -1,
 ) -> Any:  # noqa: ANN401
-    """Return the pass over tensors with these strides in elements: x, the output and, to go backward, the gradient.
+    """Return the pass over x, the output and, to go backward, the gradient.
 
     Args:
         dtype: of the tensors.
@@ -100,7 +100,7 @@ def _prepare(
         axes: the axes that the window spans.
         spec: the window, and the values by default.
         in_place: whether the output is x.
-        strides: of each tensor.
+        strides: of each tensor, in elements.
         values: k, alpha and beta, if some are learned.
         axis: the axis along which they differ, or -1.
     """

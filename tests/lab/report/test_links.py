@@ -45,8 +45,8 @@ def test_evidence_is_the_records_that_a_number_was_read_from(report: Report, nor
     assert {(t.task, t.batch_size, t.norm) for t in jobs(report, "batch-size dependence", norm)} == {
         ("digits", size, norm) for size in DIGITS.schedule.batch_sizes
     }
-    # Of each pilot seed the grid, the default of the sampled settings and the sample; of each judged seed the default
-    # and the tuned setting.
+    # Of each pilot seed the grid, the default of the sampled settings and the sample; of each judged seed the
+    # default and the tuned setting.
     trials = jobs(report, "hyperparameter sensitivity", norm)
     assert Counter(trial.judged for trial in trials) == {False: 2 * 3, True: 6 * 2}
     assert {t.task for t in jobs(report, "suitability for RNNs", norm)} == {ROWS.name}

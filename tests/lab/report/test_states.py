@@ -53,8 +53,8 @@ def _half(record: Record) -> Record | None:
     return record if isinstance(record.job, Trial) and record.job.norm in ("none", "local") else None
 
 
-# Before any record the pilot and the probes are wanted. Of two norms: the pilot, 6 judged seeds of 2 tasks and of 2
-# batch sizes; the defaults and a sample wait for the pilot of every norm.
+# Before any record the pilot and the probes are wanted. Of two norms: the pilot, 6 judged seeds of 2 tasks and of
+# 2 batch sizes; the defaults and a sample wait for the pilot of every norm.
 @pytest.mark.parametrize(("change", "done", "wanted"), [(_no, 0, 141), (_half, 60, 165)])
 def test_unfinished_study_says_so(
     tmp_path: Path, change: Callable[[Record], Record | None], done: int, wanted: int
