@@ -1,7 +1,8 @@
 """PyTorch API: `local_response_norm` and `LocalResponseNorm`, with the definition of torch's own.
 
 Also `GDN` and `IGDN`, with a learned weight for every pair of channels; and `replace_lrn`, which swaps torch's own
-LRN layers in a model for `LocalResponseNorm`, and `restore_lrn`, which swaps them back.
+LRN layers in a model for `LocalResponseNorm`, and `restore_lrn`, which swaps them back; and `swap_norms`, which swaps
+the normalization layers of any model for another kind.
 """
 
 from __future__ import annotations
@@ -19,16 +20,19 @@ except ImportError as problem:
 from localnorm.torch.functional import local_response_norm
 from localnorm.torch.gdn import GDN, IGDN
 from localnorm.torch.module import LocalResponseNorm
+from localnorm.torch.swap.norms import swap_norms
 from localnorm.torch.swap.replace import replace_lrn, restore_lrn
-from localnorm.torch.swap.report import SwappedLayer, SwapReport
+from localnorm.torch.swap.report import LeftLayer, SwappedLayer, SwapReport
 
 __all__ = [
     "GDN",
     "IGDN",
+    "LeftLayer",
     "LocalResponseNorm",
     "SwapReport",
     "SwappedLayer",
     "local_response_norm",
     "replace_lrn",
     "restore_lrn",
+    "swap_norms",
 ]

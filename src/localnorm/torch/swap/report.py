@@ -1,12 +1,17 @@
-"""`SwapReport`, the result of `replace_lrn` and `restore_lrn`: a list of layers that prints as a table."""
+"""`SwapReport`: the layers that `replace_lrn` or `swap_norms` swapped, printed as a table, and how to restore them."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, fields
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
 from typing import overload
 
+from torch import nn
+
 from localnorm.spec import LRNSpec
+
+Undo = tuple[nn.Module, nn.Module, tuple[Callable[[nn.Module], None], ...]]
+"""A layer, the one that replaced it, and the functions that put a layer in its places."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,15 +20,32 @@ class SwappedLayer:
 
     Attributes:
         name: its name in the model, for ``model.get_submodule(name)``.
-        kind: the class of the torch layer, such as ``LocalResponseNorm``.
-        spec: the definition of both layers.
+        kind: the class of the replaced layer, such as ``LocalResponseNorm``.
+        spec: the definition of both layers, if both are an LRN.
         note: a remark, or nothing.
+        new: the class of the new layer, if the report does not say it for all.
     """
 
     name: str
     kind: str
-    spec: LRNSpec
+    spec: LRNSpec | None = None
     note: str = ""
+    new: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class LeftLayer:
+    """A layer that was not swapped.
+
+    Attributes:
+        name: its name in the model.
+        kind: its class.
+        reason: why it was left.
+    """
+
+    name: str
+    kind: str
+    reason: str
 
 
 @dataclass(frozen=True, repr=False)
@@ -33,6 +55,7 @@ class SwapReport(Sequence[SwappedLayer]):
     Attributes:
         summary: one line about all of them.
         layers: the layers, in the order of the model.
+        left: the layers that were not swapped, each with the reason.
 
     Example:
         >>> layer = SwappedLayer("norm", "LocalResponseNorm", LRNSpec.from_torch(5))
@@ -44,6 +67,17 @@ class SwapReport(Sequence[SwappedLayer]):
 
     summary: str
     layers: tuple[SwappedLayer, ...] = ()
+    left: tuple[LeftLayer, ...] = ()
+    _undo: tuple[Undo, ...] = field(default=(), compare=False)
+
+    def restore(self) -> SwapReport:
+        """Put the old layers back in every place, with the training flag that their places have now."""
+        for layer, new, puts in self._undo:
+            layer.train(new.training)
+            for put in puts:
+                put(layer)
+        count = len(self._undo)
+        return SwapReport(f"{count} layer{'' if count == 1 else 's'} restored")
 
     @overload
     def __getitem__(self, index: int) -> SwappedLayer: ...
@@ -65,12 +99,12 @@ class SwapReport(Sequence[SwappedLayer]):
 
     def __repr__(self) -> str:
         """Return the summary and, below it, one line a layer in columns."""
-        if not self.layers:
-            return self.summary
-        names = [field.name for field in fields(SwappedLayer)]
-        rows = [names, *([str(getattr(layer, name)) for name in names] for layer in self.layers)]
-        if not any(layer.note for layer in self.layers):
-            rows = [row[:-1] for row in rows]
-        widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-        lines = ("  ".join(map(str.ljust, row, widths)).rstrip() for row in rows)
-        return "\n".join([self.summary, *lines])
+        lines = [self.summary]
+        if self.layers:
+            names = ["name", "kind", "new", "spec", "note"]
+            cells = [[str(getattr(layer, name) or "") for layer in self.layers] for name in names]
+            shown = [[name, *column] for name, column in zip(names, cells, strict=True) if any(column)]
+            widths = [max(map(len, column)) for column in shown]
+            lines += ["  ".join(map(str.ljust, row, widths)).rstrip() for row in zip(*shown, strict=True)]
+        lines += [f"left: {layer.name}, {layer.kind}: {layer.reason}" for layer in self.left]
+        return "\n".join(lines)
