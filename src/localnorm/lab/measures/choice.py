@@ -71,16 +71,17 @@ def choose(study: Study, task: TaskStudy, records: Collection[Record]) -> dict[s
 def near_best(errors: Mapping[S, Sequence[float]], effect: float) -> list[S]:
     """Return the settings that the seeds do not show to be worse than the best one.
 
-    These are the one with the least mean error, and those whose mean paired difference from it is at most one
-    standard error and below the smallest effect. A setting with an infinite error is left out.
+    These are the one with the least mean error, and those whose mean paired difference from it is at most half the
+    smallest effect, or at most one standard error and below the smallest effect. A setting with an infinite error
+    is left out. The half keeps a choice from hanging on chance where it matters little.
 
     Args:
         errors: by setting, one per seed, the same seeds for each.
         effect: the smallest effect.
 
     Example:
-        >>> near_best({"a": [1.0, 2.0], "b": [2.0, 1.2], "c": [3.0, 4.0]}, effect=0.5)
-        ['a', 'b']
+        >>> near_best({"a": [1.0, 2.0], "b": [2.0, 1.2], "c": [3.0, 4.0], "d": [1.2, 2.2]}, effect=0.5)
+        ['a', 'b', 'd']
     """
     means = {setting: fmean(values) for setting, values in errors.items()}
     ended = [setting for setting, mean in means.items() if math.isfinite(mean)]
@@ -95,7 +96,7 @@ def _level(errors: Sequence[float], best: Sequence[float], effect: float) -> boo
     count, mean = len(differences), fmean(differences)
     squares = math.fsum((difference - mean) ** 2 for difference in differences)
     error = math.sqrt(squares / (count - 1) / count) if count > 1 else 0.0
-    return mean <= error and mean < effect
+    return mean <= effect / 2 or (mean <= error and mean < effect)
 
 
 def _nearest(settings: Sequence[GridSetting], to: GridSetting) -> GridSetting | None:
