@@ -33,6 +33,7 @@ class RMSNorm(nn.Module):
         return scaled * self.weight.view(-1, *[1] * (x.ndim - 2))
 
 
+ARTICLE_SPEC = LRNSpec.from_paper(5, 2.0, 1e-4, 0.75)
 _BATCH = (nn.BatchNorm1d, nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)
 _INSTANCE = (nn.InstanceNorm1d, nn.InstanceNorm2d, nn.InstanceNorm3d)
 

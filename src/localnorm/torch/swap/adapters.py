@@ -1,4 +1,4 @@
-"""Modules that fit a norm for (N, C, H, W) to inputs of other layouts and ranks, and keep an activation behind it."""
+"""Modules that fit a norm for (N, C, H, W) to inputs of other layouts, and keep an activation behind it."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ class TokenNorm(nn.Module):
         super().__init__()
         if isinstance(norm, _InstanceNorm):
             raise LabError(
-                "instance normalization needs positions to take its statistics over, got a norm over the last axis, "
-                "which normalizes each token alone; use layer, rms or group there."
+                "instance normalization needs positions to take its statistics over, got a norm over the last "
+                "axis, which normalizes each token alone; use layer, rms or group there."
             )
         self.norm = norm
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import NamedTuple
+from collections.abc import Callable, Container, Iterator
+from typing import Any, NamedTuple
 
 from torch import fx, jit, nn
 from torch.nn.functional import local_response_norm
@@ -11,6 +11,8 @@ from torch.nn.functional import local_response_norm
 from localnorm.errors import ModelError, SpecError
 from localnorm.spec import LRNSpec
 
+Put = Callable[[nn.Module], None]
+"""Puts a layer in a place."""
 KINDS = (nn.LocalResponseNorm, nn.CrossMapLRN2d)
 
 
@@ -36,7 +38,9 @@ def places(model: nn.Module) -> Iterator[Place]:
 def meaning(layer: nn.Module) -> LRNSpec:
     """Return the spec of a torch layer; raise SpecError for a CrossMapLRN2d of even size, which defines no LRN."""
     convert = LRNSpec.from_torch_cross_map if isinstance(layer, nn.CrossMapLRN2d) else LRNSpec.from_torch
-    return convert(layer.size, layer.alpha, layer.beta, layer.k)
+    # torch takes False for 0 and True for 1.
+    values = (float(v) if isinstance(v, bool) else v for v in (layer.alpha, layer.beta, layer.k))
+    return convert(layer.size, *values)
 
 
 def first_wrong(layer: nn.CrossMapLRN2d) -> int:
@@ -99,3 +103,51 @@ def check_place(place: Place) -> None:
             f"{place.name} can't be swapped: it has hooks ({', '.join(hooks)}), which were written for that "
             "layer; remove them, swap, then register them again."
         )
+
+
+def held_outside(model: nn.Module, layers: Container[nn.Module]) -> Iterator[tuple[str, nn.Module, Put]]:
+    """Yield the layers that attributes of modules hold beside the tree: bare, or in lists, tuples and dicts."""
+    for name, module in model.named_modules():
+        for key, value in vars(module).items():
+            if key.startswith("_") and key in nn.Module().__dict__:
+                continue
+            where = f"{name}.{key}" if name else f".{key}"
+
+            def assign(new: Any, module: nn.Module = module, key: str = key) -> None:  # noqa: ANN401
+                object.__setattr__(module, key, new)
+
+            yield from _inside(where, value, assign, layers, ())
+
+
+def _inside(
+    where: str,
+    value: object,
+    assign: Callable[[Any], None],
+    layers: Container[nn.Module],
+    around: tuple[int, ...],
+) -> Iterator[tuple[str, nn.Module, Put]]:
+    if isinstance(value, nn.Module):
+        if value in layers:
+            yield where, value, assign
+        return
+    if id(value) in around:
+        return
+    around = (*around, id(value))
+    if isinstance(value, list | dict):
+        items = enumerate(value) if isinstance(value, list) else list(value.items())
+        for key, item in items:
+
+            def set_item(new: Any, value: Any = value, key: Any = key) -> None:  # noqa: ANN401
+                value[key] = new
+
+            yield from _inside(f"{where}[{key!r}]", item, set_item, layers, around)
+    elif type(value) is tuple:
+        # A tuple is made anew, from what is in its place by then: it may hold several layers.
+        current = list(value)
+        for place, item in enumerate(value):
+
+            def rebuild(new: Any, current: list[Any] = current, place: int = place) -> None:  # noqa: ANN401
+                current[place] = new
+                assign(tuple(current))
+
+            yield from _inside(f"{where}[{place}]", item, rebuild, layers, around)

@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Literal
 
 from torch import Tensor, jit, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.modules.instancenorm import _InstanceNorm
 from torch.nn.parameter import is_lazy
 
+from localnorm.errors import ModelError
 from localnorm.torch.gdn import GDN
 from localnorm.torch.module import LocalResponseNorm
-from localnorm.torch.swap.find import KINDS, places
+from localnorm.torch.swap.find import KINDS, Put, held_outside, places
 
 Layout = Literal["channels first", "channels last"]
-Put = Callable[[nn.Module], None]
+BY_NAME = "recognized by its name"
 
 
 @dataclass
@@ -65,7 +65,7 @@ def find_norms(model: nn.Module) -> list[NormSite]:
                 site.also.append(place.name)
             if key == "_orig_mod":
                 site.problem = "torch.compile has compiled that very layer; swap, then compile"
-    for name, layer, put in _held_outside(model, sites):
+    for name, layer, put in held_outside(model, sites):
         sites[layer].also.append(name)
         sites[layer].puts.append(put)
     return list(sites.values())
@@ -76,37 +76,33 @@ def describe(name: str, layer: nn.Module) -> NormSite | None:
     if isinstance(layer, jit.ScriptModule):
         return None
     kind = type(layer).__name__
-    site: NormSite | None = None
+    dims = next((int(end[0]) for end in ("1d", "2d", "3d") if kind.endswith(end)), None)
+    over_last = _over_last_axis(layer, kind)
     if isinstance(layer, _BatchNorm | _InstanceNorm):
-        # SyncBatchNorm takes any rank; 1d layers take (N, C) and (N, C, L).
-        dims = next((int(end[0]) for end in ("1d", "2d", "3d") if kind.endswith(end)), None)
         site = NormSite(name, layer, layer.num_features or None, "channels first", dims)
     elif isinstance(layer, nn.GroupNorm):
         site = NormSite(name, layer, layer.num_channels, "channels first")
-    elif isinstance(layer, nn.LayerNorm | nn.RMSNorm):
-        site = _over_last_axis(name, layer, kind)
-    elif isinstance(layer, KINDS) or (isinstance(layer, LocalResponseNorm) and layer.dim == 1):
-        site = NormSite(name, layer, None, "channels first")
-    elif isinstance(layer, GDN) and layer.dim == 1:
-        site = NormSite(name, layer, layer.num_channels, "channels first")
-    elif kind.startswith("FrozenBatchNorm") and isinstance(getattr(layer, "running_var", None), Tensor):
-        site = NormSite(name, layer, len(layer.running_var), "channels first", 2)  # type: ignore[arg-type]
-        site.note = "statistics were frozen"
-    elif _like_rms_norm(layer, kind):
-        last = "2d" not in kind
-        site = NormSite(
-            name, layer, len(layer.weight), "channels last" if last else "channels first", None if last else 2
-        )  # type: ignore[arg-type]
-        site.note = f"recognized by its name, {kind}, and its weight"
-    elif kind.endswith(("LayerNorm", "LayerNorm2d")) and _one_axis(getattr(layer, "weight", None)):
-        first = "2d" in kind or getattr(layer, "data_format", "") == "channels_first"
-        site = NormSite(
-            name, layer, len(layer.weight), "channels first" if first else "channels last", 2 if first else None
-        )  # type: ignore[arg-type]
-        site.note = f"recognized by its name, {kind}, and its weight"
-    if site is not None and any(is_lazy(parameter) for parameter in layer.parameters()):
+    elif isinstance(layer, (*KINDS, LocalResponseNorm, GDN)) and getattr(layer, "dim", 1) == 1:
+        site = NormSite(name, layer, getattr(layer, "num_channels", None), "channels first")
+    elif kind.startswith("FrozenBatchNorm") and isinstance(mean := getattr(layer, "running_mean", None), Tensor):
+        site = NormSite(name, layer, len(mean), "channels first", 2, note="statistics were frozen")
+    elif over_last:
+        site = _last_axis_site(name, layer, over_last)
+    else:
+        return None
+    if any(is_lazy(parameter) for parameter in layer.parameters()):
         site.channels = None
     return site
+
+
+def refuse_scripted(model: nn.Module) -> None:
+    """Raise ModelError if torch.jit has compiled a normalization layer of the model."""
+    for name, module in model.named_modules():
+        if isinstance(module, jit.ScriptModule) and "norm" in module.original_name.lower():
+            raise ModelError(
+                f"{name or 'model'} can't be swapped: torch.jit has compiled it; swap the layers of the model "
+                "that was scripted or traced."
+            )
 
 
 def activation(layer: nn.Module) -> list[nn.Module]:
@@ -115,69 +111,23 @@ def activation(layer: nn.Module) -> list[nn.Module]:
     return [part for part in parts if isinstance(part, nn.Module) and not isinstance(part, nn.Identity)]
 
 
-def _over_last_axis(name: str, layer: nn.LayerNorm | nn.RMSNorm, kind: str) -> NormSite:
-    shape = layer.normalized_shape
-    first = "2d" in kind or getattr(layer, "data_format", "") == "channels_first"
-    site = NormSite(name, layer, shape[-1], "channels first" if first else "channels last", 2 if first else None)
-    if len(shape) > 1:
-        site.problem = (
-            f"it normalizes over {len(shape)} axes, {tuple(shape)}, of which none holds the channels alone"
-        )
+def _last_axis_site(name: str, layer: nn.Module, extents: tuple[int, ...]) -> NormSite:
+    first = "2d" in type(layer).__name__ or getattr(layer, "data_format", "") == "channels_first"
+    layout: Layout = "channels first" if first else "channels last"
+    site = NormSite(name, layer, extents[-1], layout, 2 if first else None)
+    if len(extents) > 1:
+        site.problem = f"it normalizes over {len(extents)} axes, of extents {', '.join(map(str, extents))}"
+    if not isinstance(layer, nn.LayerNorm | nn.RMSNorm):
+        site.note = f"{BY_NAME}, {type(layer).__name__}, and its weight"
     return site
 
 
-def _one_axis(weight: object) -> bool:
-    return isinstance(weight, Tensor) and weight.ndim == 1
-
-
-def _like_rms_norm(layer: nn.Module, kind: str) -> bool:
-    named = kind.lower().replace("_", "").removesuffix("2d").endswith("rmsnorm")
-    return named and _one_axis(getattr(layer, "weight", None)) and not list(layer.children())
-
-
-def _held_outside(model: nn.Module, sites: dict[nn.Module, NormSite]) -> Iterator[tuple[str, nn.Module, Put]]:
-    """Yield the layers that attributes of modules hold beside the tree: bare, or in lists, tuples and dicts."""
-    for name, module in model.named_modules():
-        for key, value in vars(module).items():
-            if key.startswith("_") and key in nn.Module().__dict__:
-                continue
-            where = f"{name}.{key}" if name else f".{key}"
-
-            def assign(new: Any, module: nn.Module = module, key: str = key) -> None:  # noqa: ANN401
-                object.__setattr__(module, key, new)
-
-            yield from _inside(where, value, assign, sites, ())
-
-
-def _inside(
-    where: str,
-    value: object,
-    assign: Callable[[Any], None],
-    sites: dict[nn.Module, NormSite],
-    around: tuple[int, ...],
-) -> Iterator[tuple[str, nn.Module, Put]]:
-    if isinstance(value, nn.Module):
-        if value in sites:
-            yield where, value, assign
-        return
-    if id(value) in around:
-        return
-    around = (*around, id(value))
-    if isinstance(value, list | dict):
-        items = enumerate(value) if isinstance(value, list) else list(value.items())
-        for key, item in items:
-
-            def set_item(new: Any, value: Any = value, key: Any = key) -> None:  # noqa: ANN401
-                value[key] = new
-
-            yield from _inside(f"{where}[{key!r}]", item, set_item, sites, around)
-    elif type(value) is tuple:
-        # A tuple is made anew, from what is in its place by then: it may hold several layers.
-        current = list(value)
-        for place, item in enumerate(value):
-
-            def rebuild(new: Any, current: list[Any] = current, place: int = place) -> None:  # noqa: ANN401
-                current[place] = new
-                assign(tuple(current))
-
-            yield from _inside(f"{where}[{place}]", item, rebuild, sites, around)
+def _over_last_axis(layer: nn.Module, kind: str) -> tuple[int, ...]:
+    """Return the extents that a LayerNorm or RMSNorm normalizes over; of one known by name, that of its weight."""
+    if isinstance(layer, nn.LayerNorm | nn.RMSNorm):
+        return tuple(layer.normalized_shape)
+    weight = getattr(layer, "weight", None)
+    named = kind.lower().replace("_", "").removesuffix("2d").endswith(("rmsnorm", "layernorm"))
+    if named and isinstance(weight, Tensor) and weight.ndim == 1 and not list(layer.children()):
+        return tuple(weight.shape)
+    return ()

@@ -8,15 +8,14 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn.modules.batchnorm import _BatchNorm
+from torch.nn.parameter import is_lazy
 
 from localnorm.errors import LabError, ModelError, UnknownNameError
 from localnorm.spelling import nearest
 from localnorm.torch.module import LocalResponseNorm
-from localnorm.torch.norm_layers import BUILDERS
+from localnorm.torch.norm_layers import ARTICLE_SPEC, BUILDERS
 from localnorm.torch.swap.adapters import AnyRankNorm, NormActivation, TokenNorm
-from localnorm.torch.swap.find import refuse_unseen
-from localnorm.torch.swap.norm_sites import NormSite, activation, find_norms
+from localnorm.torch.swap.norm_sites import BY_NAME, NormSite, activation, describe, find_norms, refuse_scripted
 from localnorm.torch.swap.report import LeftLayer, SwappedLayer, SwapReport
 
 Builder = Callable[[int], nn.Module]
@@ -45,9 +44,9 @@ def swap_norms(
     per channel, such as Hugging Face's; in the tree of modules, and in lists, tuples and dicts beside it. A layer
     that is in several places stays one layer. Calls of ``torch.nn.functional`` in a ``forward`` are not seen.
 
-    By name a norm fits the layout of the layer that it replaces. Over the last axis, as in transformers, ``layer``,
-    ``rms``, ``group`` and ``local`` normalize each token by itself, and ``batch`` takes its statistics over all
-    tokens of the batch; ``instance`` is refused there. A builder's module gets the input as it is.
+    By name a norm fits the layout of the layer that it replaces. Over the last axis, as in transformers,
+    ``layer``, ``rms``, ``group`` and ``local`` normalize each token by itself, and ``batch`` takes its statistics
+    over all tokens of the batch; ``instance`` is refused there. A builder's module gets the input as it is.
 
     The new layers have the device, the dtype, the training flag, the forward and backward hooks of the old ones,
     and require a gradient if the parameters of the old one do.
@@ -83,7 +82,7 @@ def swap_norms(
         >>> model[1]
         BatchNorm2d(8, ...)
     """
-    if isinstance(model, nn.Module) and not isinstance(to, Mapping):
+    if not isinstance(to, Mapping):
         _check_norm(to)
     sites = _chosen(model, to, only)
 
@@ -183,10 +182,11 @@ def _check_norm(norm: object) -> None:
 def _chosen(model: nn.Module, to: object, only: Only | None) -> list[NormSite]:
     """Return the sites to swap, after checking every name."""
     sites = find_norms(model)
-    refuse_unseen(model)
-    if any(not place.puts for place in sites) or _is_norm(model):
+    refuse_scripted(model)
+    if describe("model", model):
         raise ModelError(
-            f"swap_norms changes a model that holds layers, got the layer {model} itself; pass the model around it."
+            f"swap_norms changes a model that holds layers, got the layer {model} itself; pass the model around "
+            "it."
         )
     names = [site.name for site in sites]
     if isinstance(to, Mapping):
@@ -213,12 +213,6 @@ def _chosen(model: nn.Module, to: object, only: Only | None) -> list[NormSite]:
 
 def _within(site: NormSite, name: str) -> bool:
     return any(own == name or own.startswith(f"{name}.") for own in (site.name, *site.also))
-
-
-def _is_norm(model: nn.Module) -> bool:
-    from localnorm.torch.swap.norm_sites import describe
-
-    return describe("model", model) is not None
 
 
 def _needs_channels(to: To | Mapping[str, To], site: NormSite) -> bool:
@@ -273,8 +267,7 @@ def _by_name(name: str, site: NormSite) -> nn.Module:
         if name == "rms":
             return nn.RMSNorm(channels, eps=1e-5)
         if name in ("local", "local-learned"):
-            plain = BUILDERS[name](channels, 2)
-            return LocalResponseNorm.from_spec(plain.spec, dim=-1, learnable=name == "local-learned")
+            return LocalResponseNorm.from_spec(ARTICLE_SPEC, dim=-1, learnable=name == "local-learned")
         return BUILDERS[name](channels, 2) if name == "none" else TokenNorm(BUILDERS[name](channels, 2))
     if (name == "batch" and site.dims is None) or (name == "instance" and site.dims in (None, 1)):
         return AnyRankNorm(BUILDERS[name](channels, 2))
@@ -297,7 +290,7 @@ def _settle(norm: nn.Module, site: NormSite, model: nn.Module, *, keep_affine: b
     dropped = []
     for name, word in (("weight", "gain"), ("bias", "bias")):
         value, place = getattr(old, name, None), getattr(target, name, None)
-        if not isinstance(value, Tensor) or isinstance(value, nn.parameter.UninitializedTensorMixin):
+        if not isinstance(value, Tensor) or is_lazy(value):
             continue
         if isinstance(place, Tensor) and place.shape == value.shape and _is_gain(site, old, name):
             with torch.no_grad():
@@ -308,16 +301,13 @@ def _settle(norm: nn.Module, site: NormSite, model: nn.Module, *, keep_affine: b
 
 
 def _is_gain(site: NormSite, layer: nn.Module, name: str) -> bool:
-    """Return whether the weight multiplies, which a layer known by its name alone may do otherwise: as 1 + weight."""
-    if name == "bias" or isinstance(layer, _BatchNorm | nn.GroupNorm | nn.LayerNorm | nn.RMSNorm):
+    """Return whether the weight multiplies: a layer known by its name alone may multiply by 1 + weight."""
+    if name == "bias" or not site.note.startswith(BY_NAME):
         return True
-    if not site.note.startswith("recognized"):
-        return True
-    zero = copy.deepcopy(layer)
-    shape = (1, 1, len(layer.weight)) if site.layout == "channels last" else (1, len(layer.weight), 1, 1)  # type: ignore[arg-type]
+    zero: Any = copy.deepcopy(layer)
+    last = site.layout == "channels last"
     with torch.no_grad():
-        zero.weight.zero_()  # type: ignore[operator, union-attr]
-        if isinstance(getattr(zero, "bias", None), Tensor):
-            zero.bias.zero_()  # type: ignore[operator, union-attr]
-        result: Tensor = zero(torch.ones(shape, dtype=zero.weight.dtype, device=zero.weight.device))  # type: ignore[arg-type, union-attr]
-    return not bool(result.any())
+        ones = torch.ones_like(zero.weight).reshape((1, 1, -1) if last else (1, -1, 1, 1))
+        for parameter in zero.parameters():
+            parameter.zero_()
+        return not bool(zero(ones).any())

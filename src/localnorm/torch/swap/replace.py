@@ -16,6 +16,7 @@ from localnorm.torch.swap.find import (
     check_meaning,
     check_place,
     first_wrong,
+    held_outside,
     meaning,
     places,
     refuse_unseen,
@@ -41,7 +42,8 @@ def replace_lrn(model: nn.Module, *, inplace: bool = False) -> SwapReport:
 
     The model itself is changed; `restore_lrn` undoes that. Parameters, buffers and state_dict keys stay as they
     are, because LRN has none. A layer that is in several places stays one layer, and keeps its training flag.
-    Swapped are the layers in the tree of modules: ``nn.LocalResponseNorm``, which onnx2torch also creates for an
+    Swapped are the layers in the tree of modules, and those that attributes hold in lists, tuples and dicts beside
+    it: ``nn.LocalResponseNorm``, which onnx2torch also creates for an
     LRN node; its subclasses, unless they override ``forward``; and ``nn.CrossMapLRN2d``. A call of
     ``torch.nn.functional.local_response_norm`` in the code of a ``forward`` is not swapped.
 
@@ -96,7 +98,7 @@ def replace_lrn(model: nn.Module, *, inplace: bool = False) -> SwapReport:
     for layer, new in swaps.items():
         _keep_original(new, layer)
         new.train(layer.training)
-    return _swapped(found, swaps, "now localnorm.torch.LocalResponseNorm")
+    return _swapped(model, found, swaps, "now localnorm.torch.LocalResponseNorm")
 
 
 def restore_lrn(model: nn.Module) -> SwapReport:
@@ -140,7 +142,7 @@ def restore_lrn(model: nn.Module) -> SwapReport:
     originals = {place.layer: original for place, original in found.items()}
     for new, original in originals.items():
         original.train(new.training)
-    return _swapped(tuple(found), originals, "torch's again")
+    return _swapped(model, tuple(found), originals, "torch's again")
 
 
 def _warn_of_cross_maps(found: Sequence[Place]) -> None:
@@ -157,10 +159,17 @@ def _warn_of_cross_maps(found: Sequence[Place]) -> None:
         )
 
 
-def _swapped(found: Sequence[Place], swaps: Mapping[nn.Module, Layer], outcome: str) -> SwapReport:
+def _swapped(
+    model: nn.Module, found: Sequence[Place], swaps: Mapping[nn.Module, Layer], outcome: str
+) -> SwapReport:
     """Put each layer's counterpart in its place, and describe the one of the two that is torch's."""
     first: dict[nn.Module, str] = {}
     rows = []
+    # Also in lists, tuples and dicts beside the tree, which a forward may run.
+    beside: dict[nn.Module, list[str]] = {}
+    for name, layer, put in list(held_outside(model, swaps)):
+        put(swaps[layer])
+        beside.setdefault(layer, []).append(name)
     for name, parent, key, layer in found:
         new = swaps[layer]
         parent.add_module(key, new)
@@ -170,6 +179,8 @@ def _swapped(found: Sequence[Place], swaps: Mapping[nn.Module, Layer], outcome: 
             notes.append(f"torch's is wrong from channel {first_wrong(torchs)} on")
         if first.setdefault(layer, name) != name:
             notes.append(f"the same layer as {first[layer]}")
+        elif layer in beside:
+            notes.append(f"also at {', '.join(beside[layer])}")
         rows.append(SwappedLayer(name, type(torchs).__name__, meaning(torchs), ", ".join(notes)))
     count = "1 layer is" if len(swaps) == 1 else f"{len(swaps)} layers are"
     return SwapReport(f"{count} {outcome}", tuple(rows))

@@ -1,4 +1,4 @@
-"""`SwapReport`: the layers that `replace_lrn` or `swap_norms` swapped, printed as a table, and how to restore them."""
+"""`SwapReport`: the layers that `replace_lrn` or `swap_norms` swapped, as a table, and how to restore them."""
 
 from __future__ import annotations
 
