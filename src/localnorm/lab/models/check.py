@@ -51,9 +51,12 @@ def check_model(
     for mode, output in outputs.items():
         got = tuple(output.shape) if isinstance(output, Tensor) else type(output).__name__
         if got != (_BATCH, classes):
+            advice = "give it an argument num_classes that decides their number"
+            if not isinstance(output, Tensor):
+                advice = "wrap it in a module that returns the scores alone, as output[0] or output['logits']"
             raise ModelError(
                 f"a model must give scores of shape {(_BATCH, classes)} for {_BATCH} images, got {got} in {mode} "
-                f"from {name}; give it an argument num_classes that decides their number, and return nothing else."
+                f"from {name}; {advice}."
             )
     if not applied:
         raise ModelError(

@@ -9,15 +9,17 @@ from types import MappingProxyType
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.nn.parameter import is_lazy
 
 from localnorm.errors import ModelError, UnknownNameError
 from localnorm.lab.models.article_cnn import article_cnn
 from localnorm.lab.models.check import check_model, placed
+from localnorm.lab.models.libraries import from_library
 from localnorm.lab.models.small_cnn import small_cnn
 from localnorm.lab.norms import Builder
 from localnorm.lab.plugins import import_user_defined
+from localnorm.torch.swap.norms import swap_each
 
 Shape = tuple[int, int, int]
 """Channels, height and width of an image."""
@@ -36,12 +38,14 @@ class ImageModel:
     """A classifier of images that takes any norm.
 
     Attributes:
-        name: a name of ``MODELS``, or ``package.module:function``.
+        name: a name of ``MODELS``, ``timm:NAME`` and the like, or ``package.module:function``.
         make: the callable of that name.
+        swapped: whether it takes no norm_layer: the normalization layers of its result are swapped.
     """
 
     name: str
     make: Callable[..., nn.Module]
+    swapped: bool = False
 
     def build(self, norm_layer: Builder, *, shape: Shape, classes: int) -> nn.Module:
         """Return the model for images of one shape, after a copy has passed `check_model`.
@@ -64,8 +68,14 @@ class ImageModel:
             [32, 64, 128]
         """
         arguments = self._arguments(shape, classes)
-        check_model(self.name, lambda norm: self.make(norm_layer=norm, **arguments), norm_layer, shape, classes)
-        model = self.make(norm_layer=placed(norm_layer), **arguments)
+
+        def make(norm: Builder) -> nn.Module:
+            if not self.swapped:
+                return self.make(norm_layer=norm, **arguments)
+            return _with_norms(self.name, self.make(**arguments), norm, torch.zeros(2, *shape))
+
+        check_model(self.name, make, norm_layer, shape, classes)
+        model = make(placed(norm_layer))
         if any(is_lazy(parameter) for parameter in model.parameters()):
             # The optimizer needs their shapes, which they take from a first input.
             with torch.no_grad():
@@ -91,30 +101,50 @@ class ImageModel:
         return arguments
 
 
+def _with_norms(name: str, model: object, norm_layer: Builder, example: Tensor) -> nn.Module:
+    """Swap every normalization layer of a model for what the builder of norms for (N, C, H, W) returns."""
+    if not isinstance(model, nn.Module):
+        raise ModelError(f"a model must be a torch.nn.Module, got {type(model).__name__} from {name}; return one.")
+    report = swap_each(model, norm_layer, example)
+    if report.left:
+        raise ModelError(f"every normalization layer of a model must be one that can be swapped, got\n{report}.")
+    if not report:
+        raise ModelError(
+            f"a model must have normalization layers, got {name}, in which none was found; give the function an "
+            "argument norm_layer, and call it with a number of channels for every norm."
+        )
+    return model
+
+
 def _any_keyword(function: Callable[..., object]) -> bool:
     kinds = (parameter.kind for parameter in inspect.signature(function).parameters.values())
     return inspect.Parameter.VAR_KEYWORD in kinds
 
 
 def find_model(name: str) -> ImageModel:
-    """Return an image model by name, or a user-defined one by ``package.module:function``.
+    """Return an image model by name, a library's by ``timm:NAME``, or a user-defined ``package.module:function``.
 
-    The function, or class, has an argument ``norm_layer`` or takes ``**kwargs``, as torchvision's and timm's
-    models do. See `ImageModel.build` for its other arguments.
+    If the function, or class, has an argument ``norm_layer`` or takes ``**kwargs``, as torchvision's and timm's
+    models do, it is called with the norm. Else its normalization layers are swapped, as
+    `localnorm.torch.swap_norms` does; so are those of the libraries' models. See `ImageModel.build` for its other
+    arguments.
 
     Raises:
         UnknownNameError: no model of that name, or nothing that can be called at that place.
-        ModelError: it has no argument norm_layer.
+        MissingExtraError: the library that the name begins with can't be imported (an ImportError).
+        ModelError: it needs other arguments.
 
     Example:
         >>> find_model("textbook_cnn").name
         'textbook_cnn'
         >>> find_model("torch.nn:Linear")
         Traceback (most recent call last):
-        localnorm.errors.ModelError: a model must have an argument norm_layer, ...
+        localnorm.errors.ModelError: a model must need no arguments but num_classes, in_chans and img_size, ...
     """
     if name in MODELS:
         return ImageModel(name, MODELS[name])
+    if library_model := from_library(name):
+        return ImageModel(name, library_model, swapped=True)
     found = import_user_defined("model", name, MODELS)
     if not callable(found):
         raise UnknownNameError(
@@ -122,12 +152,22 @@ def find_model(name: str) -> ImageModel:
             "function that builds it."
         )
     try:
-        names = list(inspect.signature(found).parameters)
-    except ValueError:  # some callables of C have none
-        names = []
-    if "norm_layer" not in names and not (names and _any_keyword(found)):
+        parameters = inspect.signature(found).parameters
+    except ValueError as problem:  # some callables of C have none
         raise ModelError(
-            f"a model must have an argument norm_layer, which it calls with a number of channels to get a norm, "
-            f"got {name}({', '.join(names)}); add it, and call it for every norm."
-        )
-    return ImageModel(name, found)
+            f"a model must be a function of Python, got {name}: {problem}; write one around it."
+        ) from None
+    swapped = "norm_layer" not in parameters and not _any_keyword(found)
+    if swapped:
+        known = {*CLASSES, *CHANNELS, *SIDE}
+        needed = [
+            p.name
+            for p in parameters.values()
+            if p.default is p.empty and p.kind != p.VAR_POSITIONAL and p.name not in known
+        ]
+        if needed:
+            raise ModelError(
+                f"a model must need no arguments but {CLASSES[0]}, {CHANNELS[0]} and {SIDE[0]}, got "
+                f"{name}({', '.join(parameters)}); give {', '.join(needed)} a default, or wrap it in a function."
+            )
+    return ImageModel(name, found, swapped=swapped)

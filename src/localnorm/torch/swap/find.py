@@ -39,8 +39,8 @@ def meaning(layer: nn.Module) -> LRNSpec:
     """Return the spec of a torch layer; raise SpecError for a CrossMapLRN2d of even size, which defines no LRN."""
     convert = LRNSpec.from_torch_cross_map if isinstance(layer, nn.CrossMapLRN2d) else LRNSpec.from_torch
     # torch takes False for 0 and True for 1.
-    values = (float(v) if isinstance(v, bool) else v for v in (layer.alpha, layer.beta, layer.k))
-    return convert(layer.size, *values)
+    values: list[Any] = [layer.alpha, layer.beta, layer.k]
+    return convert(layer.size, *(float(value) if isinstance(value, bool) else value for value in values))
 
 
 def first_wrong(layer: nn.CrossMapLRN2d) -> int:

@@ -152,6 +152,22 @@ def swap(
     return SwapReport(_summary(len(rows), len(left)), tuple(rows), tuple(left), tuple(undo))
 
 
+def swap_each(model: nn.Module, norm_layer: Builder, example: Tensor) -> SwapReport:
+    """Swap every normalization layer for a new one of a builder of norms for (N, C, H, W), with new gain and bias.
+
+    Args:
+        model: the model.
+        norm_layer: ``norm_layer(num_channels) -> Module``.
+        example: an input of the model, which is run if a layer does not tell its number of channels.
+    """
+    sites = _chosen(model, norm_layer, None)
+    if needed := [site for site in sites if site.channels is None and not site.problem]:
+        _record_channels(model, needed, example)
+    return swap(
+        sites, lambda site: adapted(norm_layer(_known_channels(site)), site), model=model, keep_affine=False
+    )
+
+
 def adapted(norm: nn.Module, site: NormSite) -> nn.Module:
     """Return a norm for (N, C, H, W) as one for the input of a site."""
     if site.layout == "channels last":
