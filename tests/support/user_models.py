@@ -8,6 +8,8 @@ from functools import partial
 import torch
 from torch import Tensor, nn
 
+from architectures import Permute, Pooled, encoder
+
 Builder = Callable[[int], nn.Module]
 
 
@@ -140,3 +142,49 @@ def no_memory(norm_layer: Builder, num_classes: int) -> nn.Module:
 
 
 not_a_model = 3
+
+
+def norms_inside(num_classes: int, in_chans: int) -> nn.Module:
+    """A model whose norms are written into it."""
+    return nn.Sequential(
+        nn.Conv2d(in_chans, 8, 3), nn.BatchNorm2d(8), nn.ReLU(), nn.LocalResponseNorm(3),
+        nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(8, num_classes),
+    )  # fmt: skip
+
+
+def transformer(num_classes: int, in_chans: int) -> nn.Module:
+    """A vision transformer: its norms are over the last axis."""
+    patches = [nn.Conv2d(in_chans, 16, 2, 2), nn.Flatten(2), Permute(0, 2, 1)]
+    return nn.Sequential(*patches, *encoder(16), nn.LayerNorm(16), Pooled(), nn.Linear(16, num_classes))
+
+
+def returns_a_tuple(num_classes: int, in_chans: int) -> nn.Module:
+    class Both(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.model = norms_inside(num_classes, in_chans)
+
+        def forward(self, x: torch.Tensor) -> tuple[torch.Tensor, int]:
+            return self.model(x), 1
+
+    return Both()
+
+
+def without_norms(num_classes: int) -> nn.Module:
+    return nn.Sequential(nn.Flatten(), nn.LazyLinear(num_classes))
+
+
+def two_classes() -> nn.Module:
+    return norms_inside(2, 1)
+
+
+def needs_a_width(width: int, num_classes: int) -> nn.Module:
+    return norms_inside(num_classes, width)
+
+
+def whole_norm(num_classes: int) -> nn.Module:
+    return nn.Sequential(nn.LayerNorm((1, 8, 8)), nn.Flatten(), nn.Linear(64, num_classes))
+
+
+def returns_nothing(num_classes: int) -> None:
+    del num_classes

@@ -94,7 +94,7 @@ def test_the_check_leaves_the_weights_of_the_seed():
 
 
 WRONG = {
-    "user_models:without_norm_layer": r"an argument norm_layer, .*user_models:without_norm_layer\(num_classes\)",
+    "user_models:without_norm_layer": r"must have normalization layers, got user_models:without_norm_layer",
     "user_models:fixed_classes": r"scores of shape \(2, 4\) for 2 images, got \(2, 1000\) in evaluation",
     "user_models:TwoHeads": r"scores of shape \(2, 4\) for 2 images, got tuple in training",
     "user_models:ignores_the_norm": "ignores_the_norm, which applied none: every norm would train the same",

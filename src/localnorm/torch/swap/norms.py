@@ -134,9 +134,7 @@ def swap(
         if rest:
             for part in rest:
                 part.train(site.layer.training)
-        for name in (*_HOOKS, *_HOOK_OPTIONS):
-            if hasattr(site.layer, name):
-                setattr(new, name, getattr(site.layer, name))
+        _carry_hooks(site.layer, new)
         new_layers.append((site, new, note))
     rows, undo = [], []
     for site, new, note in new_layers:
@@ -288,6 +286,17 @@ def _by_name(name: str, site: NormSite) -> nn.Module:
     if (name == "batch" and site.dims is None) or (name == "instance" and site.dims in (None, 1)):
         return AnyRankNorm(BUILDERS[name](channels, 2))
     return BUILDERS[name](channels, 2 if site.dims is None else site.dims)
+
+
+def _carry_hooks(old: nn.Module, new: nn.Module) -> None:
+    """Register the forward and backward hooks of a layer on the new one; their handles still remove them."""
+    if getattr(new, "_is_full_backward_hook", None) is None:
+        new._is_full_backward_hook = old._is_full_backward_hook  # noqa: SLF001
+    for name in (*_HOOKS, *_HOOK_OPTIONS):
+        if getattr(new, name):
+            getattr(new, name).update(getattr(old, name))
+        else:
+            setattr(new, name, getattr(old, name))
 
 
 def _settle(norm: nn.Module, site: NormSite, model: nn.Module, *, keep_affine: bool) -> str:
