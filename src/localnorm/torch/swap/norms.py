@@ -226,7 +226,7 @@ def _chosen(model: nn.Module, to: object, only: Only | None) -> list[NormSite]:
 
 
 def _within(site: NormSite, name: str) -> bool:
-    return any(own == name or own.startswith(f"{name}.") for own in (site.name, *site.also))
+    return any(held == name or held.startswith(f"{name}.") for held in (site.name, *site.also))
 
 
 def _needs_channels(to: To | Mapping[str, To], site: NormSite) -> bool:
