@@ -113,8 +113,8 @@ class TaskSettings(BaseModel):
     task: Names = Field((), description="Tasks, or all.")
     model: Text = Field(
         None,
-        description="User-defined model, package.module:function with an argument norm_layer, for one task; "
-        "digits by default.",
+        description="Model for one task, digits by default: package.module:function, torchvision:NAME, timm:NAME "
+        "or hf:TYPE. Its norms are swapped, or it takes norm_layer.",
     )
     data: Text = Field(
         None,
