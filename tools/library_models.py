@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import platform
 import sys
+from contextlib import suppress
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -21,20 +22,24 @@ from localnorm.lab.models.libraries import from_library
 from localnorm.torch import swap_norms
 
 IMAGE_MODELS = {
-    "torchvision": (
-        "resnet18 resnext50_32x4d wide_resnet50_2 vgg11_bn densenet121 mobilenet_v2 mobilenet_v3_small "
-        "efficientnet_b0 efficientnet_v2_s convnext_tiny vit_b_16 swin_t swin_v2_t maxvit_t regnet_y_400mf "
-        "mnasnet0_5 shufflenet_v2_x0_5 googlenet inception_v3"
-    ).split(),
-    "timm": (
-        "resnet18 resnetv2_50 efficientnet_b0 tf_efficientnetv2_b0 mobilenetv3_small_100 convnext_atto convnextv2_atto "
-        "vit_tiny_patch16_224 deit_tiny_patch16_224 swin_tiny_patch4_window7_224 mixer_s16_224 regnety_002 "
-        "densenet121 ghostnet_100 edgenext_xx_small poolformer_s12 coatnet_nano_rw_224 maxvit_tiny_tf_224 "
-        "eva02_tiny_patch14_224 nfnet_f0 visformer_tiny levit_128s"
-    ).split(),
-    "hf": "vit convnext convnextv2 swin deit beit resnet mobilenet_v2 dinov2".split(),
-}
-TEXT_MODELS = "bert roberta distilbert gpt2 llama mistral qwen2 gemma t5 mamba".split()
+    "torchvision": [
+        "resnet18", "resnext50_32x4d", "wide_resnet50_2", "vgg11_bn", "densenet121", "mobilenet_v2",
+        "mobilenet_v3_small", "efficientnet_b0", "efficientnet_v2_s", "convnext_tiny", "vit_b_16", "swin_t",
+        "swin_v2_t", "maxvit_t", "regnet_y_400mf", "mnasnet0_5", "shufflenet_v2_x0_5", "googlenet",
+        "inception_v3",
+    ],
+    "timm": [
+        "resnet18", "resnetv2_50", "efficientnet_b0", "tf_efficientnetv2_b0", "mobilenetv3_small_100",
+        "convnext_atto", "convnextv2_atto", "vit_tiny_patch16_224", "deit_tiny_patch16_224",
+        "swin_tiny_patch4_window7_224", "mixer_s16_224", "regnety_002", "densenet121", "ghostnet_100",
+        "edgenext_xx_small", "poolformer_s12", "coatnet_nano_rw_224", "maxvit_tiny_tf_224",
+        "eva02_tiny_patch14_224", "nfnet_f0", "visformer_tiny", "levit_128s",
+    ],
+    "hf": [
+        "vit", "convnext", "convnextv2", "swin", "efficientnet", "beit", "resnet", "mobilenet_v2", "dinov2",
+    ],
+}  # fmt: skip
+TEXT_MODELS = ["bert", "roberta", "distilbert", "gpt2", "llama", "mistral", "qwen2", "gemma", "t5", "mamba"]
 SMALL = {
     "hidden_size": 64, "num_hidden_layers": 2, "num_attention_heads": 4, "num_key_value_heads": 2,
     "intermediate_size": 128, "vocab_size": 100, "head_dim": 16, "n_embd": 64, "n_layer": 2, "n_head": 4,
@@ -54,7 +59,7 @@ def text_model(name: str) -> nn.Module:
     for key, value in SMALL.items():
         if hasattr(config, key):
             setattr(config, key, value)
-    if hasattr(config, "layer_types") and config.layer_types:
+    with suppress(AttributeError):  # not all have the list, or let it be set
         config.layer_types = config.layer_types[: config.num_hidden_layers]
     model: nn.Module = transformers.AutoModel.from_config(config)
     return Hidden(model, decoder=getattr(config, "is_encoder_decoder", False))
@@ -74,7 +79,7 @@ class Hidden(nn.Module):
         return hidden
 
 
-def scores(output: Any) -> Tensor:  # noqa: ANN401  torchvision's models in training return named tuples
+def scores(output: Any) -> Tensor:
     """Return the first tensor of an output."""
     if isinstance(output, Tensor):
         return output
@@ -96,8 +101,8 @@ def row(label: str, model: nn.Module, x: Tensor) -> list[str]:
         report.restore()
         same = torch.equal(scores(model.eval()(x)), before)
     ran = "yes" if bool(result.isfinite().all()) else "not finite"
-    return [label, str(len(report)), kinds or "-", str(len(report.left)), ran, "yes" if changed or not report else "no",
-            "yes" if same else "NO"]  # fmt: skip
+    swapped = "yes" if changed or not report else "no"
+    return [label, str(len(report)), kinds or "-", str(len(report.left)), ran, swapped, "yes" if same else "NO"]
 
 
 def main() -> None:
@@ -138,8 +143,8 @@ def write(rows: list[list[str]]) -> None:
     packages = ", ".join(f"{name} {version(name)}" for name in ("torch", "torchvision", "timm", "transformers"))
     PAGE.write_text(
         "# Models of other libraries\n\n"
-        "`localnorm.torch.swap_norms` on models of torchvision, timm and transformers, built without weights, every "
-        f"norm swapped for `{TO}`: layers swapped and left, whether forward and backward ran, whether the output "
+        "`localnorm.torch.swap_norms` on models of torchvision, timm and transformers, built without weights, "
+        f"every norm swapped for `{TO}`: layers swapped and left, whether forward and backward ran, whether the output "
         "changed, and whether `restore()` gave the same output bit for bit.\n\n"
         f"Written by `python tools/library_models.py`; Python {platform.python_version()}, {packages}.\n\n"
         + "\n".join(lines) + "\n",

@@ -15,7 +15,7 @@ from pathlib import Path
 from localnorm.lab.analysis.table import Table
 from localnorm.lab.report import read_report
 from localnorm.lab.run.compare import compare
-from localnorm.lab.run.settings import DEFAULT_BUDGET, StudySettings, make_study
+from localnorm.lab.run.settings import DEFAULT_BUDGET
 
 OPPOSITE = {("better", "worse"), ("worse", "better")}
 STEP = 100
@@ -38,6 +38,10 @@ def words(table: Table) -> dict[tuple[str, str], str]:
         if cell.claim
     }
     return cells | claims
+
+
+def _relation(first: str, second: str) -> str:
+    return "same" if first == second else "opposite" if (first, second) in OPPOSITE else "other"
 
 
 def main() -> None:

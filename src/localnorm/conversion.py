@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import math
+import numbers
 import operator
 from collections.abc import Mapping
 from typing import Any, NamedTuple
+
+import numpy as np
 
 from localnorm.conventions import CONVENTIONS, Convention
 from localnorm.errors import ConversionError, SpecError
@@ -47,6 +50,13 @@ def whole(name: str, value: object, least: int, most: float = math.inf) -> int:
 
 def real(name: str, value: object, least: float = -math.inf, most: float = math.inf) -> float:
     """Return value as a finite float from `least` to `most`; raise SpecError if it is none."""
+    if not isinstance(value, numbers.Real) and hasattr(value, "dtype") and not isinstance(value, np.ndarray):
+        # A tensor, a parameter, a variable or a traced value: to take its number would freeze it, silently.
+        raise SpecError(
+            f"{name} must be a plain number, got {value!r} of type {type(value).__name__}: a spec and a layer "
+            f"keep constants, so its gradient and new values would be lost. Pass float({name}) outside of jit, "
+            f'name it in static_argnames, or learn it, by a layer with learnable="{name}".'
+        )
     try:
         if isinstance(value, (bool, str, bytes)):
             raise TypeError

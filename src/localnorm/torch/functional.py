@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import lru_cache
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from localnorm.axes import channel_axis, window_axes
-from localnorm.errors import AxisError, DeviceError, DTypeError, InplaceError, LayoutError
+from localnorm.errors import AxisError, DeviceError, DTypeError, InplaceError, LayoutError, SpecError
 from localnorm.spec import LRNSpec
 from localnorm.torch.array_ops import wide_dtype
 from localnorm.torch.call import Call
@@ -23,9 +24,9 @@ _NUMBERS = {int, float}
 def local_response_norm(
     input: Tensor,  # noqa: A002  the name that torch.nn.functional gives it
     size: int,
-    alpha: float = 1e-4,
-    beta: float = 0.75,
-    k: float = 1.0,
+    alpha: float | Tensor = 1e-4,
+    beta: float | Tensor = 0.75,
+    k: float | Tensor = 1.0,
     *,
     dim: int = 1,
     inplace: bool = False,
@@ -47,7 +48,8 @@ def local_response_norm(
         size: channels in the window, at least 1.
         alpha: factor of the mean of squares over the window, at least 0.
         beta: the exponent.
-        k: the constant in the denominator, at least 0.
+        k: the constant in the denominator, at least 0. These three may be tensors of one element, which get
+            gradients.
         dim: the channel axis; 1 by default, as in torch.
         inplace: write the result into `input` and return it; only if no gradient is needed.
 
@@ -68,13 +70,36 @@ def local_response_norm(
         >>> local_response_norm(x, size=3, alpha=3.0, beta=0.5, k=0.0)
         tensor([[0.6000, 0.8000, 0.0000]])
     """
+    if isinstance(alpha, Tensor) or isinstance(beta, Tensor) or isinstance(k, Tensor):
+        return _with_tensors(input, size, {"alpha": alpha, "beta": beta, "k": k}, dim, inplace=inplace)
     if torch.compiler.is_compiling():
         size, alpha, beta, k = specialized(size, alpha, beta, k)
     return apply_spec(input, _spec(size, alpha, beta, k), dim, inplace=inplace)
 
 
+def _with_tensors(x: Tensor, size: int, values: dict[str, float | Tensor], dim: int, *, inplace: bool) -> Tensor:
+    """Normalize with k, alpha or beta as tensors of one element, which get gradients, as in torch's function."""
+    tensors = {name: value for name, value in values.items() if isinstance(value, Tensor)}
+    for name, value in tensors.items():
+        if value.numel() != 1 or value.is_complex() or value.dtype is torch.bool:
+            raise SpecError(
+                f"{name} must be a number or a tensor of one real element, got {value.dtype} of shape "
+                f"{tuple(value.shape)}; for one value for each channel use LocalResponseNorm(..., "
+                f'learnable="{name}", per_channel=True).'
+            )
+    fixed = {name: value for name, value in values.items() if name not in tensors}
+    if torch.compiler.is_compiling():
+        size, *rest = specialized(size, *fixed.values())
+        fixed = dict(zip(fixed, rest, strict=True))
+    spec = _spec(size, *({"alpha": 1.0, "beta": 1.0, "k": 1.0} | fixed).values())
+    learned = {name: value.reshape(()) for name, value in tensors.items()}
+    if "alpha" in learned:
+        learned["alpha"] = learned["alpha"].to(wide_dtype(x)) / size
+    return apply_spec(x, spec, dim, inplace=inplace, learned=learned)
+
+
 @compile_time_constant
-def _spec(size: int, alpha: float, beta: float, k: float) -> LRNSpec:
+def _spec(size: int, alpha: Any, beta: Any, k: Any) -> LRNSpec:  # noqa: ANN401
     """Return the spec, cached for plain numbers: to build and check one takes as long as a small input."""
     plain = {type(size), type(alpha), type(beta), type(k)} <= _NUMBERS
     return (_cached_spec if plain else LRNSpec.from_torch)(size, alpha, beta, k)

@@ -26,7 +26,13 @@ class LearnedValues(nn.Module):
     """True until the number of channels is known."""
 
     def _learn(
-        self, spec: LRNSpec, learnable: bool | str | Iterable[str], per_channel: bool, num_channels: int | None
+        self,
+        spec: LRNSpec,
+        learnable: bool | str | Iterable[str],
+        per_channel: bool,
+        num_channels: int | None,
+        device: torch.device | str | int | None = None,
+        dtype: torch.dtype | None = None,
     ) -> None:
         """Set the spec and create the parameters."""
         self.spec = spec
@@ -36,10 +42,18 @@ class LearnedValues(nn.Module):
         self._lazy = bool(self.learnable) and per_channel and count is None
         for name in self.learnable:
             if self._lazy:
-                setattr(self, f"log_{name}", UninitializedParameter())
+                parameter: nn.Parameter = UninitializedParameter(device=device, dtype=dtype)  # type: ignore[call-arg]
             else:
-                shape = () if count is None or not per_channel else (count,)
-                setattr(self, f"log_{name}", nn.Parameter(torch.zeros(shape)))
+                # One axis even for a single value: FSDP can't shard a parameter without any.
+                shape = 1 if count is None or not per_channel else count
+                parameter = nn.Parameter(torch.zeros(shape, device=device, dtype=dtype))
+            setattr(self, f"log_{name}", parameter)
+
+    def reset_parameters(self) -> None:
+        """Set learned values to their initial values again."""
+        for name in self.learnable:
+            if not self._lazy:
+                nn.init.zeros_(getattr(self, f"log_{name}"))
 
     def value(self, name: str, initial: float) -> float | Tensor:
         """Return the initial value, times ``exp(p)`` if it is learned."""
@@ -51,6 +65,7 @@ class LearnedValues(nn.Module):
                 "build it with e.g. num_channels=32."
             )
         p = getattr(self, f"log_{name}")
+        p = p if self.per_channel else p.reshape(())
         factor: float | Tensor = initial
         if onnx.exporting():
             factor = onnx.number(initial, p).reshape([1] * p.ndim)
@@ -105,7 +120,11 @@ class LearnedValues(nn.Module):
 
     def _load_from_state_dict(self, state: dict[str, Any], prefix: str, *rest: Any) -> None:  # noqa: ANN401
         """Take the number of channels from the state if it is not known yet."""
-        for saved in [state.get(f"{prefix}log_{name}") for name in self.learnable]:
+        for name in self.learnable:
+            saved = state.get(f"{prefix}log_{name}")
+            if saved is not None and not is_lazy(saved) and saved.ndim == 0 and not self.per_channel:
+                # Written before 0.1.0, without an axis.
+                state[f"{prefix}log_{name}"] = saved.reshape(1)
             if self._lazy and saved is not None and not is_lazy(saved) and saved.ndim == 1:
                 self._materialize(len(saved))
         super()._load_from_state_dict(state, prefix, *rest)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 
+import torch
 from torch import Tensor
 
 from localnorm.axes import whole_axis
-from localnorm.conversion import sum_to_mean
-from localnorm.errors import ConversionError
+from localnorm.conversion import mean_to_sum, real, sum_to_mean
+from localnorm.errors import ConversionError, LearnableError
 from localnorm.spec import LRNSpec
 from localnorm.torch.functional import apply_spec, checked_channel
 from localnorm.torch.learnable import LearnedValues
@@ -35,6 +37,8 @@ class LocalResponseNorm(LearnedValues):
         per_channel: learn one value for each channel instead of one for all; default False.
         num_channels: the extent of the channel axis, used with `per_channel`; by default taken from the first
             input or the loaded state.
+        device: of the parameters; default torch's.
+        dtype: of the parameters; default torch's.
 
     Raises:
         SpecError: a hyperparameter that defines no LRN (a ValueError).
@@ -67,11 +71,14 @@ class LocalResponseNorm(LearnedValues):
         learnable: bool | str | Iterable[str] = False,
         per_channel: bool = False,
         num_channels: int | None = None,
+        device: torch.device | str | int | None = None,
+        dtype: torch.dtype | None = None,
     ) -> None:
         super().__init__()
         self.dim = whole_axis(dim, "dim")
         self.inplace = inplace
-        self._learn(LRNSpec.from_torch(size, alpha, beta, k), learnable, per_channel, num_channels)
+        spec = LRNSpec.from_torch(size, alpha, beta, k)
+        self._learn(spec, learnable, per_channel, num_channels, device, dtype)
 
     @classmethod
     def from_spec(
@@ -83,6 +90,8 @@ class LocalResponseNorm(LearnedValues):
         learnable: bool | str | Iterable[str] = False,
         per_channel: bool = False,
         num_channels: int | None = None,
+        device: torch.device | str | int | None = None,
+        dtype: torch.dtype | None = None,
     ) -> LocalResponseNorm:
         """Build the module from any spec, even one whose window torch's own arguments can't express.
 
@@ -93,12 +102,12 @@ class LocalResponseNorm(LearnedValues):
             LocalResponseNorm(LRNSpec(lo=1, hi=1, alpha=0.5, beta=0.75, k=1.0, spatial=2), learnable=('k',))
         """
         module = cls(1, dim=dim, inplace=inplace)
-        module._learn(spec, learnable, per_channel, num_channels)
+        module._learn(spec, learnable, per_channel, num_channels, device, dtype)
         return module
 
     @property
     def size(self) -> int:
-        """The extent of the window along each of its axes."""
+        """The extent of the window along each of its axes; `spec` sets it."""
         return self.spec.size
 
     @property
@@ -106,15 +115,35 @@ class LocalResponseNorm(LearnedValues):
         """Factor of the mean of squares: ``spec.alpha`` times the elements of a window; a tensor if learned."""
         return self.value("alpha", sum_to_mean(self.spec.alpha, self.spec.count))
 
+    @alpha.setter
+    def alpha(self, value: float) -> None:
+        self._set("alpha", mean_to_sum(real("alpha", value, 0.0), self.spec.count))
+
     @property
     def beta(self) -> float | Tensor:
         """The exponent; a tensor if learned."""
         return self.value("beta", self.spec.beta)
 
+    @beta.setter
+    def beta(self, value: float) -> None:
+        self._set("beta", real("beta", value))
+
     @property
     def k(self) -> float | Tensor:
         """The constant in the denominator; a tensor if learned."""
         return self.value("k", self.spec.k)
+
+    @k.setter
+    def k(self, value: float) -> None:
+        self._set("k", real("k", value, 0.0))
+
+    def _set(self, name: str, value: float) -> None:
+        if name in self.learnable:
+            raise LearnableError(
+                f"{name} is learned and can't be set to {value!r}; set the parameter log_{name}, the logarithm of "
+                f"its factor, or build the module with another initial value."
+            )
+        self.spec = replace(self.spec, **{name: value})  # type: ignore[arg-type]
 
     def forward(self, input: Tensor) -> Tensor:  # noqa: A002  the name that torch.nn gives it
         """Normalize `input`."""
