@@ -144,8 +144,8 @@ def write(rows: list[list[str]]) -> None:
     PAGE.write_text(
         "# Models of other libraries\n\n"
         "`localnorm.torch.swap_norms` on models of torchvision, timm and transformers, built without weights, "
-        f"every norm swapped for `{TO}`: layers swapped and left, whether forward and backward ran, whether the output "
-        "changed, and whether `restore()` gave the same output bit for bit.\n\n"
+        f"every norm swapped for `{TO}`: layers swapped and left, whether forward and backward ran, whether the "
+        "output changed, and whether `restore()` gave the same output bit for bit.\n\n"
         f"Written by `python tools/library_models.py`; Python {platform.python_version()}, {packages}.\n\n"
         + "\n".join(lines) + "\n",
         encoding="utf-8",

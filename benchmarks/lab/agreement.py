@@ -16,6 +16,8 @@ from localnorm.lab.analysis.table import Table
 from localnorm.lab.report import read_report
 from localnorm.lab.run.compare import compare
 from localnorm.lab.run.settings import DEFAULT_BUDGET
+from localnorm.lab.study.study import DEFAULT_NORMS, DEFAULT_TASKS, Study
+from localnorm.lab.tasks import task_studies
 
 OPPOSITE = {("better", "worse"), ("worse", "better")}
 STEP = 100
@@ -37,7 +39,7 @@ def words(table: Table) -> dict[tuple[str, str], str]:
         for cell in row.cells
         if cell.claim
     }
-    return cells | claims
+    return {**cells, **claims}
 
 
 def _relation(first: str, second: str) -> str:
@@ -53,7 +55,7 @@ def main() -> None:
     )
     parser.add_argument("--out", type=Path, default=Path("build/agreement"))
     options = parser.parse_args()
-    study = make_study(StudySettings())
+    study = Study(task_studies(DEFAULT_TASKS), DEFAULT_NORMS)
     decided = []
     for number in range(options.studies):
         folder = options.out / str(number)

@@ -53,6 +53,7 @@ class LocalResponseNorm(nnx.Module):
         learnable: bool | str | Iterable[str] = False,
         per_channel: bool = False,
         num_channels: int | None = None,
+        rngs: nnx.Rngs | None = None,  # noqa: ARG002  every layer of Flax takes it
     ) -> None:
         self.spec = spec
         self.axis = whole_axis(axis)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 import keras
@@ -96,7 +96,9 @@ class LocalResponseNormalization(keras.layers.Layer):  # type: ignore[misc]
             >>> LocalResponseNormalization.from_spec(LRNSpec.from_torch(4)).spec
             LRNSpec(lo=2, hi=1, alpha=2.5e-05, beta=0.75, k=1.0)
         """
-        layer = cls(axis=axis, **kwargs)
+        # Not by the constructor of a subclass, whose arguments may be others.
+        layer: LocalResponseNormalization = cls.__new__(cls, axis=axis, **kwargs)  # type: ignore[call-arg]
+        LocalResponseNormalization.__init__(layer, axis=axis, **kwargs)
         layer._set_spec(spec, axis, learnable, per_channel)
         return layer
 
@@ -135,15 +137,34 @@ class LocalResponseNormalization(keras.layers.Layer):  # type: ignore[misc]
         """Factor of the sum of squares."""
         return self.value("alpha")
 
+    @alpha.setter
+    def alpha(self, value: float) -> None:
+        self._set("alpha", value)
+
     @property
     def beta(self) -> float | Tensor:
         """The exponent."""
         return self.value("beta")
 
+    @beta.setter
+    def beta(self, value: float) -> None:
+        self._set("beta", value)
+
     @property
     def k(self) -> float | Tensor:
         """The constant in the denominator."""
         return self.value("k")
+
+    @k.setter
+    def k(self, value: float) -> None:
+        self._set("k", value)
+
+    def _set(self, name: str, value: float) -> None:
+        if name in self.learnable:
+            raise LearnableError(
+                f"{name} is learned and can't be set to {value!r}; assign to the weight log_{name}."
+            )
+        self.spec = replace(self.spec, **{name: value})  # type: ignore[arg-type]
 
     @property
     def n(self) -> int:

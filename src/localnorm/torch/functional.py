@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.overrides import handle_torch_function
 
 from localnorm.axes import channel_axis, window_axes
 from localnorm.errors import AxisError, DeviceError, DTypeError, InplaceError, LayoutError, SpecError
@@ -15,7 +16,7 @@ from localnorm.spec import LRNSpec
 from localnorm.torch.array_ops import wide_dtype
 from localnorm.torch.call import Call
 from localnorm.torch.dispatch import normalize
-from localnorm.torch.functorch import compile_time_constant, specialized, transformed
+from localnorm.torch.functorch import compile_time_constant, recorded, specialized, transformed
 
 _DTYPES = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
 _NUMBERS = {int, float}
@@ -70,6 +71,9 @@ def local_response_norm(
         >>> local_response_norm(x, size=3, alpha=3.0, beta=0.5, k=0.0)
         tensor([[0.6000, 0.8000, 0.0000]])
     """
+    if recorded(input):
+        arguments = {"size": size, "alpha": alpha, "beta": beta, "k": k, "dim": dim, "inplace": inplace}
+        return handle_torch_function(local_response_norm, (input,), input, **arguments)  # type: ignore[no-any-return]
     if isinstance(alpha, Tensor) or isinstance(beta, Tensor) or isinstance(k, Tensor):
         return _with_tensors(input, size, {"alpha": alpha, "beta": beta, "k": k}, dim, inplace=inplace)
     if torch.compiler.is_compiling():
@@ -120,6 +124,10 @@ def apply_spec(
         inplace: whether to write the result into x.
         learned: what replaces the spec's k, alpha or beta: scalars, or vectors along the channel axis.
     """
+    if recorded(x):
+        # A proxy of torch.fx, or another object that records calls.
+        named: dict[str, Any] = {"inplace": inplace, "learned": learned}
+        return handle_torch_function(apply_spec, (x,), x, spec, dim, **named)  # type: ignore[no-any-return]
     channel = checked_channel(x, dim)
     axes = window_axes(spec, x.ndim, dim, "dim")
     values = {name: _along_channels(value, x, channel) for name, value in learned.items()} if learned else {}
@@ -138,8 +146,8 @@ def checked_channel(x: Tensor, dim: int) -> int:
         raise DTypeError(f"input must be a torch.Tensor, got {type(x).__name__}; wrap it in torch.as_tensor.")
     if x.dtype not in _DTYPES:
         raise DTypeError(
-            f"input must be float16, bfloat16, float32 or float64, got {x.dtype}; convert it, e.g. "
-            f"{'x.dequantize()' if x.is_quantized else 'x.float()'}."
+            f"input must be float16, bfloat16, float32 or float64, got {x.dtype}; "
+            + _advice(x.dtype, quantized=x.is_quantized)
         )
     if x.layout is not torch.strided or x.is_nested:
         raise LayoutError(
@@ -147,6 +155,12 @@ def checked_channel(x: Tensor, dim: int) -> int:
             f"e.g. {'x.to_padded_tensor(0.0)' if x.is_nested else 'x.to_dense()'}."
         )
     return channel_axis(x.ndim, dim, "dim")
+
+
+def _advice(dtype: torch.dtype, *, quantized: bool) -> str:
+    if dtype.is_complex:
+        return "normalize x.abs(), or x.real and x.imag each."
+    return f"convert it, e.g. {'x.dequantize()' if quantized else 'x.float()'}."
 
 
 def _along_channels(value: Tensor, x: Tensor, channel: int) -> Tensor:

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch._C import _functorch
 from torch.autograd import forward_ad
+from torch.overrides import has_torch_function_unary
 from torch.utils._python_dispatch import _get_current_dispatch_mode
 
 Function = TypeVar("Function", bound=Callable[..., Any])
@@ -59,6 +60,11 @@ def batched_by_autograd(grad: Tensor) -> bool:
 def tracing() -> bool:
     """Return whether ``torch.jit.trace`` is active: it records torch's operations and misses a kernel's writes."""
     return bool(torch.jit.is_tracing())  # type: ignore[attr-defined, no-untyped-call]
+
+
+def recorded(x: object) -> bool:
+    """Return whether x is no tensor but records what is called on it, such as a proxy of torch.fx."""
+    return not isinstance(x, Tensor) and has_torch_function_unary(x)
 
 
 def in_memory(x: Tensor) -> bool:

@@ -6,6 +6,7 @@ from typing import Any, Self
 
 import torch
 from torch import Tensor, nn
+from torch.overrides import handle_torch_function
 from torch.utils.checkpoint import checkpoint
 
 from localnorm.axes import whole_axis
@@ -14,7 +15,7 @@ from localnorm.learnable import checked_count
 from localnorm.spec import LRNSpec
 from localnorm.torch.array_ops import wide_dtype
 from localnorm.torch.functional import checked_channel
-from localnorm.torch.functorch import native_only, tracing, transformed
+from localnorm.torch.functorch import native_only, recorded, tracing, transformed
 
 
 class GDN(nn.Module):
@@ -32,9 +33,13 @@ class GDN(nn.Module):
 
     Args:
         num_channels: channels, at least 1.
+        inverse: multiply by the root instead, as `IGDN`; default False.
         dim: the channel axis; default 1.
         beta_min: the smallest beta in use, at least 0; default 1e-6.
         gamma_init: the initial gamma_ii, at least 0; default 0.1. Beta starts at 1, the rest of gamma at 0.
+
+        device: of the parameters; default torch's.
+        dtype: of the parameters; default torch's.
 
     Shapes:
         input: any of rank 1 or more, with `num_channels` along `dim`: float16, bfloat16, float32 or float64.
@@ -57,17 +62,45 @@ class GDN(nn.Module):
     """
 
     _exponent = -0.5
+    _start: LRNSpec | None = None
+    """The LRN that the module starts as."""
     """Of the sum under the root."""
 
     def __init__(
-        self, num_channels: int, *, dim: int = 1, beta_min: float = 1e-6, gamma_init: float = 0.1
+        self,
+        num_channels: int,
+        inverse: bool = False,
+        *,
+        dim: int = 1,
+        beta_min: float = 1e-6,
+        gamma_init: float = 0.1,
+        device: torch.device | str | int | None = None,
+        dtype: torch.dtype | None = None,
     ) -> None:
         super().__init__()
         self.num_channels = checked_count(num_channels)
         self.dim = whole_axis(dim, "dim")
         self.beta_min = _at_least_zero("beta_min", beta_min)
-        self.beta = nn.Parameter(torch.ones(self.num_channels))
-        self.gamma = nn.Parameter(_at_least_zero("gamma_init", gamma_init) * torch.eye(self.num_channels))
+        self.gamma_init = _at_least_zero("gamma_init", gamma_init)
+        if inverse:
+            self._exponent = 0.5
+        count, where = self.num_channels, {"device": device, "dtype": dtype}
+        self.beta = nn.Parameter(torch.empty(count, **where))  # type: ignore[arg-type]
+        self.gamma = nn.Parameter(torch.empty(count, count, **where))  # type: ignore[arg-type]
+        self.reset_parameters()
+
+    @torch.no_grad()
+    def reset_parameters(self) -> None:
+        """Set beta and gamma to their initial values again."""
+        if self._start is None:
+            nn.init.ones_(self.beta)
+            nn.init.eye_(self.gamma).mul_(self.gamma_init)
+            return
+        ones = torch.ones_like(self.gamma)
+        # Row i holds the window of channel i.
+        band = ones.tril(min(self._start.hi, self.num_channels)).triu(-min(self._start.lo, self.num_channels))
+        self.gamma.copy_(self._start.alpha * band)
+        nn.init.constant_(self.beta, self._start.k)
 
     @classmethod
     def from_spec(cls, spec: LRNSpec, num_channels: int, *, dim: int = 1) -> Self:
@@ -93,31 +126,13 @@ class GDN(nn.Module):
                 f"spatial={spec.spatial}; use LocalResponseNorm.from_spec(spec, learnable=True, per_channel=True)."
             )
         module = cls(num_channels, dim=dim, beta_min=min(1e-6, spec.k))
-        ones = torch.ones(module.num_channels, module.num_channels)
-        # Row i holds the window of channel i.
-        module.gamma.data = spec.alpha * ones.tril(min(spec.hi, num_channels)).triu(-min(spec.lo, num_channels))
-        module.beta.data = spec.k * torch.ones(module.num_channels)
+        module._start = spec
+        module.reset_parameters()
         return module
 
     def forward(self, input: Tensor) -> Tensor:  # noqa: A002  the name that torch.nn gives it
         """Normalize `input`."""
-        channel = checked_channel(input, self.dim)
-        if input.shape[channel] != self.num_channels:
-            raise AxisError(
-                f"input must have {self.num_channels} channels along dim={self.dim}, got {input.shape[channel]}; "
-                f"pass num_channels={input.shape[channel]}, or another dim."
-            )
-        wide = wide_dtype(input)
-        beta, gamma = _bounded(self.beta, self.beta_min).to(wide), _bounded(self.gamma, 0.0).to(wide)
-        if torch.is_grad_enabled() and not (torch.compiler.is_compiling() or tracing() or transformed()):
-            # Keeps the input alone for the backward pass, which repeats the matrix product.
-            y: Tensor = checkpoint(
-                _along, input, channel, beta, gamma, self._exponent, use_reentrant=False, preserve_rng_state=False
-            )
-        else:
-            y = _along(input, channel, beta, gamma, self._exponent)
-        # vmap can't copy into a tensor that is not batched.
-        return y.to(input.dtype) if transformed() else torch.empty_like(input).copy_(y)
+        return normalize_gdn(input, self.beta, self.gamma, self.dim, self.beta_min, self._exponent)
 
     def extra_repr(self) -> str:
         """Return the arguments that rebuild the module, except for initial values."""
@@ -138,6 +153,30 @@ class IGDN(GDN):
     """
 
     _exponent = 0.5
+
+
+def normalize_gdn(x: Tensor, beta: Tensor, gamma: Tensor, dim: int, beta_min: float, exponent: float) -> Tensor:
+    """Return ``x * (max(beta, beta_min) + max(gamma, 0) x^2)^exponent`` along an axis; see `GDN`."""
+    if recorded(x):
+        arguments = (x, beta, gamma, dim, beta_min, exponent)
+        return handle_torch_function(normalize_gdn, (x,), *arguments)  # type: ignore[no-any-return]
+    channel = checked_channel(x, dim)
+    if x.shape[channel] != len(beta):
+        raise AxisError(
+            f"input must have {len(beta)} channels along dim={dim}, got {x.shape[channel]}; "
+            f"pass num_channels={x.shape[channel]}, or another dim."
+        )
+    wide = wide_dtype(x)
+    beta, gamma = _bounded(beta, beta_min).to(wide), _bounded(gamma, 0.0).to(wide)
+    if torch.is_grad_enabled() and not (torch.compiler.is_compiling() or tracing() or transformed()):
+        # Keeps the input alone for the backward pass, which repeats the matrix product.
+        y: Tensor = checkpoint(
+            _along, x, channel, beta, gamma, exponent, use_reentrant=False, preserve_rng_state=False
+        )
+    else:
+        y = _along(x, channel, beta, gamma, exponent)
+    # vmap can't copy into a tensor that is not batched.
+    return y.to(x.dtype) if transformed() else torch.empty_like(x).copy_(y)
 
 
 def _along(x: Tensor, channel: int, beta: Tensor, gamma: Tensor, exponent: float) -> Tensor:

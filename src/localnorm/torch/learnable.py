@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.parameter import UninitializedParameter, is_lazy
 
-from localnorm.errors import LearnableError
+from localnorm.errors import LearnableError, ModelError
 from localnorm.learnable import NAMES, checked_count, learnable_names
 from localnorm.spec import LRNSpec
 from localnorm.torch import onnx
@@ -69,7 +69,9 @@ class LearnedValues(nn.Module):
         factor: float | Tensor = initial
         if onnx.exporting():
             factor = onnx.number(initial, p).reshape([1] * p.ndim)
-        value: Tensor = p.to(wide_dtype(p)).exp() * factor
+        # torch.fx records with a proxy of the parameter.
+        wide = wide_dtype(p) if isinstance(p, Tensor) else torch.float64
+        value: Tensor = p.to(wide).exp() * factor
         return value
 
     def learned(self) -> dict[str, Tensor]:
@@ -128,6 +130,13 @@ class LearnedValues(nn.Module):
             if self._lazy and saved is not None and not is_lazy(saved) and saved.ndim == 1:
                 self._materialize(len(saved))
         super()._load_from_state_dict(state, prefix, *rest)
+
+    def __prepare_scriptable__(self) -> nn.Module:
+        """Refuse torch.jit.script, which asks for this and can't compile the dispatch to kernels."""
+        raise ModelError(
+            f"torch.jit.script can't compile localnorm's {type(self).__name__}; use torch.jit.trace or "
+            "torch.export, or call localnorm.torch.restore_lrn(model) before."
+        )
 
     def extra_repr(self) -> str:
         """Return the learning arguments that are not default, each after a comma."""

@@ -12,7 +12,8 @@ from localnorm.axes import whole_axis
 from localnorm.conversion import mean_to_sum, real, sum_to_mean
 from localnorm.errors import ConversionError, LearnableError
 from localnorm.spec import LRNSpec
-from localnorm.torch.functional import apply_spec, checked_channel
+from localnorm.torch.functional import apply_spec, checked_channel, local_response_norm
+from localnorm.torch.functorch import recorded
 from localnorm.torch.learnable import LearnedValues
 
 
@@ -147,9 +148,19 @@ class LocalResponseNorm(LearnedValues):
 
     def forward(self, input: Tensor) -> Tensor:  # noqa: A002  the name that torch.nn gives it
         """Normalize `input`."""
+        if recorded(input) and not self.learnable and not self.spec.spatial:
+            return self._recorded(input)
         if self._lazy:
             self._materialize(input.shape[checked_channel(input, self.dim)])
         return apply_spec(input, self.spec, self.dim, inplace=self.inplace, learned=self.learned())
+
+    def _recorded(self, x: Tensor) -> Tensor:
+        """Let torch.fx record one call with plain numbers, if torch's arguments can express the window."""
+        try:
+            arguments = self.spec.to_torch()
+        except ConversionError:
+            return apply_spec(x, self.spec, self.dim, inplace=self.inplace)
+        return local_response_norm(x, **arguments, dim=self.dim, inplace=self.inplace)
 
     def extra_repr(self) -> str:
         """Return the arguments as torch prints them, followed by those that only this class has."""

@@ -10,7 +10,18 @@ from torch.nn.modules.instancenorm import _InstanceNorm
 from localnorm.errors import LabError
 
 
-class TokenNorm(nn.Module):
+class _Adapter(nn.Module):
+    """A module around a norm, whose gain some models read."""
+
+    norm: nn.Module
+
+    @property
+    def weight(self) -> object:
+        """The gain of the norm."""
+        return self.norm.weight
+
+
+class TokenNorm(_Adapter):
     """Normalize (..., C): each token by itself, or for batch statistics over all tokens of the batch.
 
     The tokens are given to the norm as (tokens, C, 1, 1).
@@ -37,7 +48,7 @@ class TokenNorm(nn.Module):
         return y.reshape(x.shape)
 
 
-class AnyRankNorm(nn.Module):
+class AnyRankNorm(_Adapter):
     """Normalize (N, C, ...) of any rank by a norm for (N, C, H, W), to which all positions are one axis.
 
     Args:
