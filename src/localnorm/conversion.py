@@ -52,8 +52,9 @@ def real(name: str, value: object, least: float = -math.inf, most: float = math.
     """Return value as a finite float from `least` to `most`; raise SpecError if it is none."""
     if not isinstance(value, numbers.Real) and hasattr(value, "dtype") and not isinstance(value, np.ndarray):
         # A tensor, a parameter, a variable or a traced value: to take its number would freeze it, silently.
+        shown = " ".join(repr(value).split())
         raise SpecError(
-            f"{name} must be a plain number, got {value!r} of type {type(value).__name__}: a spec and a layer "
+            f"{name} must be a plain number, got {shown} of type {type(value).__name__}: a spec and a layer "
             f"keep constants, so its gradient and new values would be lost. Pass float({name}) outside of jit, "
             f'name it in static_argnames, or learn it, by a layer with learnable="{name}".'
         )

@@ -29,8 +29,8 @@ def window_sum(q: Array, lo: int, hi: int, axes: Sequence[int], pad: Pad, direct
 
 def clipped(lo: int, hi: int, extent: int | None) -> tuple[int, int]:
     """Return a window no wider than its axis, so that no more is padded than needed."""
-    # JAX can't compare a symbolic extent.
-    if extent is None or type(extent).__module__.startswith("jax"):
+    # JAX can't compare a symbolic extent, and torch.jit.trace would take the extent at hand for every later one.
+    if extent is None or type(extent).__module__.startswith("jax") or type(extent).__name__ == "Tensor":
         return lo, hi
     most = max(extent - 1, 0)
     return min(lo, most), min(hi, most)

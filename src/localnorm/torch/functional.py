@@ -72,8 +72,8 @@ def local_response_norm(
         tensor([[0.6000, 0.8000, 0.0000]])
     """
     if recorded(input):
-        arguments = {"size": size, "alpha": alpha, "beta": beta, "k": k, "dim": dim, "inplace": inplace}
-        return handle_torch_function(local_response_norm, (input,), input, **arguments)  # type: ignore[no-any-return]
+        named: Any = {"size": size, "alpha": alpha, "beta": beta, "k": k, "dim": dim, "inplace": inplace}
+        return handle_torch_function(local_response_norm, (input,), input, **named)
     if isinstance(alpha, Tensor) or isinstance(beta, Tensor) or isinstance(k, Tensor):
         return _with_tensors(input, size, {"alpha": alpha, "beta": beta, "k": k}, dim, inplace=inplace)
     if torch.compiler.is_compiling():
@@ -85,7 +85,7 @@ def _with_tensors(x: Tensor, size: int, values: dict[str, float | Tensor], dim: 
     """Normalize with k, alpha or beta as tensors of one element, which get gradients, as in torch's function."""
     tensors = {name: value for name, value in values.items() if isinstance(value, Tensor)}
     for name, value in tensors.items():
-        if value.numel() != 1 or value.is_complex() or value.dtype is torch.bool:
+        if (value.ndim and value.numel() != 1) or value.is_complex() or value.dtype is torch.bool:
             raise SpecError(
                 f"{name} must be a number or a tensor of one real element, got {value.dtype} of shape "
                 f"{tuple(value.shape)}; for one value for each channel use LocalResponseNorm(..., "
@@ -127,7 +127,7 @@ def apply_spec(
     if recorded(x):
         # A proxy of torch.fx, or another object that records calls.
         named: dict[str, Any] = {"inplace": inplace, "learned": learned}
-        return handle_torch_function(apply_spec, (x,), x, spec, dim, **named)  # type: ignore[no-any-return]
+        return handle_torch_function(apply_spec, (x,), x, spec, dim, **named)
     channel = checked_channel(x, dim)
     axes = window_axes(spec, x.ndim, dim, "dim")
     values = {name: _along_channels(value, x, channel) for name, value in learned.items()} if learned else {}

@@ -130,6 +130,17 @@ class GDN(nn.Module):
         module.reset_parameters()
         return module
 
+    def _load_from_state_dict(self, state: dict[str, Any], prefix: str, *rest: Any) -> None:  # noqa: ANN401
+        """Load a state of this class, or one of CompressAI, which is recognized by its buffers."""
+        for name in ("beta", "gamma"):
+            # CompressAI stores sqrt(value + pedestal), bounded from below; the buffers hold both numbers.
+            pedestal = state.pop(f"{prefix}{name}_reparam.pedestal", None)
+            bound = state.pop(f"{prefix}{name}_reparam.lower_bound.bound", None)
+            if pedestal is not None and bound is not None and f"{prefix}{name}" in state:
+                stored = state[f"{prefix}{name}"].double()
+                state[f"{prefix}{name}"] = torch.maximum(stored, bound.double()) ** 2 - pedestal.double()
+        super()._load_from_state_dict(state, prefix, *rest)
+
     def forward(self, input: Tensor) -> Tensor:  # noqa: A002  the name that torch.nn gives it
         """Normalize `input`."""
         return normalize_gdn(input, self.beta, self.gamma, self.dim, self.beta_min, self._exponent)
@@ -159,7 +170,7 @@ def normalize_gdn(x: Tensor, beta: Tensor, gamma: Tensor, dim: int, beta_min: fl
     """Return ``x * (max(beta, beta_min) + max(gamma, 0) x^2)^exponent`` along an axis; see `GDN`."""
     if recorded(x):
         arguments = (x, beta, gamma, dim, beta_min, exponent)
-        return handle_torch_function(normalize_gdn, (x,), *arguments)  # type: ignore[no-any-return]
+        return handle_torch_function(normalize_gdn, (x,), *arguments)
     channel = checked_channel(x, dim)
     if x.shape[channel] != len(beta):
         raise AxisError(

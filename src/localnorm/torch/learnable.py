@@ -42,7 +42,7 @@ class LearnedValues(nn.Module):
         self._lazy = bool(self.learnable) and per_channel and count is None
         for name in self.learnable:
             if self._lazy:
-                parameter: nn.Parameter = UninitializedParameter(device=device, dtype=dtype)  # type: ignore[call-arg]
+                parameter: nn.Parameter = UninitializedParameter(device=device, dtype=dtype)  # type: ignore[call-arg, assignment]
             else:
                 # One axis even for a single value: FSDP can't shard a parameter without any.
                 shape = 1 if count is None or not per_channel else count
