@@ -115,7 +115,7 @@ def test_fake_tensors(learned: bool):
         y.sum().backward()
     for fake in (y, leaf.grad):
         assert (fake.shape, fake.dtype, fake.stride()) == (x.shape, x.dtype, x.stride())
-    assert [p.grad.shape for p in layer.parameters()] == [()] * (len(NAMES) if learned else 0)
+    assert [p.grad.shape for p in layer.parameters()] == [(1,)] * (len(NAMES) if learned else 0)
 
 
 def test_a_gradient_of_the_compiled_kernel_is_the_same_with_a_graph_of_it():

@@ -6,6 +6,7 @@ import copy
 import pickle
 import warnings
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -247,3 +248,32 @@ def test_a_state_of_compressai_means_what_it_meant(strict: bool, inverse: bool) 
     root = np.sqrt(beta[:, None, None] + np.einsum("ij,njhw->nihw", gamma, x**2))
     want = x * root if inverse else x / root
     np.testing.assert_allclose(model(torch.from_numpy(x)).detach().numpy(), want, rtol=1e-6)
+
+
+@pytest.mark.parametrize("dynamo", [False, True])
+@pytest.mark.parametrize("kind", [GDN, IGDN])
+def test_gdn_runs_in_every_onnx_runtime(kind: type[GDN], dynamo: bool, tmp_path: Path) -> None:
+    ort, cv2, openvino = (pytest.importorskip(name) for name in ("onnxruntime", "cv2", "openvino"))
+    layer, x, file = (
+        kind(6, gamma_init=0.3).eval(),
+        x_of(2, 6, 5, 4, dtype=torch.float32),
+        str(tmp_path / "gdn.onnx"),
+    )
+    with torch.no_grad():
+        layer.gamma.add_(torch.rand(6, 6) * 0.2)
+        want = layer(x).numpy()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        torch.onnx.export(layer, (x,), file, dynamo=dynamo, verbose=False)
+    session = ort.InferenceSession(file)
+    net = cv2.dnn.readNetFromONNX(file)
+    net.setInput(x.numpy())
+    # By default OpenVINO computes in bfloat16 where the processor can.
+    compiled = openvino.Core().compile_model(file, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
+    results = (
+        session.run(None, {session.get_inputs()[0].name: x.numpy()})[0],
+        net.forward(),
+        compiled(x.numpy())[0],
+    )
+    for result in results:
+        np.testing.assert_allclose(result, want, rtol=1e-6, atol=1e-6)

@@ -43,7 +43,7 @@ REFUSED = {
     "nested": (LayoutError, r"tensor with strides, got a nested one; convert it, e.g. x.to_padded_tensor\(0.0\)"),
     "ragged": (LayoutError, r"tensor with strides, got a nested one; convert it, e.g. x.to_padded_tensor\(0.0\)"),
     "quantized": (DTypeError, r"float16, .* got torch.qint8; convert it, e.g. x.dequantize\(\)"),
-    "complex": (DTypeError, r"float16, .* got torch.complex64; convert it"),
+    "complex": (DTypeError, r"float16, .* got torch.complex64; normalize x\.abs"),
 }
 
 

@@ -161,9 +161,7 @@ class LocalResponseNormalization(keras.layers.Layer):  # type: ignore[misc]
 
     def _set(self, name: str, value: float) -> None:
         if name in self.learnable:
-            raise LearnableError(
-                f"{name} is learned and can't be set to {value!r}; assign to the weight log_{name}."
-            )
+            raise LearnableError(f"{name} is learned and can't be set to {value!r}; set the weight log_{name}.")
         self.spec = replace(self.spec, **{name: value})  # type: ignore[arg-type]
 
     @property

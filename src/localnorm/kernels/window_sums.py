@@ -29,11 +29,15 @@ def window_sum(q: Array, lo: int, hi: int, axes: Sequence[int], pad: Pad, direct
 
 def clipped(lo: int, hi: int, extent: int | None) -> tuple[int, int]:
     """Return a window no wider than its axis, so that no more is padded than needed."""
-    # JAX can't compare a symbolic extent, and torch.jit.trace would take the extent at hand for every later one.
-    if extent is None or type(extent).__module__.startswith("jax") or type(extent).__name__ == "Tensor":
+    if extent is None or (not isinstance(extent, int) and _symbolic(extent)):
         return lo, hi
     most = max(extent - 1, 0)
     return min(lo, most), min(hi, most)
+
+
+def _symbolic(extent: object) -> bool:
+    """Return whether JAX can't compare the extent, or torch.jit.trace would keep it for later inputs."""
+    return type(extent).__module__.startswith("jax") or type(extent).__name__ == "Tensor"
 
 
 def _without(q: Array, start: int, end: int, axis: int) -> Array:

@@ -6,6 +6,7 @@ from typing import Any, Self
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 from torch.overrides import handle_torch_function
 from torch.utils.checkpoint import checkpoint
 
@@ -177,6 +178,8 @@ def normalize_gdn(x: Tensor, beta: Tensor, gamma: Tensor, dim: int, beta_min: fl
             f"input must have {len(beta)} channels along dim={dim}, got {x.shape[channel]}; "
             f"pass num_channels={x.shape[channel]}, or another dim."
         )
+    if torch.onnx.is_in_onnx_export():
+        return _graph(x, beta.clamp(min=beta_min), gamma.clamp(min=0.0), channel, exponent)
     wide = wide_dtype(x)
     beta, gamma = _bounded(beta, beta_min).to(wide), _bounded(gamma, 0.0).to(wide)
     if torch.is_grad_enabled() and not (torch.compiler.is_compiling() or tracing() or transformed()):
@@ -188,6 +191,16 @@ def normalize_gdn(x: Tensor, beta: Tensor, gamma: Tensor, dim: int, beta_min: fl
         y = _along(x, channel, beta, gamma, exponent)
     # vmap can't copy into a tensor that is not batched.
     return y.to(x.dtype) if transformed() else torch.empty_like(x).copy_(y)
+
+
+def _graph(x: Tensor, beta: Tensor, gamma: Tensor, channel: int, exponent: float) -> Tensor:
+    """Return the formula in operators that every ONNX runtime has: a convolution of extent 1, in x's own dtype."""
+    beta, gamma = beta.to(x.dtype), gamma.to(x.dtype)
+    if channel == 1 and x.ndim == 4:
+        s = functional.conv2d(x * x, gamma[:, :, None, None], beta)
+    else:
+        s = (torch.matmul((x * x).movedim(channel, -1), gamma.mT) + beta).movedim(-1, channel)
+    return x / s.sqrt() if exponent < 0 else x * s.sqrt()
 
 
 def _along(x: Tensor, channel: int, beta: Tensor, gamma: Tensor, exponent: float) -> Tensor:
