@@ -1,6 +1,6 @@
-"""Write what the default study printed into README, docs/run-a-study.md and docs/article.md: ``python tools/study_pages.py``.
+"""Write the output of the default study into README and docs: ``python tools/study_pages.py [FOLDER]``.
 
-The folder is that of a finished ``make compare``. The text between the markers is replaced; nothing is typed by hand.
+FOLDER is that of a finished ``make compare``. The text between the markers of each page is replaced.
 """
 
 from __future__ import annotations
@@ -51,8 +51,8 @@ def origin(report: Report) -> str:
     versions = ", ".join(f"{name} {number}" for name, number in where["versions"].items())
     seconds = sum(record.timing.get("processor_seconds", 0.0) for record in report.records)
     return (
-        f"`make compare` at commit {where['commit'][:12]}: {len(report.records):,} records, {seconds:.0f} processor "
-        f"seconds, {where['cores']} cores of {where.get('processor', 'an unnamed processor')}; {versions}."
+        f"`make compare` at commit {where['commit'][:12]}: {len(report.records):,} records, {seconds:.0f} "
+        f"processor seconds, {where['cores']} cores of {where.get('processor', 'an unnamed processor')}; {versions}."
     )
 
 
