@@ -16,7 +16,7 @@ from localnorm.lab.report import Report, read_report
 from localnorm.lab.report.terminal import render
 
 WIDTH = 100
-PAGES = {"README.md": "claims", "docs/run-a-study.md": "screen", "docs/article.md": "table"}
+PAGES = {"README.md": "answer", "docs/run-a-study.md": "screen", "docs/article.md": "table"}
 
 
 def screen(report: Report) -> str:
@@ -29,9 +29,10 @@ def screen(report: Report) -> str:
     return "\n".join(lines[:end]).strip()
 
 
-def claims(text: str) -> str:
-    """Return the answer and the claims of a screen."""
-    return text[: text.index("\nagainst none")].strip()
+def answer(text: str) -> str:
+    """Return the answer of a screen, and how many claims were supported."""
+    lines = text.splitlines()
+    return " ".join([*lines[: lines.index("")], next(line for line in lines if line.startswith("Of "))])
 
 
 def table(report: Report) -> str:
@@ -52,7 +53,7 @@ def origin(report: Report) -> str:
     seconds = sum(record.timing.get("processor_seconds", 0.0) for record in report.records)
     return (
         f"`make compare` at commit {where['commit'][:12]}: {len(report.records):,} records, {seconds:.0f} "
-        f"processor seconds, {where['cores']} cores of {where.get('processor', 'an unnamed processor')}; {versions}."
+        f"processor seconds, {where['cores']} cores of {where['processor']}; {versions}."
     )
 
 
@@ -64,7 +65,7 @@ def main() -> None:
     text = screen(report)
     parts = {
         "screen": f"```text\n{text}\n```",
-        "claims": f"```text\n{claims(text)}\n```",
+        "answer": f"**{answer(text)}**",
         "table": table(report),
     }
     for name, part in PAGES.items():

@@ -124,7 +124,7 @@ MADE = {
     "damaged_idx": _damaged_idx,
 }
 REFUSED = {
-    "--model user_models:without_norm_layer": "a model must have an argument norm_layer, which it calls",
+    "--model user_models:needs_a_width": "give width a default, or wrap it in a function",
     "--model user_models:fixed_classes": "a model must give scores of shape (2, 10) for 2 images, got (2, 1000)",
     "--model user_models:fixed_classes --plan": "a model must give scores of shape (2, 10)",
     "--model user_models:timm_style --norms user_norms:shape_changer": "a norm must keep the shape of its input",

@@ -138,8 +138,8 @@ def test_tasks_and_models_that_do_not_go_together():
         find_task("digit-rows", "small_cnn")
     with pytest.raises(UnknownNameError, match="data:FOLDER or data:hub:NAME, got 'data:'"):
         find_task("data:")
-    with pytest.raises(ModelError, match="norm_layer"):
-        find_task("digits", "user_models:without_norm_layer")
+    with pytest.raises(ModelError, match="give width a default"):
+        find_task("digits", "user_models:needs_a_width")
 
 
 def test_trials_on_data_and_models_of_ones_own(tmp_path: Path):
