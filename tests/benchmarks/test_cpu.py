@@ -258,3 +258,10 @@ def test_a_table_is_as_wide_as_its_cells():
         "| --------- | ---: |",
         "| localnorm |    1 |",
     ]
+
+
+def test_every_implementation_has_its_function():
+    for implementation in ALL:
+        module, function = implementation.function.split(".")
+        source = (Path(torch_baselines.__file__).parent / f"{module}.py").read_text(encoding="utf-8")
+        assert f"def {function}(" in source, implementation.name
