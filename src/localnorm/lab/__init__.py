@@ -22,6 +22,7 @@ _PUBLIC = {
     "make_tuning": "run.tune",
     "read_report": "report",
     "read_status": "monitoring.status",
+    "read_study": "report.notebook",
     "task_studies": "tasks",
     "tune": "run.tune",
     "write_report": "report",

@@ -4,6 +4,7 @@ from localnorm.lab.monitoring.status import read_status as read_status
 from localnorm.lab.norms import Norm as Norm
 from localnorm.lab.report import read_report as read_report
 from localnorm.lab.report import write_report as write_report
+from localnorm.lab.report.notebook import read_study as read_study
 from localnorm.lab.run.compare import compare as compare
 from localnorm.lab.run.settings import SearchSettings as SearchSettings
 from localnorm.lab.run.settings import StudySettings as StudySettings
