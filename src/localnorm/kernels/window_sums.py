@@ -27,7 +27,7 @@ def window_sum(q: Array, lo: int, hi: int, axes: Sequence[int], pad: Pad, direct
     return q
 
 
-def clipped(lo: int, hi: int, extent: int | None) -> tuple[int, int]:
+def clipped(lo: int, hi: int, extent: Any) -> tuple[int, int]:  # noqa: ANN401  an int, or what traces have
     """Return a window no wider than its axis, so that no more is padded than needed."""
     if extent is None or (not isinstance(extent, int) and _symbolic(extent)):
         return lo, hi

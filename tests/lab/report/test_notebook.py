@@ -37,7 +37,8 @@ def test_frame_has_the_lines_of_the_csv_with_numbers(results: StudyResults) -> N
     frame = results.to_frame()
     assert list(frame.columns) == list(COLUMNS)
     row = results.report.table.row("generalization")
-    line = frame[(frame.task == "overall") & (frame.criterion == "generalization") & (frame.norm == "batch")].iloc[0]
+    of_row = frame[(frame.task == "overall") & (frame.criterion == "generalization")]
+    line = of_row[of_row.norm == "batch"].iloc[0]
     judgement = row.cell("batch").judgement
     assert judgement is not None
     assert judgement.difference is not None

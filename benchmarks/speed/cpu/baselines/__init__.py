@@ -69,7 +69,9 @@ OURS_BACKWARD = Implementation(
     "localnorm kernel, backward", "ours.kernel_backward", OURS, THERE, dtypes=_DTYPES, measures=(BACKWARD,)
 )
 EAGER = Implementation("torch eager", "torch.eager")
-COMPILED_EAGER = Implementation("torch.compile of torch.nn.functional.local_response_norm", "torch.compiled_torch_lrn")
+COMPILED_EAGER = Implementation(
+    "torch.compile of torch.nn.functional.local_response_norm", "torch.compiled_torch_lrn"
+)
 COMPILED_SLICES = Implementation(
     "torch.compile of the formula with slices", "torch.compiled_slices", dtypes=_DTYPES
 )

@@ -53,7 +53,7 @@ class StudyResults:
         return console
 
     def to_frame(self) -> Any:  # noqa: ANN401  pandas may be missing
-        """Return a pandas DataFrame with a line for each row and norm, overall and for each task, as ``table.csv``.
+        """Return a pandas DataFrame, as ``table.csv``: a line for each row and norm, overall and for each task.
 
         Raises:
             MissingExtraError: pandas is not installed (an ImportError).
@@ -82,8 +82,8 @@ class StudyResults:
         if figure is None:
             known = [name for name, drawn in figures.items() if drawn]
             raise UnknownNameError(
-                f"criterion must be a row with intervals, one of {', '.join(known) or 'none yet'}, got {criterion!r}; "
-                f"{nearest(criterion, known)}"
+                f"criterion must be a row with intervals, one of {', '.join(known) or 'none yet'}, got "
+                f"{criterion!r}; {nearest(criterion, known)}"
             )
         return go.Figure(figure)
 
