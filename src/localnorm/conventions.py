@@ -57,7 +57,7 @@ SHORT = WindowRule("the window reaches (size - 1) // 2 channels to both sides", 
 ODD = WindowRule("the size is odd and the window symmetric", "error",
                  lambda size: (size // 2, size // 2), odd=True)
 RADIUS = WindowRule("the window reaches the radius to both sides", "the window is twice the radius plus 1",
-                    lambda radius: (radius, radius), extent=lambda radius: 2 * radius + 1, extent_text="2 * {} + 1")
+                    lambda radius: (radius, radius), extent=lambda r: 2 * r + 1, extent_text="2 * {} + 1")
 ALL = WindowRule("the window holds every channel", "the window holds every channel",
                  lambda channels: (channels - 1, channels - 1))
 # fmt: on

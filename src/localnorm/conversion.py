@@ -155,8 +155,8 @@ def _from_extents(row: Convention, value: object) -> tuple[int, int]:
         if listed[:2] == (1, 1) and len(set(inner)) == 1 and len(inner) in row.regions:
             return inner[0], len(inner)
     raise SpecError(
-        f"{name} must list an extent for each axis, n along the channels or along all spatial axes and 1 elsewhere, "
-        f"got {value!r}; pass {extents(5, 0)} or {extents(5, 2)}, for example."
+        f"{name} must list an extent for each axis, n along the channels or along all spatial axes and 1 "
+        f"elsewhere, got {value!r}; pass {extents(5, 0)} or {extents(5, 2)}, for example."
     )
 
 
@@ -232,8 +232,9 @@ def _out_of_bounds(row: Convention, values: Mapping[str, Any]) -> str | None:
                 f"use a {'narrower' if value > most else 'wider'} window or another framework"
             )
         if value == math.inf:
+            factor = divisor(row, {**row.defaults, **values}, _spatial(row, values))
             return (
-                f"{row.name} multiplies {name} by {divisor(row, {**row.defaults, **values}, _spatial(row, values))}, which overflows float64; "
+                f"{row.name} multiplies {name} by {factor}, which overflows float64; "
                 "lower it or use another framework"
             )
         limit = f"raise it to {least:g}" if value < least else f"lower it to {most:g}"
