@@ -29,16 +29,20 @@ class WindowRule:
         even: what an even size does, in the words of the table in docs/definition.md.
         window: returns (lo, hi) for a size.
         odd: whether even sizes are refused.
+        extent: returns the number that a framework which takes a mean divides by.
+        extent_text: that number in words, a format string of the parameter's name.
     """
 
     text: str
     even: str
     window: Callable[[int], tuple[int, int]]
     odd: bool = False
+    extent: Callable[[int], int] = int
+    extent_text: str = "{}"
 
     def size(self, lo: int, hi: int) -> int | None:
         """Return the size whose window is ``[c - lo, c + hi]``, None if there is none."""
-        return next((size for size in (lo + hi + 1, lo) if self.window(size) == (lo, hi)), None)
+        return next((size for size in (lo + hi + 1, lo, lo + 1) if self.window(size) == (lo, hi)), None)
 
 
 # fmt: off
@@ -53,7 +57,9 @@ SHORT = WindowRule("the window reaches (size - 1) // 2 channels to both sides", 
 ODD = WindowRule("the size is odd and the window symmetric", "error",
                  lambda size: (size // 2, size // 2), odd=True)
 RADIUS = WindowRule("the window reaches the radius to both sides", "the window is twice the radius plus 1",
-                    lambda radius: (radius, radius))
+                    lambda radius: (radius, radius), extent=lambda r: 2 * r + 1, extent_text="2 * {} + 1")
+ALL = WindowRule("the window holds every channel", "the window holds every channel",
+                 lambda channels: (channels - 1, channels - 1))
 # fmt: on
 
 ACROSS: Mapping[int, Mapping[str, Any]] = {0: {}}
@@ -74,6 +80,8 @@ class Convention:
         source: where this is defined.
         call: its line of code, a format string of its arguments by name; ``{}`` stands for all as ``name=value``.
         bounds: smallest and largest value of a parameter, if the framework has such; a size is at least 1 anyway.
+        fixed: roles that are no parameters, with the value that they always have.
+        extents: whether the window parameter lists an extent for each axis of the input, as [1, 5, 1, 1].
         regions: the arguments that select the window, by its number of spatial axes, 0 across channels.
         even: why even sizes are refused here although the framework takes them.
         note: what else its user should know.
@@ -87,6 +95,8 @@ class Convention:
     source: str
     call: str = "{}"
     bounds: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    fixed: Mapping[str, float] = field(default_factory=dict)
+    extents: bool = False
     regions: Mapping[int, Mapping[str, Any]] = field(default_factory=lambda: ACROSS)
     even: str = ""
     note: str = ""
@@ -106,10 +116,10 @@ class Convention:
         """How the framework scales alpha, in words."""
         if not self.divides:
             return "taken as it is"
-        power = "^d" if self.within else ""
-        return (
-            f"divided by {self.roles[0]}{power}{f', if {self.divides}' if isinstance(self.divides, str) else ''}"
-        )
+        condition = f", if {self.divides}" if isinstance(self.divides, str) else ""
+        if self.extents:
+            return f"divided by the product of {self.roles[0]}"
+        return f"divided by {self.rule.extent_text.format(self.roles[0])}{'^d' if self.within else ''}{condition}"
 
     def code(self, arguments: Mapping[str, Any]) -> str:
         """Return the line of code with these arguments; a missing one has its default."""
@@ -117,7 +127,6 @@ class Convention:
         return self.call.format(pairs, **{**self.defaults, **arguments})
 
 
-_ALL = (REQUIRED,) * 4
 _SIZE, _ONNX = ("size", "alpha", "beta", "k"), ("size", "alpha", "beta", "bias")
 _CAFFE, _NCNN = ("local_size", "alpha", "beta", "k"), ("local_size", "alpha", "beta", "bias")
 _LRN, _N = ("lrnN", "lrnAlpha", "lrnBeta", "lrnK"), ("n", "alpha", "beta", "k")
@@ -174,7 +183,7 @@ _ROWS = (
         note="its parser divides scale, so scale=1e-4 in its AlexNet is not the paper's alpha=1e-4"),
     Convention(
         "tflite", ("radius", "alpha", "beta", "bias"),
-        dict(zip(("radius", "bias", "alpha", "beta"), _ALL, strict=True)), RADIUS, divides=False,
+        dict.fromkeys(("radius", "bias", "alpha", "beta"), REQUIRED), RADIUS, divides=False,
         source="LocalResponseNormalizationOptions in tensorflow/lite/schema/schema.fbs",
         call="{{ radius: {radius}, bias: {bias}, alpha: {alpha}, beta: {beta} }}",
         bounds={"radius": (0, math.inf)}),
@@ -190,7 +199,7 @@ _ROWS = (
         call="onnx.helper.make_node('LRN', ['x'], ['y'], {})"),
     Convention(
         "onednn", _CAFFE,
-        {"algorithm": REQUIRED, "local_size": REQUIRED, "alpha": REQUIRED, "beta": REQUIRED, "k": 1.0, "ndims": 4},
+        {**dict.fromkeys(("algorithm", "local_size", "alpha", "beta"), REQUIRED), "k": 1.0, "ndims": 4},
         SHORT, divides=True,
         source="oneDNN's src/cpu/ref_lrn.cpp and doc/primitives/lrn.md",
         call="lrn_forward::primitive_desc(engine, kind, algorithm::{algorithm}, src, dst, {local_size}, {alpha}, "
@@ -236,7 +245,7 @@ _ROWS = (
         regions=_CAFFE_REGIONS),
     Convention(
         "tensorrt", ("window", "alpha", "beta", "k"),
-        dict(zip(("window", "alpha", "beta", "k"), _ALL, strict=True)), ODD, divides=True,
+        dict.fromkeys(("window", "alpha", "beta", "k"), REQUIRED), ODD, divides=True,
         source="INetworkDefinition::addLRN and the operator LRN, docs.nvidia.com",
         call="network.add_lrn(x, {})",
         bounds={"window": (1, 15), "alpha": (0.0, 1e20), "beta": (0.01, 1e5), "k": (1e-5, 1e10)},
@@ -252,11 +261,11 @@ _ROWS = (
         even="its CPU code pads by half a channel there"),
     Convention(
         "matconvnet", ("N", "alpha", "beta", "kappa"),
-        dict(zip(("N", "kappa", "alpha", "beta"), _ALL, strict=True)), HIGH, divides=False,
+        dict.fromkeys(("N", "kappa", "alpha", "beta"), REQUIRED), HIGH, divides=False,
         source="PARAM of vl_nnnormalize in matlab/vl_nnnormalize.m",
         call="vl_nnnormalize(x, [{N} {kappa} {alpha} {beta}])"),
     Convention(
-        "miopen", _LRN, dict(zip(("mode", *_LRN), (REQUIRED, *_ALL), strict=True)), HIGH, divides=True,
+        "miopen", _LRN, dict.fromkeys(("mode", *_LRN), REQUIRED), HIGH, divides=True,
         source="miopenSetLRNDescriptor in miopen.h and src/kernels/MIOpenLRNFwd.cl",
         call="miopenSetLRNDescriptor(lrnDesc, {mode}, {lrnN}, {lrnAlpha}, {lrnBeta}, {lrnK});",
         bounds={"lrnN": (2, math.inf)},
@@ -267,6 +276,58 @@ _ROWS = (
         source="chainer/functions/normalization/local_response_normalization.py",
         call="chainer.functions.local_response_normalization(x, {})",
         even="its CPU code sums n + 1 channels there and its GPU code n"),
+    Convention(
+        "matlab", ("WindowChannelSize", "Alpha", "Beta", "K"),
+        {"WindowChannelSize": REQUIRED, "Alpha": 1e-4, "Beta": 0.75, "K": 2.0}, HIGH, divides=True,
+        source="crossChannelNormalizationLayer and crosschannelnorm, mathworks.com/help/deeplearning",
+        call="crossChannelNormalizationLayer({WindowChannelSize}, 'Alpha', {Alpha}, 'Beta', {Beta}, 'K', {K})",
+        bounds={"WindowChannelSize": (1, 16), "Beta": (0.01, math.inf), "K": (1e-5, math.inf)}),
+    Convention(
+        "wolfram", ("ChannelWindowSize", "Alpha", "Beta", "Bias"),
+        {"Alpha": 1.0, "Beta": 0.5, "Bias": 1.0, "ChannelWindowSize": 2}, RADIUS, divides=True,
+        source="LocalResponseNormalizationLayer, reference.wolfram.com",
+        call='LocalResponseNormalizationLayer["Alpha" -> {Alpha}, "Beta" -> {Beta}, "Bias" -> {Bias}, '
+        '"ChannelWindowSize" -> {ChannelWindowSize}]',
+        bounds={"ChannelWindowSize": (0, math.inf)},
+        note="ChannelWindowSize is a radius"),
+    Convention(
+        "apple_mps", ("kernelSize", "alpha", "beta", "delta"),
+        {"kernelSize": 5, "alpha": 1.0, "beta": 5.0, "delta": 1.0}, LOW, divides=True,
+        source="MPSCNNCrossChannelNormalization in MPSCNN.h of Metal Performance Shaders",
+        call="norm = MPSCNNCrossChannelNormalization(device: device, kernelSize: {kernelSize}); "
+        "norm.alpha = {alpha}; norm.beta = {beta}; norm.delta = {delta}"),
+    Convention(
+        "directml", ("LocalSize", "Alpha", "Beta", "Bias"),
+        dict.fromkeys(("CrossChannel", "LocalSize", "Alpha", "Beta", "Bias"), REQUIRED), ODD, divides=True,
+        source="DML_LOCAL_RESPONSE_NORMALIZATION_OPERATOR_DESC, learn.microsoft.com",
+        call="{{ &input, &output, {CrossChannel}, {LocalSize}, {Alpha}f, {Beta}f, {Bias}f }}",
+        regions={0: {"CrossChannel": True}},
+        even="its documentation does not say which side has the extra channel",
+        note="without CrossChannel its documentation does not say what Alpha is divided by, so this row lacks it"),
+    Convention(
+        "mindspore", ("depth_radius", "alpha", "beta", "bias"),
+        {"depth_radius": 5, "bias": 1.0, "alpha": 1.0, "beta": 0.5}, RADIUS, divides=False,
+        source="mindspore.ops.lrn, measured with MindSpore 2.8.0 on the CPU",
+        call="mindspore.ops.lrn(x, {})",
+        bounds={"depth_radius": (0, math.inf)},
+        note="its documentation prints alpha / n where its own example and its code take alpha as it is"),
+    Convention(
+        "tinygrad", _ONNX, _ONNX_VALUES, HIGH, divides=True,
+        source="LRN in tinygrad/nn/onnx.py, measured with tinygrad 0.14.0",
+        call="onnx.helper.make_node('LRN', ['x'], ['y'], {})"),
+    Convention(
+        "nnef", _ONNX, {"size": REQUIRED, "alpha": 1.0, "beta": 0.5, "bias": 1.0}, ODD, divides=True,
+        source="local_response_normalization in the standard operations of NNEF 1.0, registry.khronos.org/NNEF",
+        call="y = local_response_normalization(x, size = {size}, alpha = {alpha}, beta = {beta}, bias = {bias});",
+        extents=True, regions={d: {} for d in (0, 1, 2, 3)},
+        even="this row leaves open on which side an even extent is padded more"),
+    Convention(
+        "openvino_grn", ("channels", "alpha", "beta", "bias"), {"bias": REQUIRED, "channels": REQUIRED}, ALL,
+        divides=False,
+        source="the GRN-1 operation, docs.openvino.ai",
+        call="openvino.opset1.grn(x, bias={bias})",
+        fixed={"alpha": 1.0, "beta": 0.5},
+        note="channels is the number of channels of the input, which the operation reads from it"),
 )
 # fmt: on
 
@@ -280,6 +341,9 @@ ALIASES = {
     "mkldnn": "onednn",
     "paddlepaddle": "paddle",
     "alexnet": "paper",
+    "mathematica": "wolfram",
+    "metal": "apple_mps",
+    "dml": "directml",
 }
 """Other names under which a framework is known."""
 
@@ -328,6 +392,7 @@ def markdown() -> str:
             ", ".join(f"`{name}={value!r}`" for name, value in row.regions[spatial].items())
             for spatial in row.within
         )
+        within = f"`{row.roles[0]}=[1, 1, n, n]`, of any rank" if row.extents else within
         parameters = ", ".join(_cell(row, name) for name in row.parameters)
         lines.append(f"| {row.name} | {parameters} | {even} | {row.alpha_rule} | {within} | {row.source} |")
     notes = [f"- {row.name}: {row.note}." for row in CONVENTIONS.values() if row.note]

@@ -118,6 +118,8 @@ def bind(row: Convention, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> d
         )
     bound = {**row.defaults, **positional, **kwargs}
     examples = {**row.regions[0], **dict(zip(row.roles, _EXAMPLES, strict=True))}
+    if row.extents:
+        examples[row.roles[0]] = extents(5, 0)
     for name in row.parameters:
         if name not in bound and name in examples:
             raise ConversionError(
@@ -132,8 +134,42 @@ def _comparable(value: Any) -> Any:  # noqa: ANN401  any argument
     return tuple(value) if isinstance(value, list) else value
 
 
+def extents(size: int, spatial: int) -> list[int]:
+    """Return a window as one extent for each axis of an input (N, C, ...); across channels the input is 4-D.
+
+    Example:
+        >>> extents(5, 0), extents(3, 2)
+        ([1, 5, 1, 1], [1, 1, 3, 3])
+    """
+    return [1, 1, *[size] * spatial] if spatial else [1, size, 1, 1]
+
+
+def _from_extents(row: Convention, value: object) -> tuple[int, int]:
+    """Return size and number of spatial axes of a window that lists an extent for each axis."""
+    name = row.roles[0]
+    listed = _comparable(value)
+    if isinstance(listed, tuple) and len(listed) > 1 and all(type(n) is int and n >= 1 for n in listed):
+        _, channels, *inner = listed
+        if listed[0] == 1 and not set(inner) - {1}:
+            return channels, 0
+        if listed[:2] == (1, 1) and len(set(inner)) == 1 and len(inner) in row.regions:
+            return inner[0], len(inner)
+    raise SpecError(
+        f"{name} must list an extent for each axis, n along the channels or along all spatial axes and 1 "
+        f"elsewhere, got {value!r}; pass {extents(5, 0)} or {extents(5, 2)}, for example."
+    )
+
+
+def _size(row: Convention, bound: Mapping[str, Any]) -> int:
+    """Return the window parameter as one number."""
+    value = bound[row.roles[0]]
+    return _from_extents(row, value)[0] if row.extents else int(value)
+
+
 def _spatial(row: Convention, bound: Mapping[str, Any]) -> int:
     """Return the number of spatial axes that the arguments select, 0 for across channels."""
+    if row.extents:
+        return _from_extents(row, bound[row.roles[0]])[1]
     for spatial, region in row.regions.items():
         if all(_comparable(bound[name]) == value for name, value in region.items()):
             return spatial
@@ -150,7 +186,7 @@ def divisor(row: Convention, bound: Mapping[str, Any], spatial: int) -> int:
         divides = bound[divides]
         if divides not in (True, False):
             raise SpecError(f"{row.divides} must be True or False, got {divides!r}; pass one of these.")
-    return int(bound[row.roles[0]]) ** max(spatial, 1) if divides else 1
+    return row.rule.extent(_size(row, bound)) ** max(spatial, 1) if divides else 1
 
 
 def from_arguments(row: Convention, bound: Mapping[str, Any]) -> Parameters:
@@ -159,9 +195,10 @@ def from_arguments(row: Convention, bound: Mapping[str, Any]) -> Parameters:
     Raises:
         SpecError: an argument that the framework or the definition does not allow.
     """
+    bound = {**row.fixed, **bound}
     spatial = _spatial(row, bound)
     (name, least, most), *others = _bounded_roles(row)
-    size = whole(name, bound[name], int(least), most)
+    size = whole(name, _size(row, bound) if row.extents else bound[name], int(least), most)
     if row.rule.odd and size % 2 == 0:
         reason = f" since {row.even}" if row.even else ""
         raise SpecError(f"{name} must be odd in {row.name}{reason}, got {size}; use {size + 1}.")
@@ -174,15 +211,19 @@ def _arguments(spec: Parameters, row: Convention) -> dict[str, Any] | None:
     size = row.rule.size(spec.lo, spec.hi)
     if size is None or spec.spatial not in row.regions:
         return None
-    alpha = sum_to_mean(spec.alpha, divisor(row, {**row.defaults, row.roles[0]: size}, spec.spatial))
-    return {**dict(zip(row.roles, (size, alpha, spec.beta, spec.k), strict=True)), **row.regions[spec.spatial]}
+    window = extents(size, spec.spatial) if row.extents else size
+    alpha = sum_to_mean(spec.alpha, divisor(row, {**row.defaults, row.roles[0]: window}, spec.spatial))
+    return {**dict(zip(row.roles, (window, alpha, spec.beta, spec.k), strict=True)), **row.regions[spec.spatial]}
 
 
 def _out_of_bounds(row: Convention, values: Mapping[str, Any]) -> str | None:
     """Return what is wrong with the first value out of bounds, and the nearest value that is right."""
     window = row.roles[0]
+    for name, value in row.fixed.items():
+        if values[name] != value:
+            return f"{row.name} has {name}={value:g}, this spec has {values[name]:g}; use another framework"
     for name, least, most in _bounded_roles(row):
-        value = values[name]
+        value = _size(row, values) if name == window else values[name]
         if least <= value <= most and value != math.inf:
             continue
         if name == window:
@@ -191,8 +232,9 @@ def _out_of_bounds(row: Convention, values: Mapping[str, Any]) -> str | None:
                 f"use a {'narrower' if value > most else 'wider'} window or another framework"
             )
         if value == math.inf:
+            factor = divisor(row, {**row.defaults, **values}, _spatial(row, values))
             return (
-                f"{row.name} multiplies {name} by {values[window]}, which overflows float64; "
+                f"{row.name} multiplies {name} by {factor}, which overflows float64; "
                 "lower it or use another framework"
             )
         limit = f"raise it to {least:g}" if value < least else f"lower it to {most:g}"

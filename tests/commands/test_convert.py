@@ -124,7 +124,7 @@ def test_list():
     result = _run("--list")
     assert result.exit_code == 0
     lines = dict(line.split(maxsplit=1) for line in result.stdout.splitlines())
-    assert list(lines) == list(TABLE)
+    assert list(lines) == [*TABLE, "openvino_grn"]
     assert lines["torch"] == "size, alpha=0.0001, beta=0.75, k=1.0"
     assert lines["ncnn"] == "region_type=0, local_size=5, alpha=1.0, beta=0.75, bias=1.0"
     assert lines["tflite"] == "radius, bias, alpha, beta"

@@ -16,7 +16,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from convention_table import LIMITS, ODD, TABLE
+from convention_table import FIXED, LIMITS, ODD, TABLE
 from localnorm import LRNSpec, reference
 from localnorm.conventions import ALIASES, CONVENTIONS, Convention, markdown
 from localnorm.errors import ConversionError, SpecError
@@ -32,9 +32,11 @@ def _to(spec: LRNSpec, name: str) -> dict:
     return spec.to_framework(name)
 
 
-def _named(name: str, window: int, alpha: float, beta: float, k: float, spatial: int = 0) -> dict:
+def _named(name: str, window: int | list, alpha: float, beta: float, k: float, spatial: int = 0) -> dict:
     """Return the values under the framework's own argument names, in its order."""
     row = TABLE[name]
+    if row.extents:
+        window = [1, 1, *[window] * spatial] if spatial else [1, window, 1, 1]
     values = dict(zip(row.names.split(), (window, alpha, beta, k), strict=True)) | row.regions[spatial]
     return {n: values[n] for n in row.parameters if n in values}
 
@@ -46,9 +48,9 @@ def _shown(name: str, arguments: dict, spatial: int) -> dict:
 
 
 def test_the_table_is_complete():
-    assert set(CONVENTIONS) == set(TABLE)
+    assert set(CONVENTIONS) == {*TABLE, *FIXED}
     short_forms = {name.partition("_")[2] for name in vars(LRNSpec) if name.startswith(("from_", "to_"))}
-    assert short_forms == {*TABLE, "framework"}
+    assert short_forms == {*CONVENTIONS, "framework"}
 
 
 @every_name
@@ -104,8 +106,9 @@ def test_window_and_alpha(name: str, spatial: int, size: int):
         return
     lo, hi = row.windows[size - 1]
     spec = _from(name, **arguments)
+    spatial *= not row.extents or size > 1  # a box of one element is a window of one channel
     assert (spec.lo, spec.hi, spec.beta, spec.k, spec.spatial) == (lo, hi, 0.6, 1.5, spatial)
-    divisor = size ** max(spatial, 1) if row.mean else 1
+    divisor = row.divisors[size - 1] ** max(spatial, 1) if row.mean else 1
     assert spec.alpha == pytest.approx(0.3 / divisor, rel=2**-52)
     assert spec.size == lo + hi + 1
     positional = [arguments.get(n, row.defaults.get(n)) for n in row.parameters]
@@ -132,6 +135,8 @@ def test_round_trips_are_exact(first: str, spatial: int, size: int, alpha: float
     least, most = LIMITS.get(first, (1, 16))
     if row.windows is ODD:
         size |= 1
+    if row.extents and spatial:
+        size = max(size, 3)
     size = min(max(size, least), most - (row.windows is ODD and most % 2 == 0))
     alpha = min(alpha, 1e20) if first == "tensorrt" else alpha
     arguments = _named(first, size, alpha, beta, k, spatial)
@@ -147,6 +152,8 @@ def test_round_trips_are_exact(first: str, spatial: int, size: int, alpha: float
         assert _expressible(second, spec)
         assert list(others) == [n for n in TABLE[second].parameters if n in others]
         again = _from(second, **others)
+        if TABLE[second].extents and spec.size == 1:
+            again = dataclasses.replace(again, spatial=spec.spatial)
         if first == "onednn" and size % 2 == 0:
             # No float need exist that 3 divides to what 4 has divided.
             assert dataclasses.replace(again, alpha=spec.alpha) == spec
@@ -180,12 +187,12 @@ INEXPRESSIBLE = [
     (
         LRNSpec(2, 1, 1.0, 0.75, 1.0),
         "onnx",
-        r"above.* expressed in torch, cuda_convnet2, paddle, coreml; .*\[c-1, c\+1\]",
+        r"above.* expressed in torch, cuda_convnet2, paddle, coreml, apple_mps; .*\[c-1, c\+1\]",
     ),
     (
         LRNSpec(1, 2, 1.0, 0.75, 1.0),
         "torch",
-        r"extra channel below.* expressed in onnx, cudnn, matconvnet, miopen;",
+        r"extra channel below.* expressed in onnx, cudnn, matconvnet, miopen, matlab, tinygrad;",
     ),
     (LRNSpec(1, 2, 1.0, 0.75, 1.0), "caffe", r"size is odd and the window symmetric"),
     (LRNSpec(1, 2, 1.0, 0.75, 1.0), "paper", r"size // 2 channels to both sides"),
@@ -221,7 +228,7 @@ INEXPRESSIBLE = [
     (
         LRNSpec(1, 1, 1.0, 0.75, 1.0, spatial=1),
         "caffe",
-        r"over 1 spatial axis: .* or within a channel over 2\. It can be expressed in onednn, openvino\.",
+        r"over 1 spatial axis: .* or within a channel over 2\. It can be expressed in onednn, openvino, nnef\.",
     ),
     (LRNSpec(1, 1, 1.0, 0.75, 1.0, spatial=4), "onednn", r"No framework listed can; normalize over fewer axes"),
     (
@@ -340,6 +347,65 @@ def test_arguments_that_say_more_than_the_four_numbers():
     # Across channels the rank does not matter.
     for ndims in (2, 5):
         assert LRNSpec.from_onednn("lrn_across_channels", 5, 1.0, 0.75, ndims=ndims).spatial == 0
+
+
+def test_nnef_lists_an_extent_for_each_axis():
+    assert LRNSpec.from_nnef([1, 5, 1, 1]) == LRNSpec.from_nnef((1, 5)) == LRNSpec(2, 2, 0.2, 0.5, 1.0)
+    assert LRNSpec.from_nnef([1, 1, 3, 3]) == LRNSpec(1, 1, 1 / 9, 0.5, 1.0, spatial=2)
+    assert LRNSpec(1, 1, 1 / 27, 0.5, 1.0, spatial=3).to_nnef()["size"] == [1, 1, 3, 3, 3]
+    with pytest.raises(SpecError, match=r"size must be odd in nnef since this row leaves open .*, got 4; use 5"):
+        LRNSpec.from_nnef([1, 4, 1, 1])
+    for size in (5, [5], [2, 5, 1, 1], [1, 5, 5, 5], [1, 1, 3, 5], [1, 0, 1, 1], [1, 5.0, 1, 1], "5", None):
+        with pytest.raises(
+            SpecError, match=r"^size must list an extent for each axis, .*; pass \[1, 5, 1, 1\] or"
+        ):
+            LRNSpec.from_nnef(size)
+    with pytest.raises(ConversionError, match=r"nnef multiplies alpha by 5, which overflows"):
+        LRNSpec(2, 2, 1e308, 0.75, 1.0).to_nnef()
+
+
+def test_openvino_grn_takes_every_channel_and_no_alpha():
+    spec = LRNSpec.from_openvino_grn(1e-3, channels=8)
+    assert spec == LRNSpec(7, 7, 1.0, 0.5, 1e-3)
+    assert spec.to_openvino_grn() == {"bias": 1e-3, "channels": 8}
+    x = np.random.default_rng(0).normal(size=(2, 8, 3, 2))
+    wanted = x / np.sqrt(np.sum(x**2, axis=1, keepdims=True) + 1e-3)
+    np.testing.assert_allclose(reference.forward(x, spec), wanted, rtol=1e-15)
+    assert CONVENTIONS["openvino_grn"].code({"bias": 0.5, "channels": 8}) == "openvino.opset1.grn(x, bias=0.5)"
+    for wrong, text in ((LRNSpec(7, 7, 1.0, 0.75, 1.0), "beta=0.5"), (LRNSpec(7, 7, 0.5, 0.5, 1.0), "alpha=1")):
+        with pytest.raises(
+            ConversionError, match=rf"openvino_grn has {text}, this spec has 0.[57]5?; use another"
+        ):
+            wrong.to_openvino_grn()
+    with pytest.raises(ConversionError, match="openvino_grn needs channels"):
+        LRNSpec.from_openvino_grn(1.0)
+
+
+# Values that the documentation of a framework prints for an input.
+PUBLISHED = {
+    # mindspore.ops.lrn, its example; the formula above it divides alpha, which gives 0.0995... in the first place.
+    "mindspore": ({}, [0.1, 0.3], [0.09534626, 0.2860388]),
+    "mindspore, second position": ({}, [0.2, 0.4], [0.1825742, 0.3651484]),
+    # crosschannelnorm: ones in 3 channels, of which the first and the last see two.
+    "matlab": ({"WindowChannelSize": 3, "Alpha": 1, "Beta": 1, "K": 1e-5}, [1, 1, 1], [1.5, 1.0, 1.5]),
+    # LRN in TensorRT: 1 / (0.1 + 5 / 3) = 0.566.
+    "tensorrt": ({"window": 3, "alpha": 1, "beta": 1, "k": 0.1}, [1, 2], [0.566, 2 * 0.566]),
+}
+
+
+@pytest.mark.parametrize("example", PUBLISHED)
+def test_published_examples(example: str):
+    arguments, x, printed = PUBLISHED[example]
+    spec = _from(example.partition(",")[0], **arguments)
+    # As many digits as are printed.
+    np.testing.assert_allclose(reference.forward([x], spec)[0], printed, rtol=1e-7 if "mind" in example else 1e-3)
+
+
+def test_mindspore_contradicts_its_formula():
+    """Its documentation prints alpha / n; so read, its own example would come out differently."""
+    by_formula = reference.forward([[0.1, 0.3]], LRNSpec.from_wolfram(ChannelWindowSize=5))
+    assert abs(by_formula[0, 0] - 0.09534626) > 4e-3
+    assert "prints alpha / n" in LRNSpec.from_mindspore.__doc__
 
 
 def test_is_a_value():

@@ -30,6 +30,8 @@ class Row(NamedTuple):
     mean: bool
     order: str = ""
     regions: dict = {0: {}}  # noqa: RUF012  never changed
+    extents: bool = False
+    divisors: list = [1, 2, 3, 4, 5, 6]  # noqa: RUF012  what a mean divides by, sizes 1 to 6
 
     @property
     def parameters(self) -> list[str]:
@@ -114,7 +116,51 @@ TABLE = {
         {0: {"mode": "miopenLRNCrossChannel"}, 2: {"mode": "miopenLRNWithinChannel"}},
     ),
     "chainer": Row("n alpha beta k", _PAPER, ODD, False, "n k alpha beta"),
+    "matlab": Row("WindowChannelSize Alpha Beta K", {"Alpha": 1e-4, "Beta": 0.75, "K": 2.0}, HIGH, True),
+    "wolfram": Row(
+        "ChannelWindowSize Alpha Beta Bias",
+        {"Alpha": 1.0, "Beta": 0.5, "Bias": 1.0, "ChannelWindowSize": 2},
+        RADIUS,
+        True,
+        "Alpha Beta Bias ChannelWindowSize",
+        divisors=[3, 5, 7, 9, 11, 13],
+    ),
+    "apple_mps": Row(
+        "kernelSize alpha beta delta", {"kernelSize": 5, "alpha": 1.0, "beta": 5.0, "delta": 1.0}, LOW, True
+    ),
+    "directml": Row(
+        "LocalSize Alpha Beta Bias",
+        {},
+        ODD,
+        True,
+        "CrossChannel LocalSize Alpha Beta Bias",
+        {0: {"CrossChannel": True}},
+    ),
+    "mindspore": Row(
+        "depth_radius alpha beta bias",
+        {"depth_radius": 5, "bias": 1.0, "alpha": 1.0, "beta": 0.5},
+        RADIUS,
+        False,
+        "depth_radius bias alpha beta",
+    ),
+    "tinygrad": Row("size alpha beta bias", _ONNX, HIGH, True),
+    "nnef": Row(
+        "size alpha beta bias",
+        {"alpha": 1.0, "beta": 0.5, "bias": 1.0},
+        ODD,
+        True,
+        regions={0: {}, 1: {}, 2: {}, 3: {}},
+        extents=True,
+    ),
 }
 
 # The smallest and largest window argument of frameworks that have such limits.
-LIMITS = {"cudnn": (1, 16), "cuda_convnet2": (2, 10**6), "miopen": (2, 10**6), "tensorrt": (1, 15)}
+LIMITS = {
+    "cudnn": (1, 16),
+    "cuda_convnet2": (2, 10**6),
+    "miopen": (2, 10**6),
+    "tensorrt": (1, 15),
+    "matlab": (1, 16),
+}
+FIXED = {"openvino_grn"}
+"""Conventions that fix alpha and beta; they have tests of their own."""

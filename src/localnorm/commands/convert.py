@@ -118,7 +118,7 @@ def _print_list() -> None:
 
 def _explained(spec: LRNSpec, *given: tuple[Convention, Mapping[str, Any]]) -> list[str]:
     """Return the meaning of the arguments in each framework, and where each convention is defined."""
-    sides = [(row, {**row.defaults, **values}) for row, values in given]
+    sides = [(row, {**row.fixed, **row.defaults, **values}) for row, values in given]
 
     def on_all_sides(text: Callable[[Convention, Mapping[str, Any]], str]) -> str:
         return "; ".join(f"in {row.name}, {text(row, values)}" for row, values in sides)
