@@ -24,7 +24,26 @@ def status(
         from localnorm.lab.monitoring.status import read_status
 
         found = read_status(folder)
-    print_plain(json.dumps({**asdict(found), "failed": found.failed}) if as_json else "\n".join(lines(found)))
+        verdicts = _decided(folder)
+    if as_json:
+        print_plain(json.dumps({**asdict(found), "failed": found.failed, **(verdicts or {})}))
+    else:
+        text = lines(found)
+        if verdicts:
+            text.append(f"{verdicts['decided']} of {verdicts['comparisons']} comparisons with none are decided")
+        print_plain("\n".join(text))
+
+
+def _decided(folder: Path) -> dict[str, int] | None:
+    """Return how many comparisons that rest on training a study has decided; None for a search."""
+    from localnorm.lab.study.folder import TUNING_FILE, held_file
+
+    if held_file(folder) == TUNING_FILE:
+        return None
+    from localnorm.lab.report import read_report
+
+    report = read_report(folder)
+    return {"decided": report.decided, "comparisons": report.comparisons}
 
 
 def lines(status: RunStatus) -> list[str]:

@@ -176,6 +176,9 @@ def test_status_from_another_terminal_of_a_run_that_is_killed(tmp_path: Path):
         process.wait()
     assert {state: found["state"] for state, found in told.items()} == {"running": "running", "killed": "killed"}
     assert [found["total"] for found in told.values()] == [7, 7]
+    assert [found["decided"] for found in told.values()] == [0, 0]
+    out, _ = localnorm("status", tmp_path).communicate(timeout=60)
+    assert f"0 of {told['killed']['comparisons']} comparisons with none are decided" in out
 
 
 def test_progress_display(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
