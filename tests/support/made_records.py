@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from localnorm.lab.analysis.schedule import next_blocks
-from localnorm.lab.measures import Measure, Row, Samples, TaskMeasure
+from localnorm.lab.measures import MEASURES, Measure, Row, Sample, Samples, TaskMeasure
 from localnorm.lab.probes.flexibility import CHECKS
 from localnorm.lab.records.record import Probe, Record, Status, Trial
 from localnorm.lab.study.study import Study, TaskStudy
@@ -30,6 +30,8 @@ STUDY = Study(
     seeds=tuple(range(6)),
     pilot_seeds=(1000, 1001),
 )
+
+ONE = replace(STUDY, norms=("none", "local"), seeds=(0, 1, 2))
 
 
 def like(task: TaskStudy, name: str, **changes: Any) -> TaskStudy:
@@ -159,3 +161,14 @@ def part_of(study: Study, trial: Trial) -> str:
     if trial in set(study.batch_trials(task, trial.norm, trial.seed)):
         return "batch"
     return "judged" if trial.features or not task.features else "tuned"
+
+
+def measured(row: str, made: list[Record], norm: str = "local", study: Study = ONE) -> Sample:
+    """Return what a row measures of a norm."""
+    measure = next(m for m in MEASURES if m.name == row)
+    return measured_in(measure, study, made)[1][norm]
+
+
+def of_local(part: str, fate: Callable[[Trial], Fate]) -> list[Record]:
+    """Return the records of `ONE` with this fate of local's trials of a part."""
+    return records(ONE, lambda t: fate(t) if (t.norm, part_of(ONE, t)) == ("local", part) else Run())

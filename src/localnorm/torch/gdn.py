@@ -83,6 +83,7 @@ class GDN(nn.Module):
         self.dim = whole_axis(dim, "dim")
         self.beta_min = _at_least_zero("beta_min", beta_min)
         self.gamma_init = _at_least_zero("gamma_init", gamma_init)
+        self.inverse = inverse
         if inverse:
             self._exponent = 0.5
         count, where = self.num_channels, {"device": device, "dtype": dtype}
@@ -148,7 +149,11 @@ class GDN(nn.Module):
 
     def extra_repr(self) -> str:
         """Return the arguments that rebuild the module, except for initial values."""
-        return f"{self.num_channels}" + (f", dim={self.dim}" if self.dim != 1 else "")
+        return (
+            f"{self.num_channels}"
+            + (", inverse=True" if self.inverse else "")
+            + (f", dim={self.dim}" if self.dim != 1 else "")
+        )
 
 
 class IGDN(GDN):
@@ -194,13 +199,17 @@ def normalize_gdn(x: Tensor, beta: Tensor, gamma: Tensor, dim: int, beta_min: fl
 
 
 def _graph(x: Tensor, beta: Tensor, gamma: Tensor, channel: int, exponent: float) -> Tensor:
-    """Return the formula in operators that every ONNX runtime has: a convolution of extent 1, in x's own dtype."""
-    beta, gamma = beta.to(x.dtype), gamma.to(x.dtype)
+    """Return the formula in operators that every ONNX runtime has, in float32 unless x is float64.
+
+    OpenCV has no matrix product in float64. Squares of half precision overflow in it.
+    """
+    wide = torch.float64 if x.dtype is torch.float64 else torch.float32
+    w, beta, gamma = x.to(wide), beta.to(wide), gamma.to(wide)
     if channel == 1 and x.ndim == 4:
-        s = functional.conv2d(x * x, gamma[:, :, None, None], beta)
+        s = functional.conv2d(w * w, gamma[:, :, None, None], beta)
     else:
-        s = (torch.matmul((x * x).movedim(channel, -1), gamma.mT) + beta).movedim(-1, channel)
-    return x / s.sqrt() if exponent < 0 else x * s.sqrt()
+        s = (torch.matmul((w * w).movedim(channel, -1), gamma.mT) + beta).movedim(-1, channel)
+    return (w / s.sqrt() if exponent < 0 else w * s.sqrt()).to(x.dtype)
 
 
 def _along(x: Tensor, channel: int, beta: Tensor, gamma: Tensor, exponent: float) -> Tensor:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
@@ -10,23 +9,22 @@ import pytest
 from localnorm.lab.measures import MEASURES, Sample, TaskMeasure
 from localnorm.lab.measures.choice import GridSetting
 from localnorm.lab.measures.judged import judged_trial
-from localnorm.lab.records.record import Probe, Record, Trial
+from localnorm.lab.records.record import Probe, Trial
 from localnorm.lab.study.study import TaskStudy
 from localnorm.lab.tasks.corruptions import CORRUPTIONS
-from made_records import DIGITS, STUDY, Ended, Fate, Run, measured_in, of_probe, part_of, records
-
-ONE = replace(STUDY, norms=("none", "local"), seeds=(0, 1, 2))
-
-
-def _measured(row: str, made: list[Record], norm: str = "local", study=ONE) -> Sample:
-    measure = next(m for m in MEASURES if m.name == row)
-    return measured_in(measure, study, made)[1][norm]
-
-
-def _of(part: str, fate: Callable[[Trial], Fate]) -> list[Record]:
-    """Return the records of the study with this fate of local's trials of a part."""
-    return records(ONE, lambda t: fate(t) if (t.norm, part_of(ONE, t)) == ("local", part) else Run())
-
+from made_records import (
+    DIGITS,
+    ONE,
+    STUDY,
+    Ended,
+    Fate,
+    Run,
+    measured,
+    of_local,
+    of_probe,
+    part_of,
+    records,
+)
 
 # Validation error by learning rate with pilot seeds 1000 and 1001; none has its best at 3e-3, the default.
 CHOICES = {
@@ -52,13 +50,13 @@ def test_the_learning_rate_is_chosen_on_the_pilot(name: str):
             return Ended() if error is None else Run(validation=error)
         return Run(test=tests.get(t.learning_rate, 9.0) + t.seed, train=0.25, train_mode=1.0)
 
-    found = _measured("generalization", records(ONE, fate))
+    found = measured("generalization", records(ONE, fate))
     assert found.values == tuple(tests[chosen] + seed for seed in ONE.seeds)
     assert found.details["learning_rate"] == chosen
     assert (found.details["train_error"], found.details["train_mode_gap"]) == (0.25, 0.75)
     assert found.details["gap"] == pytest.approx(tests[chosen] + 1 - 0.25, rel=1e-12)
     assert (found.seeds_done, found.resolution) == (3, 100 / 500)
-    none = _measured("generalization", records(ONE, fate), "none")
+    none = measured("generalization", records(ONE, fate), "none")
     assert none.details["learning_rate"] == 3e-3
 
 
@@ -66,14 +64,14 @@ def test_test_errors_do_not_choose():
     def fate(t: Trial) -> Fate:
         return Run(validation=5.0 if t.learning_rate == 1e-2 else 9.0, test=t.learning_rate)
 
-    assert _measured("generalization", records(ONE, fate)).values == (1e-2,) * 3
+    assert measured("generalization", records(ONE, fate)).values == (1e-2,) * 3
 
 
 def test_nothing_is_chosen_before_the_pilot_is_whole():
     def fate(t: Trial) -> Fate:
         return None if (part_of(ONE, t), t.norm, t.seed) == ("pilot", "none", 1001) else Run()
 
-    assert _measured("generalization", records(ONE, fate)).missing == "not run yet"
+    assert measured("generalization", records(ONE, fate)).missing == "not run yet"
 
 
 def test_values_end_at_the_first_seed_that_has_not_run_and_a_diverged_one_counts_with_chance():
@@ -83,28 +81,28 @@ def test_values_end_at_the_first_seed_that_has_not_run_and_a_diverged_one_counts
         return {0: Ended(), 1: None, 2: Run()}[t.seed]
 
     assert (
-        _measured("generalization", records(ONE, fate)).missing
+        measured("generalization", records(ONE, fate)).missing
         == "diverged: the training loss was not finite in epoch 1"
     )
-    later = _measured(
+    later = measured(
         "generalization", records(ONE, lambda t: Ended() if fate(t) != Run() and t.seed == 0 else Run())
     )
     assert later.values == (90.0, 10.0, 10.0)
-    cut = _measured("generalization", records(ONE, lambda t: None if fate(t) is None else Run()))
+    cut = measured("generalization", records(ONE, lambda t: None if fate(t) is None else Run()))
     assert (cut.values, cut.seeds_done) == ((10.0, None, None), 1)
 
 
 def test_the_error_chosen_by_is_that_of_the_last_epoch():
     curves = {1e-3: (1.0, 9.0), 3e-3: (9.0, 8.0), 1e-2: (2.0, 9.5)}
-    found = _measured(
+    found = measured(
         "generalization",
-        _of("pilot", lambda t: Run(validation=curves[t.learning_rate])),
+        of_local("pilot", lambda t: Run(validation=curves[t.learning_rate])),
     )
     assert found.details["learning_rate"] == 3e-3
 
 
 def test_robustness_is_the_mean_over_corruptions_and_severities():
-    found = _measured("robustness to noise", _of("judged", lambda t: Run(test=8.0, corrupted=20.0 + t.seed)))
+    found = measured("robustness to noise", of_local("judged", lambda t: Run(test=8.0, corrupted=20.0 + t.seed)))
     assert found.values == (20.0, 21.0, 22.0)
     assert found.details["clean"] == 8.0
     curves = found.details["by_severity"]
@@ -121,11 +119,11 @@ def test_robustness_relative_to_none_is_the_ratio_of_sums_with_the_same_seeds():
         # It has no result for seed 0, where none is bad.
         return Run(corrupted=11.5) if t.seed or not t.judged else Ended("failed", "no")
 
-    found = _measured("robustness to noise", records(ONE, fate)).details["relative_to_none"]
+    found = measured("robustness to noise", records(ONE, fate)).details["relative_to_none"]
     # Means over the severities: 7.5, 8.5, ... beside 16, 17, ...
     ratios = {name: (7.5 + place) / (16 + place) for place, name in enumerate(CORRUPTIONS)}
     assert found == pytest.approx({**ratios, "mean": sum(ratios.values()) / len(ratios)}, rel=1e-12)
-    none = _measured("robustness to noise", records(ONE, fate), "none").details["relative_to_none"]
+    none = measured("robustness to noise", records(ONE, fate), "none").details["relative_to_none"]
     assert none == dict.fromkeys([*ratios, "mean"], 1.0)
 
 
@@ -138,7 +136,7 @@ def test_a_ratio_to_no_error_at_all_is_not_told():
         elif isinstance(record.job, Trial) and record.job.corrupted:
             one = {name: [1.0] * 5 for name in ("noise", "blur")}
             made[i] = replace(record, results={**record.results, "corrupted_error": one})
-    found = _measured("robustness to noise", made).details["relative_to_none"]
+    found = measured("robustness to noise", made).details["relative_to_none"]
     assert found == {"noise": None, "blur": None, "mean": None}
 
 
@@ -151,10 +149,10 @@ def test_batch_size_and_epochs_are_chosen_with_the_learning_rate():
         return Run(test=1.0, validation=7.0) if best else Run(test=9.0, validation=8.0)
 
     made = records(study, fate)
-    found = _measured("generalization", made, study=study)
+    found = measured("generalization", made, study=study)
     assert found.values == (1.0, 1.0, 1.0)
     assert (found.details["learning_rate"], found.details["batch_size"], found.details["epochs"]) == (1e-2, 64, 5)
-    sensitivity = _measured("hyperparameter sensitivity", made, study=study)
+    sensitivity = measured("hyperparameter sensitivity", made, study=study)
     assert sensitivity.values == (8.0, 8.0, 8.0), "the defaults are those of the task"
     assert sensitivity.details["tuned"]["epochs"] == 5
     # Of the task's own batch size and epochs, all rates are alike.
@@ -169,8 +167,8 @@ def test_batch_size_and_epochs_are_chosen_with_the_learning_rate():
 def test_recurrent_networks_are_compared_at_equal_steps_and_equal_time(
     seconds: float, at_equal_time: float | None
 ):
-    made = _of("rows", lambda t: Run(test=4.0 + t.seed, validation=(30.0, 20.0, 10.0), seconds=seconds))
-    found = _measured("suitability for RNNs", made)
+    made = of_local("rows", lambda t: Run(test=4.0 + t.seed, validation=(30.0, 20.0, 10.0), seconds=seconds))
+    found = measured("suitability for RNNs", made)
     assert found.values == (4.0, 5.0, 6.0)
     assert found.details == {
         "learning_rate": 3e-3,
@@ -187,7 +185,7 @@ def test_batch_dependence_is_worst_minus_best():
             return Ended("failed", "no")
         return Run(test={8: 4.0, 128: 7.0 + t.seed}[t.batch_size], train_mode={8: 7.5, 128: 5.0}[t.batch_size])
 
-    found = _measured("batch-size dependence", _of("batch", fate))
+    found = measured("batch-size dependence", of_local("batch", fate))
     assert found.values == (3.0, 4.0, None)
     assert found.details == {
         "test_error_by_batch_size": {"8": 4.0, "128": 8.0},
@@ -202,17 +200,17 @@ def test_a_difference_from_none_is_of_the_same_seed_and_size():
             return Ended("failed", "no") if (t.seed, t.batch_size) == (0, 8) else Run(test=10.0 * t.seed)
         return Run(test=1.0 + t.seed)
 
-    found = _measured("batch-size dependence", records(ONE, fate))
+    found = measured("batch-size dependence", records(ONE, fate))
     # Without seed 0 at batch 8, whose none has no result.
     assert found.details["difference_from_none"] == {"8": -12.5, "128": -8.0}
-    none = _measured("batch-size dependence", records(ONE, fate), "none")
+    none = measured("batch-size dependence", records(ONE, fate), "none")
     assert none.details["difference_from_none"] == {"8": 0.0, "128": 0.0}
     assert none.values == (None, 0.0, 0.0)
 
 
 def test_nothing_is_known_of_a_size_at_which_none_ended_well():
     made = records(ONE, lambda t: Ended("failed", "no") if (t.norm, t.batch_size) == ("none", 8) else Run())
-    assert _measured("batch-size dependence", made).details["difference_from_none"] == {"8": None, "128": 0.0}
+    assert measured("batch-size dependence", made).details["difference_from_none"] == {"8": None, "128": 0.0}
 
 
 def test_feature_learning_is_the_error_of_the_probe_at_the_chosen_setting():
@@ -221,17 +219,17 @@ def test_feature_learning_is_the_error_of_the_probe_at_the_chosen_setting():
             validation=7.0 if t.learning_rate == 1e-2 else 8.0, probe=2.0 + t.seed, sparsity=0.25 * (t.seed % 1000)
         )
 
-    found = _measured("feature learning", records(ONE, fate))
+    found = measured("feature learning", records(ONE, fate))
     assert found.values == (2.0, 3.0, 4.0)
     assert found.details == {"learning_rate": 1e-2, "batch_size": 32, "epochs": 2, "sparsity": 0.25}
 
 
 def test_features_that_cannot_be_read_are_no_result():
-    some = _measured("feature learning", _of("judged", lambda t: Run(probe=None if t.seed else 1.0)))
+    some = measured("feature learning", of_local("judged", lambda t: Run(probe=None if t.seed else 1.0)))
     assert some.values == (1.0, None, None)
-    silent = _measured("feature learning", _of("judged", lambda _: Run(sparsity=None)))
+    silent = measured("feature learning", of_local("judged", lambda _: Run(sparsity=None)))
     assert (silent.values, silent.details["sparsity"]) == ((3.0, 3.0, 3.0), None)
-    assert _measured("feature learning", _of("judged", lambda _: Run(probe=None))).missing == "too few results"
+    assert measured("feature learning", of_local("judged", lambda _: Run(probe=None))).missing == "too few results"
 
 
 FEEDS = {
@@ -256,22 +254,22 @@ def test_cost_is_that_of_the_run_that_timed_all_norms_side_by_side():
     made = records(ONE, probes={"cost": {"local": [3.0, 4.0], "none": [1.0, 2.0]}})
     alone = of_probe(Probe("cost", ("local",)), {"local": [9.0]})
     for order in ([*made, alone], [alone, *made]):
-        found = _measured("computational cost", order)
+        found = measured("computational cost", order)
         assert found.values == (3.0, 4.0)
         assert found.details == {
             "kept_bytes_per_input_byte": 1.0,
             "images_per_second": 2.0,
             "network_kept_bytes_per_image": 4096.0,
         }
-    assert _measured("computational cost", [alone]) == Sample(missing="not run yet")
+    assert measured("computational cost", [alone]) == Sample(missing="not run yet")
     refused = replace(made[0], results={"none": made[0].results["none"], "local": {"problem": "ValueError: no"}})
-    assert _measured("computational cost", [refused]) == Sample(missing="failed: ValueError: no")
-    assert _measured("computational cost", [refused], "none").values == (1.0, 2.0)
+    assert measured("computational cost", [refused]) == Sample(missing="failed: ValueError: no")
+    assert measured("computational cost", [refused], "none").values == (1.0, 2.0)
 
 
 def test_exact_rows_are_read_off_the_probes():
     made = records(ONE, probes={"scope": {"local": "mini-batch"}, "flexibility": {"local": 12}})
-    scope, flexibility = (_measured(row, made) for row in ("normalization scope", "flexibility"))
+    scope, flexibility = (measured(row, made) for row in ("normalization scope", "flexibility"))
     assert (scope.text, scope.values, scope.details["reach"]) == ("mini-batch", (2.0,), "mini-batch")
     assert (flexibility.text, flexibility.values) == ("12 of 13", (12.0,))
     assert list(flexibility.details["checks"].values()) == [None] * 12 + ["no"]
@@ -289,19 +287,22 @@ TRAINED = {
 
 @pytest.mark.parametrize("row", TRAINED)
 def test_a_missing_result_says_why(row: str):
-    assert _measured(row, []).missing == "not run yet"
-    assert _measured(row, _of(TRAINED[row], lambda _: None)).missing in ("not run yet", "too few results")
-    memory = _measured(row, _of(TRAINED[row], lambda _: Ended("out of memory", "no room")))
+    assert measured(row, []).missing == "not run yet"
+    assert measured(row, of_local(TRAINED[row], lambda _: None)).missing in (
+        "not run yet",
+        "too few results",
+    )
+    memory = measured(row, of_local(TRAINED[row], lambda _: Ended("out of memory", "no room")))
     assert memory.missing == "out of memory: no room"
 
 
 @pytest.mark.parametrize("row", ["normalization scope", "computational cost", "flexibility"])
 def test_a_missing_probe_says_why(row: str):
-    assert _measured(row, []).missing == "not run yet"
+    assert measured(row, []).missing == "not run yet"
     failed = [replace(r, status="failed", message="no", results={}) for r in records(ONE)]
-    assert _measured(row, failed).missing == "no"
+    assert measured(row, failed).missing == "no"
 
 
 def test_too_few_trials_are_said_so():
-    one_size = _of("batch", lambda t: Run() if t.batch_size == 8 else None)
-    assert _measured("batch-size dependence", one_size).missing == "too few results"
+    one_size = of_local("batch", lambda t: Run() if t.batch_size == 8 else None)
+    assert measured("batch-size dependence", one_size).missing == "too few results"

@@ -4,28 +4,13 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
 
-from localnorm.lab.measures import MEASURES, Sample
-from localnorm.lab.records.record import Record, Trial
+from localnorm.lab.records.record import Trial
 from localnorm.lab.study.jobs import random_trials
-from made_records import DIGITS, STUDY, Ended, Fate, Run, measured_in, part_of, records
-
-ONE = replace(STUDY, norms=("none", "local"), seeds=(0, 1, 2))
-
-
-def _measured(row: str, made: list[Record], norm: str = "local", study=ONE) -> Sample:
-    measure = next(m for m in MEASURES if m.name == row)
-    return measured_in(measure, study, made)[1][norm]
-
-
-def _of(part: str, fate: Callable[[Trial], Fate]) -> list[Record]:
-    """Return the records of the study with this fate of local's trials of a part."""
-    return records(ONE, lambda t: fate(t) if (t.norm, part_of(ONE, t)) == ("local", part) else Run())
-
+from made_records import DIGITS, ONE, Ended, Fate, Run, measured, of_local, part_of, records
 
 # Validation errors of the defaults, of the other two rates and of every random-search sample, with the pilot seeds
 # 1000 and 1001; and the loss, if the defaults have a test error of 9, another rate 5 and a sample 3.
@@ -54,7 +39,7 @@ def test_sensitivity_is_what_the_defaults_lose(name: str):
         return Run(validation=errors[t.seed - 1000] + (t.learning_rate > 5e-3 and grid))
 
     made = records(ONE, fate)
-    found = _measured("hyperparameter sensitivity", made)
+    found = measured("hyperparameter sensitivity", made)
     assert found.values == (loss,) * 3
     assert found.seeds_done == 3
     if not loss:
@@ -79,7 +64,7 @@ def test_good_decades_lie_between_neighbours_near_the_best(errors: tuple, decade
         error = rates[t.learning_rate]
         return Ended() if error is None and t.seed == 1000 else Run(validation=error or 1.0)
 
-    found = _measured("hyperparameter sensitivity", _of("pilot", fate)).details["good_decades"]
+    found = measured("hyperparameter sensitivity", of_local("pilot", fate)).details["good_decades"]
     assert found == (decades if decades is None else pytest.approx(decades, rel=1e-12))
 
 
@@ -90,13 +75,13 @@ def test_importance_is_over_the_samples_of_all_pilot_seeds():
         drawn = (t.norm, part_of(study, t)) == ("local", "draw")
         return Run(validation=-math.log(dict(t.settings)["alpha"])) if drawn else Run()
 
-    found = _measured("hyperparameter sensitivity", records(study, fate), study=study).details["importance"]
+    found = measured("hyperparameter sensitivity", records(study, fate), study=study).details["importance"]
     assert found.keys() == {"learning_rate", "alpha", "beta", "k", "n"}
     assert sum(found.values()) == pytest.approx(1.0, abs=1e-5)
     assert found["alpha"] == max(found.values()) > 0.5
-    none = _measured("hyperparameter sensitivity", records(study), "none", study).details["importance"]
+    none = measured("hyperparameter sensitivity", records(study), "none", study).details["importance"]
     assert none == {"learning_rate": None}, "equal errors have no best quarter"
-    few = _measured("hyperparameter sensitivity", _of("draw", lambda t: Run(validation=t.learning_rate)))
+    few = measured("hyperparameter sensitivity", of_local("draw", lambda t: Run(validation=t.learning_rate)))
     assert set(few.details["importance"].values()) == {None}, "four settings are too few"
 
 
@@ -110,7 +95,7 @@ def test_what_a_budget_reaches_is_of_the_samples_alone():
             return Run(validation=errors[t]) if errors[t] else Ended("failed", "no")
         return Run()
 
-    details = _measured("hyperparameter sensitivity", records(study, fate), study=study).details
+    details = measured("hyperparameter sensitivity", records(study, fate), study=study).details
     found = details["expected_best"]
     assert len(found) == 6
     assert found[0] is None, "the only one drawn may be the one that failed"
@@ -123,5 +108,5 @@ def test_what_a_budget_reaches_is_of_the_samples_alone():
 def test_without_draws_nothing_is_said_of_them():
     task = replace(DIGITS, schedule=replace(DIGITS.schedule, draws=0))
     study = replace(ONE, tasks=(task, *ONE.tasks[1:]))
-    details = _measured("hyperparameter sensitivity", records(study), study=study).details
+    details = measured("hyperparameter sensitivity", records(study), study=study).details
     assert (details["importance"], details["expected_best"]) == ({}, [])

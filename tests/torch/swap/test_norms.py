@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import copy
 import warnings
+from collections import deque
+from typing import NamedTuple
 
 import numpy as np
 import pytest
@@ -306,3 +308,49 @@ def test_replace_lrn_swaps_what_lists_and_dicts_hold(kind: type[nn.Module]) -> N
     torch.testing.assert_close(model(x), expected)
     restore_lrn(model)
     assert model.steps[1] is model.pair[0] is model.pair[1][0] is model.bare is old
+
+
+class Pair(NamedTuple):
+    first: nn.Module
+    second: str
+
+
+class Containers(nn.Module):
+    """Holds its norm in a named tuple, a set, a deque and as a method."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.norm = nn.BatchNorm2d(8)
+        self.pair, self.group, self.queue = Pair(self.norm, "text"), {self.norm}, deque([self.norm])
+        self.call = self.norm.forward
+
+    def forward(self, x: Tensor) -> Tensor:
+        for layer in (self.pair.first, *self.group, *self.queue, self.call):
+            x = layer(x)
+        return x
+
+
+def test_other_containers_and_methods_are_swapped_there() -> None:
+    model, x = Containers(), torch.randn(2, 8, 3, 3)
+    old = model.norm
+    report = swap_norms(model, "none")
+    assert report[0].note == "also at .pair[0], .group[0], .queue[0], .call, a method"
+    assert torch.equal(model(x), x)
+    assert isinstance(model.pair, Pair)
+    report.restore()
+    assert model.pair.first is model.queue[0] is next(iter(model.group)) is model.call.__self__ is old
+
+
+def test_the_report_of_replace_lrn_restores_too() -> None:
+    model = Steps(nn.LocalResponseNorm(5))
+    old = model.norm
+    report = replace_lrn(model)
+    assert repr(report.restore()) == "1 layer restored"
+    assert model.norm is model.steps[1] is model.bare is old
+
+
+def test_a_model_on_the_meta_device_stays_there() -> None:
+    with torch.device("meta"):
+        model = nn.Sequential(nn.Conv2d(3, 8, 3), nn.BatchNorm2d(8), LlamaRMSNorm(8))
+    swap_norms(model, "layer")
+    assert all(parameter.is_meta for parameter in model.parameters())

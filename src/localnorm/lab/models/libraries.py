@@ -19,7 +19,7 @@ _PACKAGES: Mapping[str, str] = MappingProxyType(
 
 
 class Rgb(nn.Module):
-    """A model of images with three channels that takes any number: one is repeated, others are cut or refused.
+    """A model of images with three channels that takes gray ones, whose channel is repeated.
 
     Args:
         model: takes (N, 3, H, W).
@@ -86,6 +86,11 @@ def _torchvision(package: ModuleType, name: str, values: dict[str, Any]) -> Call
     _check("torchvision", name, package.models.list_models(module=package.models))
 
     def make(num_classes: int, in_chans: int) -> nn.Module:
+        if in_chans not in (1, 3):
+            raise ModelError(
+                f"torchvision's models take images of 3 channels, or of 1, which is repeated, got {in_chans}; "
+                "use a model of timm, or your own function."
+            )
         model: nn.Module = package.models.get_model(name, weights=None, num_classes=num_classes, **values)
         return model if in_chans == 3 else Rgb(model)
 

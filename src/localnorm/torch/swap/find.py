@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Container, Iterator
+from functools import partial
 from typing import Any, NamedTuple
 
 from torch import fx, jit, nn
@@ -23,6 +25,11 @@ class Place(NamedTuple):
     parent: nn.Module
     key: str
     layer: nn.Module
+
+    @property
+    def put(self) -> Put:
+        """What puts another layer there."""
+        return partial(self.parent.add_module, self.key)
 
 
 def places(model: nn.Module) -> Iterator[Place]:
@@ -106,17 +113,16 @@ def check_place(place: Place) -> None:
 
 
 def held_outside(model: nn.Module, layers: Container[nn.Module]) -> Iterator[tuple[str, nn.Module, Put]]:
-    """Yield the layers that attributes of modules hold beside the tree: bare, or in lists, tuples and dicts."""
+    """Yield the layers that attributes of modules hold beside the tree: bare, by a method, or in containers."""
+    of_every_module = vars(nn.Module()).keys() - {"training"}
     for name, module in model.named_modules():
         for key, value in vars(module).items():
-            if key.startswith("_") and key in nn.Module().__dict__:
-                continue
-            where = f"{name}.{key}" if name else f".{key}"
+            if key not in of_every_module:
 
-            def assign(new: Any, module: nn.Module = module, key: str = key) -> None:  # noqa: ANN401
-                object.__setattr__(module, key, new)
+                def assign(new: Any, module: nn.Module = module, key: str = key) -> None:  # noqa: ANN401
+                    object.__setattr__(module, key, new)
 
-            yield from _inside(where, value, assign, layers, ())
+                yield from _inside(f"{name}.{key}" if name else f".{key}", value, assign, layers, ())
 
 
 def _inside(
@@ -126,28 +132,41 @@ def _inside(
     layers: Container[nn.Module],
     around: tuple[int, ...],
 ) -> Iterator[tuple[str, nn.Module, Put]]:
+    owner = getattr(value, "__self__", None)
     if isinstance(value, nn.Module):
         if value in layers:
             yield where, value, assign
-        return
-    if id(value) in around:
-        return
-    around = (*around, id(value))
-    if isinstance(value, list | dict):
-        items = enumerate(value) if isinstance(value, list) else list(value.items())
+    elif isinstance(owner, nn.Module) and owner in layers:
+        method = getattr(value, "__name__", "forward")
+        yield f"{where}, a method", owner, lambda new: assign(getattr(new, method))
+    elif id(value) not in around:
+        yield from _inside_container(where, value, assign, layers, (*around, id(value)))
+
+
+def _inside_container(
+    where: str,
+    value: object,
+    assign: Callable[[Any], None],
+    layers: Container[nn.Module],
+    around: tuple[int, ...],
+) -> Iterator[tuple[str, nn.Module, Put]]:
+    """Yield what a list, deque, dict, tuple or set holds; `around` are those that it is in."""
+    if isinstance(value, list | deque | dict):
+        items = list(value.items() if isinstance(value, dict) else enumerate(value))
         for key, item in items:
 
             def set_item(new: Any, value: Any = value, key: Any = key) -> None:  # noqa: ANN401
                 value[key] = new
 
             yield from _inside(f"{where}[{key!r}]", item, set_item, layers, around)
-    elif type(value) is tuple:
-        # A tuple is made anew, from what is in its place by then: it may hold several layers.
+    elif isinstance(value, tuple | set | frozenset):
+        # Made anew from what is in its place by then: it may hold several layers.
         current = list(value)
+        make = getattr(type(value), "_make", type(value))
         for place, item in enumerate(value):
 
-            def rebuild(new: Any, current: list[Any] = current, place: int = place) -> None:  # noqa: ANN401
+            def rebuild(new: Any, current: list[Any] = current, place: int = place, make: Any = make) -> None:  # noqa: ANN401
                 current[place] = new
-                assign(tuple(current))
+                assign(make(current))
 
             yield from _inside(f"{where}[{place}]", item, rebuild, layers, around)

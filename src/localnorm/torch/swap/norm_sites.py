@@ -59,11 +59,10 @@ def find_norms(model: nn.Module) -> list[NormSite]:
                 inside.update(module for module in place.layer.modules() if module is not place.layer)
         site = sites.get(place.layer)
         if site is not None:
-            parent, key = place.parent, place.key
-            site.puts.append(lambda new, parent=parent, key=key: parent.add_module(key, new))  # type: ignore[misc]
+            site.puts.append(place.put)
             if place.name != site.name:
                 site.also.append(place.name)
-            if key == "_orig_mod":
+            if place.key == "_orig_mod":
                 site.problem = "torch.compile has compiled that very layer; swap, then compile"
     for name, layer, put in held_outside(model, sites):
         sites[layer].also.append(name)

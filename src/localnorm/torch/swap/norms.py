@@ -124,30 +124,22 @@ def swap(
         try:
             norm = build(site)
         except LabError as problem:
-            raise ModelError(
-                f"{site.name}, {type(site.layer).__name__}, can't be swapped: {problem} Leave it out with only=."
-            ) from problem
+            raise ModelError(f"{site.name}, {type(site.layer).__name__}, can't be swapped: {problem}") from problem
         note = _settle(norm, site, model, keep_affine=keep_affine)
         rest = activation(site.layer)
         new = NormActivation(norm, rest) if rest else norm
         new.train(site.layer.training)
-        if rest:
-            for part in rest:
-                part.train(site.layer.training)
         _carry_hooks(site.layer, new)
         new_layers.append((site, new, note))
     rows, undo = [], []
     for site, new, note in new_layers:
-        for put in site.puts:
-            put(new)
         undo.append((site.layer, new, tuple(site.puts)))
         also = f"also at {', '.join(site.also)}" if site.also else ""
-        norm = new.norm if isinstance(new, NormActivation | TokenNorm | AnyRankNorm) else new
-        norm = norm.norm if isinstance(norm, TokenNorm | AnyRankNorm) else norm
+        norm = _inner(new.norm if isinstance(new, NormActivation) else new)
         shown = type(norm).__name__ + (" and activation" if isinstance(new, NormActivation) else "")
         notes = "; ".join(filter(None, (also, site.note, note)))
         rows.append(SwappedLayer(site.name, type(site.layer).__name__, None, notes, shown))
-    return SwapReport(_summary(len(rows), len(left)), tuple(rows), tuple(left), tuple(undo))
+    return SwapReport(_summary(len(rows), len(left)), tuple(rows), tuple(left), tuple(undo)).swapped()
 
 
 def swap_each(model: nn.Module, norm_layer: Builder, example: Tensor) -> SwapReport:
@@ -304,14 +296,14 @@ def _settle(norm: nn.Module, site: NormSite, model: nn.Module, *, keep_affine: b
     old = site.layer
     tensors = [t for t in (*old.parameters(), *old.buffers()) if t.is_floating_point()]
     like = tensors[0] if tensors else next((p for p in model.parameters() if p.is_floating_point()), None)
-    if like is not None and like.device.type != "meta":
+    if like is not None:
         norm.to(device=like.device, dtype=like.dtype)
     trained = list(old.parameters()) or list(model.parameters())
     if trained and not any(parameter.requires_grad for parameter in trained):
         norm.requires_grad_(False)
     if not keep_affine:
         return ""
-    target = norm.norm if isinstance(norm, TokenNorm | AnyRankNorm) else norm
+    target = _inner(norm)
     dropped = []
     for name, word in (("weight", "gain"), ("bias", "bias")):
         value, place = getattr(old, name, None), getattr(target, name, None)
@@ -320,9 +312,14 @@ def _settle(norm: nn.Module, site: NormSite, model: nn.Module, *, keep_affine: b
         if isinstance(place, Tensor) and place.shape == value.shape and _is_gain(site, old, name):
             with torch.no_grad():
                 place.copy_(value)
-        elif not bool((value == (1 if name == "weight" else 0)).all()):
+        elif value.is_meta or not bool((value == (1 if name == "weight" else 0)).all()):
             dropped.append(word)
     return f"{' and '.join(dropped)} dropped" if dropped else ""
+
+
+def _inner(norm: nn.Module) -> nn.Module:
+    """Return the norm inside an adapter, or the norm itself."""
+    return norm.norm if isinstance(norm, TokenNorm | AnyRankNorm) else norm
 
 
 def _is_gain(site: NormSite, layer: nn.Module, name: str) -> bool:
@@ -335,4 +332,6 @@ def _is_gain(site: NormSite, layer: nn.Module, name: str) -> bool:
         ones = torch.ones_like(zero.weight).reshape((1, 1, -1) if last else (1, -1, 1, 1))
         for parameter in zero.parameters():
             parameter.zero_()
-        return not bool(zero(ones).any())
+        result = zero(ones)
+        # Without values it can't be told, and a new gain of 1 is no harm before there are any.
+        return not result.is_meta and not bool(result.any())

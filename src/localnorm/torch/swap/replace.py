@@ -165,22 +165,23 @@ def _swapped(
     """Put each layer's counterpart in its place, and describe the one of the two that is torch's."""
     first: dict[nn.Module, str] = {}
     rows = []
-    # Also in lists, tuples and dicts beside the tree, which a forward may run.
+    puts = {layer: [place.put for place in found if place.layer is layer] for layer in swaps}
+    # Also in containers beside the tree, which a forward may run.
     beside: dict[nn.Module, list[str]] = {}
-    for name, layer, put in list(held_outside(model, swaps)):
-        put(swaps[layer])
+    for name, layer, put in held_outside(model, swaps):
+        puts[layer].append(put)
         beside.setdefault(layer, []).append(name)
-    for name, parent, key, layer in found:
-        new = swaps[layer]
-        parent.add_module(key, new)
-        torchs = layer if isinstance(layer, KINDS) else new
+    for place in found:
+        layer = place.layer
+        torchs = layer if isinstance(layer, KINDS) else swaps[layer]
         notes = []
         if isinstance(torchs, nn.CrossMapLRN2d):
             notes.append(f"torch's is wrong from channel {first_wrong(torchs)} on")
-        if first.setdefault(layer, name) != name:
+        if first.setdefault(layer, place.name) != place.name:
             notes.append(f"the same layer as {first[layer]}")
         elif layer in beside:
             notes.append(f"also at {', '.join(beside[layer])}")
-        rows.append(SwappedLayer(name, type(torchs).__name__, meaning(torchs), ", ".join(notes)))
+        rows.append(SwappedLayer(place.name, type(torchs).__name__, meaning(torchs), ", ".join(notes)))
+    undo = tuple((layer, new, tuple(puts[layer])) for layer, new in swaps.items())
     count = "1 layer is" if len(swaps) == 1 else f"{len(swaps)} layers are"
-    return SwapReport(f"{count} {outcome}", tuple(rows))
+    return SwapReport(f"{count} {outcome}", tuple(rows), (), undo).swapped()

@@ -10,7 +10,7 @@ from torch import nn
 
 from localnorm.spec import LRNSpec
 
-Undo = tuple[nn.Module, nn.Module, tuple[Callable[[nn.Module], None], ...]]
+Swap = tuple[nn.Module, nn.Module, tuple[Callable[[nn.Module], None], ...]]
 """A layer, the one that replaced it, and the functions that put a layer in its places."""
 
 
@@ -68,15 +68,22 @@ class SwapReport(Sequence[SwappedLayer]):
     summary: str
     layers: tuple[SwappedLayer, ...] = ()
     left: tuple[LeftLayer, ...] = ()
-    _undo: tuple[Undo, ...] = field(default=(), compare=False)
+    _swaps: tuple[Swap, ...] = field(default=(), compare=False)
+
+    def swapped(self) -> SwapReport:
+        """Put the new layers in every place, and return this report."""
+        for _, new, puts in self._swaps:
+            for put in puts:
+                put(new)
+        return self
 
     def restore(self) -> SwapReport:
         """Put the old layers back in every place, with the training flag that their places have now."""
-        for layer, new, puts in self._undo:
+        for layer, new, puts in self._swaps:
             layer.train(new.training)
             for put in puts:
                 put(layer)
-        count = len(self._undo)
+        count = len(self._swaps)
         return SwapReport(f"{count} layer{'' if count == 1 else 's'} restored")
 
     @overload
