@@ -34,6 +34,8 @@ CHANGED = {
     "judged": True,
     "corrupted": True,
     "features": True,
+    "device": "cuda",
+    "precision": "bf16-mixed",
 }
 RECORD = Record(
     TRIAL, "ok", "", {"test_error": 12.5, "train_loss": [2.0, 1.0]}, {"wall_seconds": 1.5}, {"commit": None}
@@ -58,7 +60,12 @@ def test_a_key_is_the_same_in_every_process():
 def test_any_change_of_a_job_changes_its_key(monkeypatch: pytest.MonkeyPatch):
     assert set(CHANGED) == {field.name for field in fields(Trial)}
     others = [replace(TRIAL, **{name: value}) for name, value in CHANGED.items()]
-    probes = [PROBE, replace(PROBE, name="scope"), replace(PROBE, norms=("local", "none"))]
+    probes = [
+        PROBE,
+        replace(PROBE, name="scope"),
+        replace(PROBE, norms=("local", "none")),
+        replace(PROBE, device="cuda"),
+    ]
     keys = {key(job) for job in (TRIAL, *others, *probes)}
     assert len(keys) == 1 + len(others) + len(probes)
     monkeypatch.setattr(record, "RECORD_VERSION", 4)

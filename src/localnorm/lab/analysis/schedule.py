@@ -204,19 +204,7 @@ class _Planner:
         schedule = task.schedule
         setting = schedule.default_learning_rate, schedule.batch_size, schedule.epochs
         return self._study.looks[0] * sum(
-            self._times.of(
-                Trial(
-                    task.name,
-                    task.model,
-                    norm,
-                    0,
-                    *setting,
-                    judged=True,
-                    corrupted=task.corrupted,
-                    features=task.features,
-                )
-            )
-            for norm in self._study.norms
+            self._times.of(task.judged_trial(norm, 0, setting)) for norm in self._study.norms
         )
 
     def _search(self, task: TaskStudy, table: Table) -> Iterator[Block]:

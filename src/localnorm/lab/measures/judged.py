@@ -18,16 +18,7 @@ FAMILY = "chosen settings"
 @lru_cache(maxsize=2**14)
 def judged_trial(task: TaskStudy, norm: str, seed: int, setting: GridSetting) -> Trial:
     """Return the trial of a norm's chosen setting, with every measurement of the task."""
-    return Trial(
-        task.name,
-        task.model,
-        norm,
-        seed,
-        *setting,
-        judged=True,
-        corrupted=task.corrupted,
-        features=task.features,
-    )
+    return task.judged_trial(norm, seed, setting)
 
 
 def needs(study: Study, task: TaskStudy, records: Collection[Record]) -> Mapping[str, Needs]:

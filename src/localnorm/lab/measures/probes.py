@@ -40,6 +40,11 @@ FLEXIBILITY = Row(
 )
 
 
+def device_of(probe: str, study: Study) -> str:
+    """Return the kind of device that a study's probe runs on."""
+    return next(job.device for job in study.probes() if job.name == probe)
+
+
 def probe_measure(probe: str, row: Row, read: Callable[[Any], Sample], *, together: bool = False) -> Measure:
     """Return a row's measure: one sample per norm, read from the record of a probe.
 
@@ -57,7 +62,7 @@ def probe_measure(probe: str, row: Row, read: Callable[[Any], Sample], *, togeth
         return found if found.missing else Sample(found.values, found.text, "", found.details, keys([record]))
 
     def measure(study: Study, records: Collection[Record]) -> Samples:
-        found = of_probe(records, probe, study.norms, together=together)
+        found = of_probe(records, probe, study.norms, device_of(probe, study), together=together)
         return {norm: sample(found.get(norm), norm) for norm in study.norms}
 
     return Measure(row, measure)

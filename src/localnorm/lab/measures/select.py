@@ -47,7 +47,7 @@ def of_trials(records: Collection[Record], wanted: Iterable[Trial]) -> dict[Tria
 
 
 def of_probe(
-    records: Collection[Record], name: str, norms: Sequence[str], *, together: bool = False
+    records: Collection[Record], name: str, norms: Sequence[str], device: str, *, together: bool = False
 ) -> dict[str, Record]:
     """Return the record of a probe for each norm.
 
@@ -55,12 +55,13 @@ def of_probe(
         records: those to search.
         name: of the probe.
         norms: the norms.
+        device: the kind of device measured on.
         together: whether a record counts only if it holds all of them.
     """
     return {
         norm: record
         for record in _indexed(records).by_task.get("", ())
-        if isinstance(record.job, Probe) and record.job.name == name
+        if isinstance(record.job, Probe) and (record.job.name, record.job.device) == (name, device)
         if not together or set(norms) <= set(record.job.norms)
         for norm in record.job.norms
         if norm in norms

@@ -151,7 +151,7 @@ def finalist_trials(
     if not schedule.draws:
         return ()
     samples = drawn(study, task, norm, records)
-    default = Trial(task.name, task.model, norm, 0, *default_setting(task)[:3])
+    default = task.trial(norm, 0, *default_setting(task)[:3])
     base = of_trials(records, [replace(default, seed=seed) for seed in study.pilot_seeds])
     by_seed = {trial.seed: pilot_error(task, record) for trial, record in base.items()}
     if len(samples) < schedule.draws * len(study.pilot_seeds) or len(by_seed) < len(study.pilot_seeds):
@@ -203,7 +203,7 @@ def needs(study: Study, task: TaskStudy, records: Collection[Record]) -> Mapping
         # A setting that is judged anyway is not trained twice.
         if not setting.settings and chosen[norm] == setting[:3]:
             return judged_trial(task, norm, seed, GridSetting(*setting[:3]))
-        return Trial(task.name, task.model, norm, seed, *setting, judged=True)
+        return task.trial(norm, seed, *setting, judged=True)
 
     def of(norm: str, setting: TunedSetting) -> Needs:
         if setting == default:

@@ -17,12 +17,13 @@ _MEAN, _SPREAD = 0.4, 0.25  # Of images: a network without a norm needs inputs n
 _LARGEST = 5.0  # Keeps a distance finite if training diverges: exp(5) strides are 594 pixels.
 
 
-def centres(height: int, width: int) -> Tensor:
+def centres(height: int, width: int, device: torch.device | None = None) -> Tensor:
     """Return the centres of the cells of an image as (x, y) in pixels, row by row.
 
     Args:
         height: of the image, in pixels.
         width: of the image, in pixels.
+        device: of the result; the CPU by default.
 
     Returns:
         Shape (ceil(height / 4) * ceil(width / 4), 2).
@@ -32,7 +33,7 @@ def centres(height: int, width: int) -> Tensor:
         tensor([[2., 2.],
                 [6., 2.]])
     """
-    rows, columns = (torch.arange(math.ceil(side / STRIDE)) for side in (height, width))
+    rows, columns = (torch.arange(math.ceil(side / STRIDE), device=device) for side in (height, width))
     y, x = torch.meshgrid(rows, columns, indexing="ij")
     return STRIDE * (torch.stack((x, y), dim=-1).reshape(-1, 2) + 0.5)
 

@@ -34,7 +34,7 @@ def run_probe(probe: Probe) -> Record:
     start = time.perf_counter()
     origin = {**provenance(), "threads": torch.get_num_threads()}
     try:
-        results = PROBES[probe.name]([find_norm(name) for name in probe.norms])
+        results = PROBES[probe.name]([find_norm(name) for name in probe.norms], probe.device)
     except Exception as problem:  # noqa: BLE001  the study continues; the record holds the reason
         return Record(probe, "failed", f"{type(problem).__name__}: {problem}", provenance=origin)
     return Record(probe, "ok", "", results, {"wall_seconds": time.perf_counter() - start}, origin)

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from torch.autograd.graph import saved_tensors_hooks
 
 from localnorm.lab.norms import Norm
+from localnorm.lab.study.training_config import CPU
 from localnorm.lab.tasks import find_task
 
 SHAPE = (16, 64, 56, 56)
@@ -21,7 +22,7 @@ _NETWORK_BATCH = 32
 _NETWORK_STEPS = 10
 
 
-def probe_cost(norms: list[Norm], rounds: int = ROUNDS) -> dict[str, Any]:
+def probe_cost(norms: list[Norm], device: str = CPU, rounds: int = ROUNDS) -> dict[str, Any]:
     """Time the norms against each other and against a copy, interleaved in rounds.
 
     Each round times one copy and one forward and backward pass of every norm, in turn, so that a drift of
@@ -29,6 +30,7 @@ def probe_cost(norms: list[Norm], rounds: int = ROUNDS) -> dict[str, Any]:
 
     Args:
         norms: the norms, timed in this order.
+        device: the kind of device; an accelerator is timed with its events.
         rounds: rounds counted.
 
     Returns:
@@ -38,15 +40,15 @@ def probe_cost(norms: list[Norm], rounds: int = ROUNDS) -> dict[str, Any]:
         backward pass for each image, without its parameters and buffers. For a norm that fails, only ``problem``:
         the reason. Under "shape", the tensor's shape.
     """
-    x = torch.randn(SHAPE, generator=torch.Generator().manual_seed(0))
+    x = torch.randn(SHAPE, generator=torch.Generator().manual_seed(0)).to(device)
     target = torch.empty_like(x)
     problems = {norm.name: _problem(norm, x) for norm in norms}
     able = [norm for norm in norms if not problems[norm.name]]
-    modules = [norm.builder(dims=2)(SHAPE[1]) for norm in able]
+    modules = [norm.builder(dims=2)(SHAPE[1]).to(device) for norm in able]
     passes = [partial(_forward_backward, module, x) for module in modules]
-    networks = [_Network(norm) for norm in able]
-    copies, layers = _rounds([lambda: target.copy_(x)], passes, rounds)
-    speeds, _ = _rounds([network.learn for network in networks], [], rounds)
+    networks = [_Network(norm, device) for norm in able]
+    copies, layers = _rounds([lambda: target.copy_(x)], passes, rounds, device)
+    speeds, _ = _rounds([network.learn for network in networks], [], rounds, device)
     timed = {
         norm.name: {
             "copies": [layer[i] / copy[0] for copy, layer in zip(copies, layers, strict=True)],
@@ -63,22 +65,30 @@ def probe_cost(norms: list[Norm], rounds: int = ROUNDS) -> dict[str, Any]:
 def _problem(norm: Norm, x: Tensor) -> str:
     """Return the reason why a norm can't be timed, or an empty text; the others are timed anyway."""
     try:
-        _forward_backward(norm.builder(dims=2)(SHAPE[1]), x)
-        _Network(norm).learn()
+        _forward_backward(norm.builder(dims=2)(SHAPE[1]).to(x.device), x)
+        _Network(norm, x.device.type).learn()
     except Exception as problem:  # noqa: BLE001  it is recorded
         return f"{type(problem).__name__}: {problem}"
     return ""
 
 
 def _rounds(
-    first: Sequence[Callable[[], object]], second: Sequence[Callable[[], object]], count: int
+    first: Sequence[Callable[[], object]], second: Sequence[Callable[[], object]], count: int, device: str
 ) -> tuple[list[list[float]], list[list[float]]]:
     """Return seconds by round and function, after one warm-up round."""
-    rounds = [[_seconds(run) for run in (*first, *second)] for _ in range(count + 1)][1:]
+    rounds = [[_seconds(run, device) for run in (*first, *second)] for _ in range(count + 1)][1:]
     return [row[: len(first)] for row in rounds], [row[len(first) :] for row in rounds]
 
 
-def _seconds(run: Callable[[], object]) -> float:
+def _seconds(run: Callable[[], object], device: str) -> float:
+    if device != CPU:
+        # Its queue is timed by the device: the host only fills it.
+        begin, end = (torch.Event(device, enable_timing=True) for _ in range(2))
+        begin.record()
+        run()
+        end.record()
+        end.synchronize()
+        return begin.elapsed_time(end) / 1000
     start = time.perf_counter()
     run()
     return time.perf_counter() - start
@@ -113,13 +123,13 @@ def _kept_bytes(forward: Callable[[], object], state: Iterable[Tensor] = ()) -> 
 class _Network:
     """The digits network with a norm, and a batch to train it on."""
 
-    def __init__(self, norm: Norm) -> None:
+    def __init__(self, norm: Norm, device: str) -> None:
         task = find_task("digits")
-        self.model = task.build(norm.builder(task.dims))
+        self.model = task.build(norm.builder(task.dims)).to(device)
         self._optimizer = torch.optim.Adam(self.model.parameters(), fused=True)
         data = task.load(0).train
         self._objective = task.objective
-        self._batch = data.inputs[:_NETWORK_BATCH], data.labels[:_NETWORK_BATCH]
+        self._batch = data.inputs[:_NETWORK_BATCH].to(device), data.labels[:_NETWORK_BATCH].to(device)
 
     @property
     def state(self) -> list[Tensor]:

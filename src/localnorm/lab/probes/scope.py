@@ -7,6 +7,7 @@ from typing import Any
 import torch
 
 from localnorm.lab.norms import Norm
+from localnorm.lab.study.training_config import CPU
 
 SHAPE = (3, 32, 5, 5)
 """Samples, channels, height and width of the input."""
@@ -14,11 +15,15 @@ OUTPUT = (1, 13, 2, 2)
 """The output whose dependence is measured."""
 
 
-def probe_scope(norms: list[Norm]) -> dict[str, Any]:
+def probe_scope(norms: list[Norm], device: str = CPU) -> dict[str, Any]:
     """Return, for each norm, the inputs that ``y[OUTPUT]`` depends on.
 
     The gradient of that one output with respect to every input is one row of the Jacobian; an input is
     reached if it is not exactly zero there. Norms are in training mode.
+
+    Args:
+        norms: the norms.
+        device: a kind of device with float64.
 
     Returns:
         For each norm: ``reach`` in words, the number of ``samples``, ``channels`` and ``positions`` reached,
@@ -30,15 +35,15 @@ def probe_scope(norms: list[Norm]) -> dict[str, Any]:
         >>> probe_scope([find_norm("local")])["local"]["offsets"]
         [-2, 2]
     """
-    return {norm.name: _reach(norm) for norm in norms}
+    return {norm.name: _reach(norm, device) for norm in norms}
 
 
-def _reach(norm: Norm) -> dict[str, Any]:
+def _reach(norm: Norm, device: str) -> dict[str, Any]:
     rng = torch.Generator().manual_seed(0)
-    x = torch.randn(SHAPE, generator=rng, dtype=torch.float64, requires_grad=True)
-    module = norm.builder(dims=2)(SHAPE[1]).double()
+    x = torch.randn(SHAPE, generator=rng, dtype=torch.float64).to(device).requires_grad_()
+    module = norm.builder(dims=2)(SHAPE[1]).double().to(device)
     (row,) = torch.autograd.grad(module(x)[OUTPUT], x)
-    mask = row != 0
+    mask = (row != 0).cpu()
     samples, channels = mask.any(dim=(1, 2, 3)), mask.any(dim=(0, 2, 3))
     positions = mask.any(dim=0).any(dim=0)
     reached = channels.nonzero().flatten().tolist()

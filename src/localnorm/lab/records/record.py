@@ -34,6 +34,8 @@ class Trial:
         judged: whether the trained model is tested. A trial of a pilot or a search sees no test data.
         corrupted: whether the test is repeated under the task's corruptions, which takes as long as training.
         features: whether a linear probe is fitted to the features behind the last norm.
+        device: the kind of device trained on: cpu, cuda, mps or xpu.
+        precision: 32, bf16-mixed or 16-mixed.
     """
 
     task: str
@@ -47,6 +49,8 @@ class Trial:
     judged: bool = False
     corrupted: bool = False
     features: bool = False
+    device: str = "cpu"
+    precision: str = "32"
 
     @cached_property
     def key(self) -> str:
@@ -61,10 +65,12 @@ class Probe:
     Attributes:
         name: scope, cost or flexibility.
         norms: the norms measured, in order.
+        device: the kind of device measured on.
     """
 
     name: str
     norms: tuple[str, ...]
+    device: str = "cpu"
 
     @cached_property
     def key(self) -> str:
@@ -76,15 +82,23 @@ Job = Trial | Probe
 _KINDS: Mapping[str, type[Trial] | type[Probe]] = {"trial": Trial, "probe": Probe}
 
 
+_LATER = {"device": "cpu", "precision": "32"}
+"""Parts added without a new version: left out at their default, which is what older records were made with."""
+
+
 def describe(job: Job) -> dict[str, Any]:
     """Return the job as plain JSON values, from which its key is computed."""
     kind = "trial" if isinstance(job, Trial) else "probe"
     # Not asdict, which copies recursively and takes longer than the hash.
-    return {
+    content = {
         "kind": kind,
         "record_version": RECORD_VERSION,
         **{part.name: getattr(job, part.name) for part in fields(job)},
     }
+    for name, default in _LATER.items():
+        if content.get(name) == default:
+            del content[name]
+    return content
 
 
 def _hash(job: Job) -> str:

@@ -161,7 +161,7 @@ def problems(records: Collection[Record]) -> list[Problem]:
 
 def cost_shape(study: Study, records: Collection[Record]) -> tuple[int, ...]:
     """Return the shape of the timed tensor; empty if nothing was timed."""
-    found = of_probe(records, "cost", study.norms).values()
+    found = of_probe(records, "cost", study.norms, study.device).values()
     return next((tuple(record.results["shape"]) for record in found if record.status == "ok"), ())
 
 
@@ -183,6 +183,7 @@ def _labelled(provenance: Mapping[str, Any]) -> dict[str, str]:
     labels = {
         "versions": versions,
         "commit of localnorm": provenance.get("commit"),
+        "device": provenance.get("device"),
         "processor": provenance.get("processor"),
         "cores": provenance.get("cores"),
         "torch threads": provenance.get("threads"),

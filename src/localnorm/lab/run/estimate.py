@@ -186,4 +186,8 @@ def _time_cost_probe(study: Study) -> float:
     from localnorm.lab.norms import find_norm
     from localnorm.lab.probes.cost import ROUNDS, probe_cost
 
-    return _time(lambda: probe_cost([find_norm(name) for name in study.norms], rounds=1)) / 2 * (ROUNDS + 1)
+    return (
+        _time(lambda: probe_cost([find_norm(name) for name in study.norms], study.device, rounds=1))
+        / 2
+        * (ROUNDS + 1)
+    )

@@ -18,6 +18,7 @@ from pydantic import (
 )
 
 from localnorm.lab.study.study import LOOKS
+from localnorm.lab.study.training_config import DEVICES, PRECISIONS
 from localnorm.lab.tuning.tuning import SAMPLERS
 
 
@@ -104,5 +105,14 @@ Folder = Annotated[NonEmpty | None, Rule("the path of a folder", "put it in quot
 Address = Annotated[NonEmpty | None, Rule("the host:port of a Ray cluster", "put it in quotes", "HOST:PORT")]
 Sampler = Annotated[
     Literal["tpe", "random"], Rule(" or ".join(SAMPLERS), "leave it out for the default", "|".join(SAMPLERS))
+]
+Device = Annotated[
+    Literal["auto", "cpu", "cuda", "mps", "xpu"],
+    Rule(" or ".join(DEVICES), "pass one of these", "|".join(DEVICES)),
+]
+Precision = Annotated[
+    Literal["32", "bf16-mixed", "16-mixed"],
+    BeforeValidator(lambda value: "32" if value == 32 and type(value) is int else value),
+    Rule(" or ".join(PRECISIONS), "pass one of these", "|".join(PRECISIONS)),
 ]
 Flag = Annotated[bool, Strict(), Rule("true or false", "drop the quotes")]

@@ -19,11 +19,12 @@ from pydantic import (
 )
 
 from localnorm.errors import LabError
-from localnorm.lab.engines.choice import EngineOptions
+from localnorm.lab.engines.choice import EngineOptions, cores
 from localnorm.lab.run.setting_types import (
     Address,
     Amount,
     Count,
+    Device,
     Duration,
     Flag,
     Folder,
@@ -31,6 +32,7 @@ from localnorm.lab.run.setting_types import (
     Names,
     Numbers,
     Positive,
+    Precision,
     Rule,
     Sampler,
     Seeds,
@@ -39,7 +41,7 @@ from localnorm.lab.run.setting_types import (
 )
 from localnorm.lab.study.registry import NORM_INFO, TASK_NAMES, check_names
 from localnorm.lab.study.study import DEFAULT_NORMS, DEFAULT_TASKS, LOOKS, Study, TaskStudy, smoke
-from localnorm.lab.study.training_config import TrainingConfig, at_rates
+from localnorm.lab.study.training_config import CPU, DEVICES, FULL, TrainingConfig, at_rates
 from localnorm.spelling import nearest
 
 DEFAULT_BUDGET = 300.0
@@ -68,7 +70,7 @@ def _schedule(value: object) -> dict[str, dict[str, Any]]:
         raise LabError(
             f"schedule must be a table per task, [schedule.digits], got {value!r}; see docs/study-files.md."
         )
-    types = get_type_hints(TrainingConfig)
+    types = {name: kind for name, kind in get_type_hints(TrainingConfig).items() if kind in _SCHEDULE_TYPES}
     schedules: dict[str, dict[str, Any]] = {}
     for task, parts in value.items():
         for name, part in parts.items():
@@ -126,7 +128,14 @@ class TaskSettings(BaseModel):
     epochs: Integers = Field((), description="Epochs, for every task. Default: the task's own.")
     batch_size: Integers = Field((), description="Batch size, for every task. Default: the task's own.")
     lr: Numbers = Field((), description="Learning rates, for every task. Default: the task's own.")
-    workers: Count = Field(None, description="Worker processes. Default: one per core.")
+    device: Device = Field(
+        "cpu", description="Device to train on; auto is the first that is here of cuda, xpu, mps and cpu."
+    )
+    precision: Precision = Field("32", description="float32, or mixed precision, in bits.")
+    workers: Count = Field(
+        None,
+        description="Worker processes. Default: one per core; on a GPU at most one per 2 GiB of its memory.",
+    )
     engine: Text = Field("pool", description="Execution backend: pool (local processes) or ray.")
     address: Address = Field(
         None, description="Ray cluster to join, host:port. Default: Ray is started on this machine."
@@ -162,11 +171,37 @@ class TaskSettings(BaseModel):
         """The engine of the run.
 
         Raises:
-            LabError: an engine that does not exist, or options of another engine.
+            LabError: an engine that does not exist, options of another engine, or a device that is not here.
         """
-        return EngineOptions(
+        options = EngineOptions(
             self.engine or "pool", self.workers, self.address, self.gpus_per_worker or 0, self.trial_seconds
         )
+        if self.workers or options.engine != "pool" or self.device == CPU:
+            return options
+        # Imported here: the default device does not wait for torch.
+        from localnorm.lab.training.device import most_workers, resolve
+
+        return replace(options, workers=most_workers(resolve(self.device, self.precision), cores()))
+
+    def chosen_device(self) -> str:
+        """Return the device to train on. That of a Ray worker is not known here, so that it is not checked.
+
+        Raises:
+            LabError: a device or precision that this machine lacks, or a GPU that Ray was not asked for.
+        """
+        if (self.device, self.precision) == (CPU, FULL):
+            return CPU
+        # Imported here: the default device does not wait for torch.
+        from localnorm.lab.training.device import resolve
+
+        if self.engine != "ray" or self.device in (CPU, DEVICES[0]):
+            return resolve(self.device, self.precision)
+        if not self.gpus_per_worker:
+            raise LabError(
+                f"device {self.device} on ray must come with GPUs reserved for each worker, got none; add "
+                "--gpus-per-worker 1, or a fraction to share one."
+            )
+        return self.device
 
 
 class StudySettings(TaskSettings):
@@ -294,7 +329,11 @@ def _task_studies(settings: TaskSettings) -> tuple[TaskStudy, ...]:
             f"a model must be for one task, got {settings.model} for {', '.join(names)}; name one with --task, or "
             "give --data."
         )
-    return task_studies(names, settings.model)
+    device = settings.chosen_device()
+    return tuple(
+        replace(task, schedule=replace(task.schedule, device=device, precision=settings.precision))
+        for task in task_studies(names, settings.model)
+    )
 
 
 def _task_names(settings: TaskSettings) -> tuple[str, ...]:

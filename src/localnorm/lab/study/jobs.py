@@ -42,7 +42,7 @@ def random_trial(task: TaskStudy, norm: str, seed: int, number: int, space: Spac
     """Return the trial of a random-search sample, given by pilot seed and number."""
     rate, settings = sampled_rate(task, seed, number), draw(space, norm, seed, number)
     schedule = task.schedule
-    return Trial(task.name, task.model, norm, seed, rate, schedule.batch_size, schedule.epochs, settings)
+    return task.trial(norm, seed, rate, schedule.batch_size, schedule.epochs, settings)
 
 
 def runs_alone(job: Job) -> bool:

@@ -67,6 +67,40 @@ class TaskStudy:
                 f"{self.name}; set the smallest difference of its error that matters."
             )
 
+    def trial(
+        self,
+        norm: str,
+        seed: int,
+        learning_rate: float,
+        batch_size: int,
+        epochs: int,
+        settings: tuple[tuple[str, float], ...] = (),
+        *,
+        judged: bool = False,
+        corrupted: bool = False,
+        features: bool = False,
+    ) -> Trial:
+        """Return a trial of this task, on its device.
+
+        Args:
+            norm: name of the norm.
+            seed: seed of the trial.
+            learning_rate: of the optimizer.
+            batch_size: examples per training step.
+            epochs: passes over the training data.
+            settings: hyperparameters of the norm that differ from its defaults.
+            judged: whether the trained model is tested.
+            corrupted: whether the test is repeated under corruptions.
+            features: whether a linear probe is fitted to the features.
+        """
+        setting = learning_rate, batch_size, epochs, settings
+        where = self.schedule.device, self.schedule.precision
+        return Trial(self.name, self.model, norm, seed, *setting, judged, corrupted, features, *where)
+
+    def judged_trial(self, norm: str, seed: int, setting: tuple[float, int, int]) -> Trial:
+        """Return the trial of a judged seed with every measurement of the task."""
+        return self.trial(norm, seed, *setting, judged=True, corrupted=self.corrupted, features=self.features)
+
     @property
     def corrupted(self) -> bool:
         """Whether the test is repeated under corruptions."""
@@ -119,6 +153,11 @@ class Study:
                 f"a seed must either choose or be judged, got {shown} for both; leave them out of seeds."
             )
 
+    @property
+    def device(self) -> str:
+        """The kind of device that all tasks train on."""
+        return self.tasks[0].schedule.device
+
     def task(self, name: str) -> TaskStudy:
         """Return a task of the study by name.
 
@@ -137,7 +176,7 @@ class Study:
     def pilot_trials(self, task: TaskStudy) -> tuple[Trial, ...]:
         """Return each norm, pilot seed and setting of a task's grid at the norm's defaults."""
         return tuple(
-            Trial(task.name, task.model, norm, seed, *setting)
+            task.trial(norm, seed, *setting)
             for norm in self.norms
             for seed in self.pilot_seeds
             for setting in task.schedule.grid
@@ -148,9 +187,7 @@ class Study:
         """Return the trials of a task's batch-size row for a norm at its defaults and a judged seed."""
         schedule = task.schedule
         return tuple(
-            Trial(
-                task.name,
-                task.model,
+            task.trial(
                 norm,
                 seed,
                 schedule.default_learning_rate * math.sqrt(size / schedule.batch_size),
@@ -163,10 +200,11 @@ class Study:
 
     def probes(self) -> Iterator[Probe]:
         """Yield the cost probe of all norms together, and the scope and flexibility probes of each."""
-        yield Probe("cost", self.norms)
+        yield Probe("cost", self.norms, self.device)
         for norm in self.norms:
+            # A property of the definition: float64 on the CPU, which not every device has.
             yield Probe("scope", (norm,))
-            yield Probe("flexibility", (norm,))
+            yield Probe("flexibility", (norm,), self.device)
 
 
 def smoke(study: Study) -> Study:

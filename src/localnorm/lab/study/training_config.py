@@ -9,6 +9,10 @@ from itertools import product
 
 from localnorm.errors import LabError
 
+DEVICES = ("auto", "cpu", "cuda", "mps", "xpu")
+PRECISIONS = ("32", "bf16-mixed", "16-mixed")
+CPU, FULL = "cpu", "32"
+
 
 @dataclass(frozen=True)
 class TrainingConfig:
@@ -25,6 +29,8 @@ class TrainingConfig:
         batch_sizes: those of the batch-size row; Adam's learning rate is scaled with the square root.
         batch_epochs: passes over the training data there; more for batches above `batch_size`, see `epochs_at`.
         corrupted: whether the test is repeated under the task's corruptions, if it has any.
+        device: cpu, cuda, mps or xpu.
+        precision: 32, bf16-mixed or 16-mixed: float32, or torch's autocast, with float32 parameters.
 
     Example:
         >>> TrainingConfig(learning_rates=(1e-3, 1e-2), default_learning_rate=1e-3, more_epochs=(16,)).grid[:2]
@@ -41,6 +47,8 @@ class TrainingConfig:
     batch_sizes: tuple[int, ...] = ()
     batch_epochs: int = 2
     corrupted: bool = True
+    device: str = CPU
+    precision: str = FULL
 
     def __post_init__(self) -> None:
         for name, values in (

@@ -120,7 +120,9 @@ def _outputs(
     passes: list[Tensor] = []
     for some in torch.split(inputs, _AT_ONCE):
         outputs: list[Tensor] = []
-        hook = norm.register_forward_hook(lambda _, __, output, outputs=outputs: outputs.append(reduce(output)))
+        hook = norm.register_forward_hook(
+            lambda _, __, output, outputs=outputs: outputs.append(reduce(output.cpu().float()))
+        )
         try:
             model(some)
         finally:

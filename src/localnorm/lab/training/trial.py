@@ -6,7 +6,7 @@ import math
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, cast
 
 import torch
 from lightning_fabric import Fabric
@@ -15,9 +15,11 @@ from torch import Tensor, nn
 from localnorm.lab.norms import find_norm
 from localnorm.lab.records.provenance import provenance
 from localnorm.lab.records.record import Record, Status, Trial
+from localnorm.lab.study.training_config import CPU
 from localnorm.lab.tasks import Objective, Split, Subset, Task, error, find_task
 from localnorm.lab.tasks.corruptions import SEVERITIES, corrupt
 from localnorm.lab.tasks.task import at_most
+from localnorm.lab.training.device import deterministic, device_name, from_cpu, make_fabric, reset_peak
 from localnorm.lab.training.linear_probe import read_features
 from localnorm.lab.training.lr_schedule import one_cycle
 from localnorm.lab.training.pruning import why_stopped
@@ -57,8 +59,10 @@ def run_trial(trial: Trial, limits: Sequence[float] = ()) -> Record:
     results: dict[str, Any] = {}
     wall, processor = time.perf_counter(), time.process_time()
     epoch_seconds: list[float] = []
+    peak = reset_peak(trial.device)
     try:
-        _train(trial, results, epoch_seconds, limits)
+        with deterministic(trial.device):
+            _train(trial, results, epoch_seconds, limits)
     except _PrunedError as problem:
         status, message = "pruned", str(problem)
     except _DivergedError as problem:
@@ -72,8 +76,11 @@ def run_trial(trial: Trial, limits: Sequence[float] = ()) -> Record:
         "wall_seconds": time.perf_counter() - wall,
         "processor_seconds": time.process_time() - processor,
         "epoch_seconds": epoch_seconds,
+        "peak_bytes": peak(),
     }
     origin = {**provenance(), "threads": torch.get_num_threads()}
+    if trial.device != CPU:
+        origin["device"] = device_name(trial.device)
     return Record(trial, status, message, results, timing, origin)
 
 
@@ -94,6 +101,7 @@ def _train(trial: Trial, results: dict[str, Any], epoch_seconds: list[float], li
     fabric, model, optimizer, norms = set_up(task, trial)
     results["parameters"] = sum(p.numel() for p in model.parameters())
     results["train_loss"], results["validation_error"] = losses, errors = [], []
+    evaluated = from_cpu(model, trial.device)
     learning = learn(fabric, model, optimizer, task, split.train, trial)
     for _ in range(trial.epochs):
         start = time.perf_counter()
@@ -102,11 +110,11 @@ def _train(trial: Trial, results: dict[str, Any], epoch_seconds: list[float], li
         if not math.isfinite(losses[-1]):
             del losses[-1]
             raise _DivergedError(f"the training loss was not finite in epoch {len(losses) + 1}")
-        errors.append(error(task.objective, model, split.validation))
+        errors.append(error(task.objective, evaluated, split.validation))
         if why := why_stopped(errors, limits):
             raise _PrunedError(why)
     if trial.judged:
-        results.update(examine(model, norms, split, task, trial))
+        results.update(examine(evaluated, norms, split, task, trial))
 
 
 def set_up(task: Task, trial: Trial) -> tuple[Fabric, nn.Module, torch.optim.Optimizer, list[nn.Module]]:
@@ -119,12 +127,11 @@ def set_up(task: Task, trial: Trial) -> tuple[Fabric, nn.Module, torch.optim.Opt
         norms.append(build_norm(num_channels))
         return norms[-1]
 
-    # One CPU device and one thread: the same trial gives the same digits on every run.
-    fabric = Fabric(accelerator="cpu", devices=1)
-    model = task.build(norm_layer)
+    fabric = make_fabric(trial.device, trial.precision)
+    # The optimizer after the move to the device, which may replace parameters.
+    model = fabric.setup_module(task.build(norm_layer))
     optimizer = torch.optim.Adam(model.parameters(), trial.learning_rate, fused=True)
-    model, optimizer = fabric.setup(model, optimizer)
-    return fabric, model, optimizer, norms
+    return fabric, model, cast("torch.optim.Optimizer", fabric.setup_optimizers(optimizer)), norms
 
 
 def learn(
@@ -158,6 +165,7 @@ def train_epoch(
     total = 0.0
     for inputs, labels in batches(subset, batch_size, order):
         optimizer.zero_grad()
+        inputs, labels = fabric.to_device(inputs), fabric.to_device(labels)
         loss = task.objective.loss(model, inputs, labels)
         fabric.backward(loss)
         optimizer.step()

@@ -101,9 +101,7 @@ class Tuning:
     def trial(self, setting: Setting, seed: int) -> Trial:
         """Return the trial of a setting with a seed."""
         schedule = self.task.schedule
-        return Trial(
-            self.task.name,
-            self.task.model,
+        return self.task.trial(
             setting.norm,
             seed,
             setting.learning_rate,

@@ -98,7 +98,7 @@ def detect(model: nn.Module, inputs: Tensor) -> Detections:
 
 
 def _loss(model: nn.Module, inputs: Tensor, labels: Tensor) -> Tensor:
-    return detection_loss(model(inputs), labels, centres(inputs.shape[2], inputs.shape[3]))
+    return detection_loss(model(inputs), labels, centres(inputs.shape[2], inputs.shape[3], inputs.device))
 
 
 def _error(model: nn.Module, subset: Subset) -> float:

@@ -95,7 +95,10 @@ def content_loss(images: Tensor, photographs: Tensor) -> Tensor:
 def _losses(images: Tensor, photographs: Tensor) -> Tensor:
     """Return the two parts of the loss of each image, style and content: shape (2, N)."""
     return torch.stack(
-        (style_loss(images, _texture()), _CONTENT_WEIGHT * content_loss(images, photographs)),
+        (
+            style_loss(images, tuple(gram.to(images.device) for gram in _texture())),
+            _CONTENT_WEIGHT * content_loss(images, photographs),
+        ),
     )
 
 
