@@ -44,7 +44,7 @@ def _bytes(folder: Path) -> dict[Path, bytes]:
 
 
 REFUSED = {
-    "--norms none,lokal": "one of none, local, local-learned, batch, layer, instance, group, rms, got 'lokal'",
+    "--norms none,lokal": "batch-renorm, pixel, gdn, nf, got 'lokal'",
     "--norms none,user_norms:absent": "module 'user_norms' has no attribute 'absent'; check the spelling",
     "--norms none,local,local": "no two the same, got none, local, local; drop the repeats",
     "--seeds 0": "or a list of seeds from 0 on, got '0'; 6 or more can decide something",

@@ -21,7 +21,7 @@ from localnorm.commands.console import (
     say,
 )
 from localnorm.commands.options import settings_options
-from localnorm.commands.report import show
+from localnorm.commands.report import UNTIL_ERROR, show
 from localnorm.commands.running import loggers, run_to_end
 from localnorm.errors import LabError
 from localnorm.lab.engines.choice import check_cluster, cores, started
@@ -50,6 +50,7 @@ def compare(
         typer.Option("--plan", help="Time a few steps of each type of trial and print an estimate; run nothing."),
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the table, or the plan, as JSON.")] = False,
+    until_error: Annotated[float | None, UNTIL_ERROR] = None,
 ) -> None:
     """Compare normalization layers on real data; print the table and write the report.
 
@@ -88,7 +89,7 @@ def compare(
                 callbacks,
             )
             _say_first_look(study, folder, engine.workers)
-        show(folder, as_json=as_json)
+        show(folder, as_json=as_json, until_error=until_error)
 
 
 class _KeepFile(Callback):

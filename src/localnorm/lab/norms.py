@@ -7,10 +7,12 @@ To add a norm, add its builder to ``BUILDERS`` of `localnorm.torch.norm_layers`,
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import partial
 from inspect import Parameter, signature
 from types import MappingProxyType
+from typing import Any
 
 from torch import nn
 
@@ -19,6 +21,7 @@ from localnorm.lab.plugins import import_user_defined
 from localnorm.lab.study.registry import NORM_INFO, NormInfo
 from localnorm.lab.study.search_space import Space
 from localnorm.torch.norm_layers import BUILDERS
+from localnorm.torch.weight_standardization import clip_gradients, standardize_weights
 
 Builder = Callable[[int], nn.Module]
 
@@ -34,6 +37,9 @@ class Norm:
         make: ``make(num_channels, dims, **settings) -> Module``, where dims is the number of axes after
             (N, C); settings left out take their defaults.
         space: the norm's hyperparameters and their ranges, searched and sampled by the lab.
+        change_model: changes the model that the norm was built into, before training, such as the weights of its
+            convolutions.
+        before_step: ``before_step(parameters, settings)`` changes gradients before each step of the optimizer.
 
     Example:
         >>> Norm("halved", "two", lambda num_channels, dims: nn.Hardtanh()).builder(dims=2)(8)
@@ -44,6 +50,8 @@ class Norm:
     about: str
     make: Callable[..., nn.Module]
     space: Space = field(default_factory=dict)
+    change_model: Callable[[nn.Module], object] | None = None
+    before_step: Callable[[Sequence[nn.Parameter], Mapping[str, float]], None] | None = None
 
     def builder(self, dims: int, settings: tuple[tuple[str, float], ...] = ()) -> Builder:
         """Return ``builder(num_channels) -> Module`` for inputs of rank dims + 2."""
@@ -72,8 +80,24 @@ class Norm:
         return tuple((name, float(value)) for name, value in defaults.items() if value is not Parameter.empty)
 
 
+def _nf(num_channels: int, dims: int, clip: float = 0.01) -> nn.Module:  # noqa: ARG001  see `_clip`
+    return nn.Identity()
+
+
+def _clip(parameters: Sequence[nn.Parameter], settings: Mapping[str, float]) -> None:
+    clip_gradients(parameters, settings.get("clip", 0.01))
+
+
+_MAKE: Mapping[str, Callable[..., nn.Module]] = {**BUILDERS, "ws-group": BUILDERS["group"], "nf": _nf}
+_MORE: Mapping[str, Mapping[str, Any]] = {
+    "ws-group": {"change_model": standardize_weights},
+    "nf": {"change_model": partial(standardize_weights, scaled=True), "before_step": _clip},
+}
 NORMS: Mapping[str, Norm] = MappingProxyType(
-    {name: Norm(name, info.about, BUILDERS[name], info.space) for name, info in NORM_INFO.items()}
+    {
+        name: Norm(name, info.about, _MAKE[name], info.space, **_MORE.get(name, {}))
+        for name, info in NORM_INFO.items()
+    }
 )
 
 
@@ -95,7 +119,7 @@ def find_norm(name: str) -> Norm:
         return NORMS[name]
     imported = import_user_defined("norm", name, NORMS)
     if isinstance(imported, Norm):
-        return Norm(name, imported.about, imported.make, imported.space)
+        return replace(imported, name=name)
     if not callable(imported):
         raise UnknownNameError(
             f"a user-defined norm must be a Norm or a callable that takes num_channels, got {imported!r} at {name}"

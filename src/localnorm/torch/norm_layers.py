@@ -1,4 +1,4 @@
-"""Builders of normalization layers by name: batch, layer, instance, group, RMS and local response norm."""
+"""Builders of normalization layers by name: batch, layer, instance, group, RMS, local response, modern ones."""
 
 from __future__ import annotations
 
@@ -12,6 +12,16 @@ from torch.nn import functional
 
 from localnorm.errors import LabError
 from localnorm.spec import LRNSpec
+from localnorm.torch.gdn import GDN
+from localnorm.torch.modern_norms import (
+    BatchRenorm,
+    Derf,
+    DyT,
+    EvoNormS0,
+    FilterResponseNorm,
+    GlobalResponseNorm,
+    PixelNorm,
+)
 from localnorm.torch.module import LocalResponseNorm
 
 
@@ -81,6 +91,48 @@ def _rms(num_channels: int, dims: int, eps: float = 1e-5) -> nn.Module:  # noqa:
     return RMSNorm(num_channels, eps)
 
 
+def _needs_positions(name: str, dims: int) -> None:
+    if dims == 0:
+        raise LabError(
+            f"{name} needs positions to take its statistics over, got an input of rank 2 (samples, channels); use "
+            "layer or group there."
+        )
+
+
+def _dyt(num_channels: int, dims: int, alpha: float = 0.5) -> nn.Module:  # noqa: ARG001
+    return DyT(num_channels, alpha)
+
+
+def _derf(num_channels: int, dims: int, alpha: float = 0.5, shift: float = 0.0) -> nn.Module:  # noqa: ARG001
+    return Derf(num_channels, alpha, shift)
+
+
+def _grn(num_channels: int, dims: int) -> nn.Module:
+    _needs_positions("grn", dims)
+    return GlobalResponseNorm(num_channels)
+
+
+def _frn(num_channels: int, dims: int, eps: float = 1e-6) -> nn.Module:
+    _needs_positions("frn", dims)
+    return FilterResponseNorm(num_channels, eps)
+
+
+def _evonorm_s0(num_channels: int, dims: int, groups: float = 8, eps: float = 1e-5) -> nn.Module:  # noqa: ARG001
+    return EvoNormS0(num_channels, gcd(int(groups), num_channels), eps)
+
+
+def _batch_renorm(num_channels: int, dims: int, momentum: float = 0.01, eps: float = 1e-5) -> nn.Module:  # noqa: ARG001
+    return BatchRenorm(num_channels, momentum, eps)
+
+
+def _pixel(num_channels: int, dims: int, eps: float = 1e-8) -> nn.Module:  # noqa: ARG001
+    return PixelNorm(eps)
+
+
+def _gdn(num_channels: int, dims: int, gamma: float = 0.1) -> nn.Module:  # noqa: ARG001
+    return GDN(num_channels, gamma_init=gamma)
+
+
 BUILDERS: Mapping[str, Callable[..., nn.Module]] = {
     "none": _none,
     "local": _local,
@@ -90,5 +142,13 @@ BUILDERS: Mapping[str, Callable[..., nn.Module]] = {
     "instance": _instance,
     "group": _group,
     "rms": _rms,
+    "dyt": _dyt,
+    "derf": _derf,
+    "grn": _grn,
+    "frn": _frn,
+    "evonorm-s0": _evonorm_s0,
+    "batch-renorm": _batch_renorm,
+    "pixel": _pixel,
+    "gdn": _gdn,
 }
 """``BUILDERS[name](num_channels, dims, **hyperparameters)``; dims is the number of axes after (N, C)."""

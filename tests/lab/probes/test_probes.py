@@ -213,7 +213,7 @@ def test_learned_values_add_their_own_bytes_to_what_is_kept(monkeypatch: pytest.
 def test_rounds_take_turns_and_the_first_is_not_counted(monkeypatch: pytest.MonkeyPatch):
     clock = iter(range(100))
     order = []
-    monkeypatch.setattr(cost, "_seconds", lambda run, device: (run(), next(clock))[1])
+    monkeypatch.setattr(cost, "_seconds", lambda run, _: (run(), next(clock))[1])
     runs = [lambda name=name: order.append(name) for name in "abc"]
     assert cost._rounds(runs[:1], runs[1:], 2, "cpu") == ([[3], [6]], [[4, 5], [7, 8]])
     assert "".join(order) == "abcabcabc"

@@ -187,9 +187,12 @@ def contrast(colour: str) -> float:
 
 def test_norms_differ_in_colour_and_in_shape_or_dash() -> None:
     own = [f"my.module:norm{i}" for i in range(4)]
-    look = styles([*NORMS, *own])
+    look = styles([*DEFAULT_NORMS, "local-learned", *own])
     assert len({style.colour for style in look.values()}) == len(look)
     assert len({(style.marker, style.dash) for style in look.values()}) == len(look)
+    # More norms than colours that can be told apart: shape and dash decide.
+    many = styles([*NORMS, *own]).values()
+    assert len({(style.colour, style.marker, style.dash) for style in many}) == len(NORMS) + len(own)
     assert min(contrast(style.colour) for style in look.values()) >= 3
     assert styles(["none", own[0]])["none"] == look["none"]
     assert set(styles([f"n{i}" for i in range(40)])) == {f"n{i}" for i in range(40)}

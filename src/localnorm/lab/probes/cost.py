@@ -125,7 +125,10 @@ class _Network:
 
     def __init__(self, norm: Norm, device: str) -> None:
         task = find_task("digits")
-        self.model = task.build(norm.builder(task.dims)).to(device)
+        self.model = task.build(norm.builder(task.dims))
+        if norm.change_model:
+            norm.change_model(self.model)
+        self.model.to(device)
         self._optimizer = torch.optim.Adam(self.model.parameters(), fused=True)
         data = task.load(0).train
         self._objective = task.objective

@@ -27,7 +27,7 @@ class Trial:
         model: the name of the model.
         norm: the name of the norm.
         seed: of the data split, the initial weights, the order of the batches and the noise.
-        learning_rate: of Adam.
+        learning_rate: of the optimizer, which the task names.
         batch_size: examples per training step.
         epochs: passes over the training data.
         settings: hyperparameters of the norm that differ from its defaults, sorted by name.

@@ -17,8 +17,9 @@ from pydantic import (
     TypeAdapter,
 )
 
+from localnorm.lab.study.registry import MODERN, MODERN_NORMS
 from localnorm.lab.study.study import LOOKS
-from localnorm.lab.study.training_config import DEVICES, PRECISIONS
+from localnorm.lab.study.training_config import DEVICES, OPTIMIZERS, PRECISIONS
 from localnorm.lab.tuning.tuning import SAMPLERS
 
 
@@ -51,6 +52,14 @@ def no_bool(value: object) -> object:
     return value
 
 
+def _norm_names(value: object) -> object:
+    """Return a list of names; the name of the group of modern norms stands for each of them."""
+    names = _split(value)
+    if not isinstance(names, list):
+        return names
+    return [name for part in names for name in (MODERN_NORMS if part == MODERN else (part,))]
+
+
 def _seeds(value: object) -> object:
     """Turn a number of seeds into the seeds; a list holds the seeds themselves."""
     if isinstance(value, (list, tuple)):
@@ -71,6 +80,12 @@ Positive = Annotated[FiniteFloat, Field(gt=0)]
 _SEVERAL = "separate several by commas, or give a list"
 Names = Annotated[
     tuple[NonEmpty, ...], BeforeValidator(_split), Field(min_length=1), Rule("names", _SEVERAL, "NAME,...")
+]
+NormNames = Annotated[
+    tuple[NonEmpty, ...],
+    BeforeValidator(_norm_names),
+    Field(min_length=1),
+    Rule("names", _SEVERAL, "NAME,..."),
 ]
 Integers = Annotated[
     tuple[PositiveInt, ...], BeforeValidator(_split), Rule("whole numbers above 0", _SEVERAL, "N,...")
@@ -105,6 +120,12 @@ Folder = Annotated[NonEmpty | None, Rule("the path of a folder", "put it in quot
 Address = Annotated[NonEmpty | None, Rule("the host:port of a Ray cluster", "put it in quotes", "HOST:PORT")]
 Sampler = Annotated[
     Literal["tpe", "random"], Rule(" or ".join(SAMPLERS), "leave it out for the default", "|".join(SAMPLERS))
+]
+Optimizers = Annotated[
+    tuple[Literal["adam", "sgd", "muon"], ...],
+    BeforeValidator(_split),
+    Field(min_length=1),
+    Rule(f"one or more of {', '.join(OPTIMIZERS)}", _SEVERAL, "NAME,..."),
 ]
 Device = Annotated[
     Literal["auto", "cpu", "cuda", "mps", "xpu"],

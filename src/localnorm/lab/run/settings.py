@@ -30,7 +30,9 @@ from localnorm.lab.run.setting_types import (
     Folder,
     Integers,
     Names,
+    NormNames,
     Numbers,
+    Optimizers,
     Positive,
     Precision,
     Rule,
@@ -39,7 +41,7 @@ from localnorm.lab.run.setting_types import (
     Text,
     no_bool,
 )
-from localnorm.lab.study.registry import NORM_INFO, TASK_NAMES, check_names
+from localnorm.lab.study.registry import MODERN, MODERN_NORMS, NORM_INFO, TASK_NAMES, check_names
 from localnorm.lab.study.study import DEFAULT_NORMS, DEFAULT_TASKS, LOOKS, Study, TaskStudy, smoke
 from localnorm.lab.study.training_config import CPU, DEVICES, FULL, TrainingConfig, at_rates
 from localnorm.spelling import nearest
@@ -128,6 +130,10 @@ class TaskSettings(BaseModel):
     epochs: Integers = Field((), description="Epochs, for every task. Default: the task's own.")
     batch_size: Integers = Field((), description="Batch size, for every task. Default: the task's own.")
     lr: Numbers = Field((), description="Learning rates, for every task. Default: the task's own.")
+    optimizer: Optimizers = Field(
+        ("adam",),
+        description="Optimizers, each with its own learning rates and section: adam, sgd (with momentum), muon.",
+    )
     device: Device = Field(
         "cpu", description="Device to train on; auto is the first that is here of cuda, xpu, mps and cpu."
     )
@@ -208,7 +214,9 @@ class StudySettings(TaskSettings):
     """Settings of a study."""
 
     task: Names = Field((), description=f"Tasks: {_TASKS}, or all. Default: {','.join(DEFAULT_TASKS)}.")
-    norms: Names = Field(DEFAULT_NORMS, description=f"Norms: {_NORMS}.")
+    norms: NormNames = Field(
+        DEFAULT_NORMS, description=f"Norms: {_NORMS}; {MODERN} for {', '.join(MODERN_NORMS)}."
+    )
     seeds: Seeds = Field(
         tuple(range(LOOKS[-1])),
         description="Number of judged seeds, decided or not; verdicts are made at "
@@ -332,7 +340,7 @@ def _task_studies(settings: TaskSettings) -> tuple[TaskStudy, ...]:
     device = settings.chosen_device()
     return tuple(
         replace(task, schedule=replace(task.schedule, device=device, precision=settings.precision))
-        for task in task_studies(names, settings.model)
+        for task in task_studies(names, settings.model, settings.optimizer)
     )
 
 

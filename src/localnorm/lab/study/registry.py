@@ -64,9 +64,49 @@ NORM_INFO: Mapping[str, NormInfo] = MappingProxyType(
                 {"groups": Choice((1, 2, 4, 8, 16, 32)), "eps": _EPS},
             ),
             NormInfo("rms", "the root mean square of all activations of a sample", {"eps": _EPS}),
+            NormInfo("dyt", "nothing: tanh of a learned multiple", {"alpha": LogUniform(0.05, 2)}),
+            NormInfo(
+                "derf",
+                "nothing: erf of a learned multiple and shift",
+                {"alpha": LogUniform(0.05, 2), "shift": Uniform(-0.5, 0.5)},
+            ),
+            NormInfo("grn", "the mean over channels of their Euclidean norms over positions, added to the input"),
+            NormInfo(
+                "frn", "the root mean square of each channel of a sample, with a learned threshold", {"eps": _EPS}
+            ),
+            NormInfo(
+                "evonorm-s0",
+                "the deviation of each group of channels of a sample, of x * sigmoid(v x)",
+                {"groups": Choice((1, 2, 4, 8, 16, 32)), "eps": _EPS},
+            ),
+            NormInfo(
+                "ws-group",
+                "the mean and variance of each group of channels of a sample, behind standardized weights",
+                {"groups": Choice((1, 2, 4, 8, 16, 32)), "eps": _EPS},
+            ),
+            NormInfo(
+                "batch-renorm",
+                "the mean and variance of each channel over the mini-batch, corrected by running ones",
+                {"momentum": LogUniform(0.001, 0.5), "eps": _EPS},
+            ),
+            NormInfo("pixel", "the root mean square over the channels of each position", {"eps": _EPS}),
+            NormInfo(
+                "gdn",
+                "a learned weighted sum of the squares of all channels at each position",
+                {"gamma": LogUniform(0.01, 1)},
+            ),
+            NormInfo(
+                "nf",
+                "nothing: standardized and scaled weights, gradients clipped by the norms of the weights",
+                {"clip": LogUniform(0.001, 1)},
+            ),
         )
     }
 )
+
+MODERN = "modern"
+"""Stands for the names of `MODERN_NORMS` on the command line."""
+MODERN_NORMS = ("dyt", "derf", "grn", "frn", "evonorm-s0", "ws-group", "batch-renorm", "pixel", "gdn", "nf")
 
 TASK_NAMES = ("digits", "digit-rows", "digit-tokens", "digit-scenes", "adding", "faces", "style")
 """The tasks of `localnorm.lab.tasks`, in its order, for checks that do not wait for torch."""

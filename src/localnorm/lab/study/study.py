@@ -190,7 +190,7 @@ class Study:
             task.trial(
                 norm,
                 seed,
-                schedule.default_learning_rate * math.sqrt(size / schedule.batch_size),
+                schedule.rate_at(size),
                 size,
                 schedule.epochs_at(size),
                 judged=True,

@@ -12,6 +12,10 @@ from localnorm.errors import LabError
 DEVICES = ("auto", "cpu", "cuda", "mps", "xpu")
 PRECISIONS = ("32", "bf16-mixed", "16-mixed")
 CPU, FULL = "cpu", "32"
+ADAM = "adam"
+OPTIMIZERS = (ADAM, "sgd", "muon")
+_SGD_RATE = 10
+"""Learning rates of SGD with momentum, as multiples of Adam's."""
 
 
 @dataclass(frozen=True)
@@ -19,18 +23,19 @@ class TrainingConfig:
     """The training settings of one task, the same for every norm.
 
     Attributes:
-        learning_rates: of Adam; all are tried, and the best on validation data is chosen for each norm.
+        learning_rates: of the optimizer; all are tried, and the best on validation data is chosen for each norm.
         default_learning_rate: one of these, for a user who does not tune.
         batch_size: examples per training step.
         epochs: passes over the training data.
         more_batch_sizes: further batch sizes, tried with every learning rate.
         more_epochs: further numbers of epochs, tried in the same way.
         draws: random-search samples for each seed, of learning rate and the norm's hyperparameters.
-        batch_sizes: those of the batch-size row; Adam's learning rate is scaled with the square root.
+        batch_sizes: those of the batch-size row; the learning rate is scaled with them, see `rate_at`.
         batch_epochs: passes over the training data there; more for batches above `batch_size`, see `epochs_at`.
         corrupted: whether the test is repeated under the task's corruptions, if it has any.
         device: cpu, cuda, mps or xpu.
         precision: 32, bf16-mixed or 16-mixed: float32, or torch's autocast, with float32 parameters.
+        optimizer: adam, sgd (with momentum 0.9) or muon, without weight decay.
 
     Example:
         >>> TrainingConfig(learning_rates=(1e-3, 1e-2), default_learning_rate=1e-3, more_epochs=(16,)).grid[:2]
@@ -49,6 +54,7 @@ class TrainingConfig:
     corrupted: bool = True
     device: str = CPU
     precision: str = FULL
+    optimizer: str = ADAM
 
     def __post_init__(self) -> None:
         for name, values in (
@@ -76,6 +82,19 @@ class TrainingConfig:
         sizes, epochs = (self.batch_size, *self.more_batch_sizes), (self.epochs, *self.more_epochs)
         return tuple(product(self.learning_rates, sizes, epochs))
 
+    def rate_at(self, size: int) -> float:
+        """Return the learning rate at a batch size of the batch-size row.
+
+        It grows with the square root of the size for Adam and Muon, whose steps do not depend on the size of the
+        gradient, and with the size for SGD.
+
+        Example:
+            >>> TrainingConfig(default_learning_rate=3e-3, batch_size=32).rate_at(128)
+            0.006
+        """
+        power = 1.0 if self.optimizer == OPTIMIZERS[1] else 0.5
+        return self.default_learning_rate * math.pow(size / self.batch_size, power)
+
     def epochs_at(self, size: int) -> int:
         """Return the passes over the training data at a batch size of the batch-size row.
 
@@ -87,6 +106,19 @@ class TrainingConfig:
             [2, 2, 8]
         """
         return max(self.batch_epochs, math.ceil(self.batch_epochs * size / self.batch_size))
+
+
+def with_optimizer(schedule: TrainingConfig, optimizer: str) -> TrainingConfig:
+    """Return the schedule of an optimizer, whose learning rates suit it.
+
+    Example:
+        >>> with_optimizer(TrainingConfig(), "sgd").learning_rates
+        (0.003, 0.03, 0.3)
+    """
+    factor = _SGD_RATE if optimizer == OPTIMIZERS[1] else 1
+    rates = tuple(float(f"{factor * rate:.6g}") for rate in schedule.learning_rates)
+    default = rates[schedule.learning_rates.index(schedule.default_learning_rate)]
+    return replace(schedule, learning_rates=rates, default_learning_rate=default, optimizer=optimizer)
 
 
 def listed(values: Sequence[float]) -> str:

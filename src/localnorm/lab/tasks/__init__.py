@@ -17,7 +17,7 @@ from localnorm.errors import UnknownNameError
 from localnorm.lab.norms import Builder
 from localnorm.lab.plugins import import_user_defined
 from localnorm.lab.study.study import TaskStudy
-from localnorm.lab.study.training_config import TrainingConfig
+from localnorm.lab.study.training_config import ADAM, OPTIMIZERS, TrainingConfig, with_optimizer
 from localnorm.lab.tasks.adding import ADDING
 from localnorm.lab.tasks.detection.coco import COCO, coco_task, named_coco_task
 from localnorm.lab.tasks.detection.digit_scenes import DIGIT_SCENES
@@ -55,13 +55,17 @@ _ANY_MODEL: Mapping[str, Callable[[str], Callable[[Builder], nn.Module]]] = Mapp
 )
 
 
+_WITH = " with "
+
+
 def find_task(name: str, model: str | None = None) -> Task:
     """Return a task by name, with its default model or another.
 
     Args:
         name: a name of ``TASKS``; ``data:FOLDER`` or ``data:hub:NAME`` to classify user images, see
             `data_task`; ``lfw:FOLDER`` to recognize the people there, see `lfw_task`; ``coco:FOLDER`` to detect
-            objects in its images, see `coco_task`; or ``package.module:attribute`` for a user-defined task.
+            objects in its images, see `coco_task`; or ``package.module:attribute`` for a user-defined task. Ending
+            in `` with sgd`` or `` with muon``, the task is trained by that optimizer.
         model: ``textbook_cnn``, ``small_cnn`` or ``package.module:function``, see `find_model`; None is the
             task's default.
 
@@ -74,6 +78,10 @@ def find_task(name: str, model: str | None = None) -> Task:
         >>> find_task("digits").model, find_task("digits", "small_cnn").model
         ('textbook_cnn', 'small_cnn')
     """
+    for optimizer in OPTIMIZERS:
+        if name.endswith(_WITH + optimizer):
+            task = find_task(name.removesuffix(_WITH + optimizer), model)
+            return replace(task, name=name, schedule=with_optimizer(task.schedule, optimizer))
     for prefix, named in _NAMED.items():
         if name.startswith(prefix):
             return named(name, model)
@@ -97,16 +105,22 @@ def _user_defined_task(name: str) -> Task:
     return replace(found, name=name)
 
 
-def task_studies(names: Sequence[str], model: str | None = None) -> tuple[TaskStudy, ...]:
+def task_studies(
+    names: Sequence[str], model: str | None = None, optimizers: Sequence[str] = (ADAM,)
+) -> tuple[TaskStudy, ...]:
     """Return the plain values of tasks by name, or of every registered one for ``all``.
 
     Args:
         names: as for `find_task`, or ``all``.
         model: that of every task, as for `find_task`; None is each task's default.
+        optimizers: of every task; one other than adam becomes part of the task's name.
 
     Example:
+        >>> [task.name for task in task_studies(["digits"], optimizers=("adam", "sgd"))]
+        ['digits', 'digits with sgd']
         >>> [task.kind for task in task_studies(["digits", "digit-rows"])]
         ['images', 'recurrent']
     """
     listed = [task for name in names for task in (TASKS if name == "all" else (name,))]
-    return tuple(find_task(name, model).in_plain_values() for name in listed)
+    named = [name if each == ADAM else f"{name}{_WITH}{each}" for name in listed for each in optimizers]
+    return tuple(find_task(name, model).in_plain_values() for name in named)

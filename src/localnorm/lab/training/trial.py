@@ -22,7 +22,9 @@ from localnorm.lab.tasks.task import at_most
 from localnorm.lab.training.device import deterministic, device_name, from_cpu, make_fabric, reset_peak
 from localnorm.lab.training.linear_probe import read_features
 from localnorm.lab.training.lr_schedule import one_cycle
+from localnorm.lab.training.optimizers import make_optimizer
 from localnorm.lab.training.pruning import why_stopped
+from localnorm.torch.weight_standardization import clipped_parameters
 
 MOST_KEPT = 256 * 2**20
 """Bytes of corrupted copies that a worker keeps."""
@@ -58,11 +60,11 @@ def run_trial(trial: Trial, limits: Sequence[float] = ()) -> Record:
     message = ""
     results: dict[str, Any] = {}
     wall, processor = time.perf_counter(), time.process_time()
-    epoch_seconds: list[float] = []
+    epochs: dict[str, Any] = {"epoch_seconds": [], "steps_per_epoch": 0}
     peak = reset_peak(trial.device)
     try:
         with deterministic(trial.device):
-            _train(trial, results, epoch_seconds, limits)
+            _train(trial, results, epochs, limits)
     except _PrunedError as problem:
         status, message = "pruned", str(problem)
     except _DivergedError as problem:
@@ -75,7 +77,7 @@ def run_trial(trial: Trial, limits: Sequence[float] = ()) -> Record:
     timing = {
         "wall_seconds": time.perf_counter() - wall,
         "processor_seconds": time.process_time() - processor,
-        "epoch_seconds": epoch_seconds,
+        **epochs,
         "peak_bytes": peak(),
     }
     origin = {**provenance(), "threads": torch.get_num_threads()}
@@ -94,19 +96,20 @@ def out_of_memory(problem: Exception) -> bool:
     return isinstance(problem, (MemoryError, torch.OutOfMemoryError)) or "can't allocate memory" in str(problem)
 
 
-def _train(trial: Trial, results: dict[str, Any], epoch_seconds: list[float], limits: Sequence[float]) -> None:
-    """Add results as they come, so that a trial that ends early keeps its curve."""
+def _train(trial: Trial, results: dict[str, Any], epochs: dict[str, Any], limits: Sequence[float]) -> None:
+    """Add results and times as they come, so that a trial that ends early keeps its curve."""
     task = find_task(trial.task, trial.model)
     split = task.load(trial.seed)
     fabric, model, optimizer, norms = set_up(task, trial)
     results["parameters"] = sum(p.numel() for p in model.parameters())
     results["train_loss"], results["validation_error"] = losses, errors = [], []
+    epochs["steps_per_epoch"] = math.ceil(len(split.train.labels) / trial.batch_size)
     evaluated = from_cpu(model, trial.device)
     learning = learn(fabric, model, optimizer, task, split.train, trial)
     for _ in range(trial.epochs):
         start = time.perf_counter()
         losses.append(next(learning))
-        epoch_seconds.append(time.perf_counter() - start)
+        epochs["epoch_seconds"].append(time.perf_counter() - start)
         if not math.isfinite(losses[-1]):
             del losses[-1]
             raise _DivergedError(f"the training loss was not finite in epoch {len(losses) + 1}")
@@ -120,7 +123,8 @@ def _train(trial: Trial, results: dict[str, Any], epoch_seconds: list[float], li
 def set_up(task: Task, trial: Trial) -> tuple[Fabric, nn.Module, torch.optim.Optimizer, list[nn.Module]]:
     """Return the Fabric, the trial's model and optimizer, and the model's norms."""
     torch.manual_seed(trial.seed)
-    build_norm = find_norm(trial.norm).builder(task.dims, trial.settings)
+    norm = find_norm(trial.norm)
+    build_norm = norm.builder(task.dims, trial.settings)
     norms: list[nn.Module] = []
 
     def norm_layer(num_channels: int) -> nn.Module:
@@ -129,8 +133,14 @@ def set_up(task: Task, trial: Trial) -> tuple[Fabric, nn.Module, torch.optim.Opt
 
     fabric = make_fabric(trial.device, trial.precision)
     # The optimizer after the move to the device, which may replace parameters.
-    model = fabric.setup_module(task.build(norm_layer))
-    optimizer = torch.optim.Adam(model.parameters(), trial.learning_rate, fused=True)
+    built = task.build(norm_layer)
+    if norm.change_model:
+        norm.change_model(built)
+    model = fabric.setup_module(built)
+    optimizer = make_optimizer(task.schedule.optimizer, model, trial.learning_rate)
+    if norm.before_step:
+        before_step, clipped, settings = norm.before_step, clipped_parameters(model), dict(trial.settings)
+        optimizer.register_step_pre_hook(lambda *_: before_step(clipped, settings))
     return fabric, model, cast("torch.optim.Optimizer", fabric.setup_optimizers(optimizer)), norms
 
 

@@ -35,9 +35,10 @@ class TokenNorm(_Adapter):
 
     def __init__(self, norm: nn.Module) -> None:
         super().__init__()
-        if isinstance(norm, _InstanceNorm):
+        if isinstance(norm, _InstanceNorm) or getattr(norm, "needs_positions", False):
+            name = "instance normalization" if isinstance(norm, _InstanceNorm) else type(norm).__name__
             raise LabError(
-                "instance normalization needs positions to take its statistics over, got a norm over the last "
+                f"{name} needs positions to take its statistics over, got a norm over the last "
                 "axis, which normalizes each token alone; use layer, rms or group there."
             )
         self.norm = norm
