@@ -23,7 +23,7 @@ from localnorm.lab.probes import run_probe
 from localnorm.lab.probes.cost import probe_cost
 from localnorm.lab.records.record import Probe, Trial
 from localnorm.lab.tasks import Split, find_task, task_studies
-from localnorm.lab.tasks.task import at_most
+from localnorm.lab.tasks.subset import at_most
 from localnorm.lab.training import trial as trial_module
 from localnorm.lab.training.trial import run_trial
 

@@ -162,5 +162,5 @@ def captured_runs(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
 
     monkeypatch.setattr("localnorm.lab.run.compare.compare", compare)
     monkeypatch.setattr(sys.modules["localnorm.commands.compare"], "_say_first_look", lambda *_: None)
-    monkeypatch.setattr(sys.modules["localnorm.commands.compare"], "show", lambda folder, as_json: None)  # noqa: ARG005
+    monkeypatch.setattr(sys.modules["localnorm.commands.compare"], "show", lambda *_, **__: None)
     return runs

@@ -21,7 +21,7 @@ _FORMATS = (
 )
 
 
-def load_data(location: str, *, side: int | None = None) -> Data:
+def load_data(location: str, *, side: int | None = None, skip: bool = False) -> Data:
     """Read a data set, whose format is recognized from its files.
 
     Args:
@@ -29,6 +29,7 @@ def load_data(location: str, *, side: int | None = None) -> Data:
             set of the hub or a folder that `datasets` can load; ``hub:NAME#COLUMN`` names the column of labels.
         side: resize every image of an image folder or of `datasets` to side x side pixels, ignoring the aspect
             ratio; None keeps their size, which must then be the same.
+        skip: leave out damaged images of an image folder or of `datasets` when they are used; default refuse them.
 
     Returns:
         8-bit images of shape (N, C, H, W) and integer labels from 0, with the official splits.
@@ -46,7 +47,7 @@ def load_data(location: str, *, side: int | None = None) -> Data:
     if side is not None and side < 1:
         raise DataError(f"side must be at least 1 pixel, got {side}; leave it out to keep their size.")
     if location.startswith(HUB):
-        return hub.read(location.removeprefix(HUB), side)
+        return hub.read(location.removeprefix(HUB), side, skip=skip)
     path = Path(location).expanduser()
     if not path.is_dir():
         kind = "a file" if path.exists() else "nothing"
@@ -65,7 +66,7 @@ def load_data(location: str, *, side: int | None = None) -> Data:
                 data: Data = reader.read(place)
                 return data
     if hub.saved(path):
-        return hub.read(str(path), side)
+        return hub.read(str(path), side, skip=skip)
     if folder.detected(path):
-        return folder.read(path, side)
+        return folder.read(path, side, skip=skip)
     raise DataError(f"a data folder must hold {_FORMATS}; got {path}, which holds none of these: check the path.")

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from localnorm.errors import DataError
+from localnorm.lab.data.stream import ImageStream
 
 
 @dataclass(frozen=True)
@@ -17,11 +18,11 @@ class Images:
     They become float32 in small parts when used: all of CIFAR-10 would be 700 MB in each worker.
 
     Attributes:
-        pixels: uint8, shape (N, C, H, W).
+        pixels: uint8, shape (N, C, H, W); a stream of such images beyond memory.
         labels: int64, shape (N,), from 0.
     """
 
-    pixels: NDArray[np.uint8]
+    pixels: NDArray[np.uint8] | ImageStream
     labels: NDArray[np.int64]
 
 
@@ -75,7 +76,9 @@ class Data:
         return self.train.pixels.shape[1:]
 
 
-def labelled(pixels: NDArray[np.uint8], labels: NDArray[np.integer], classes: int, source: object) -> Images:
+def labelled(
+    pixels: NDArray[np.uint8] | ImageStream, labels: NDArray[np.integer], classes: int, source: object
+) -> Images:
     """Return images with their labels, after checking the range of the labels.
 
     Args:

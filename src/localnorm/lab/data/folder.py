@@ -9,7 +9,8 @@ import numpy as np
 
 from localnorm.errors import DataError
 from localnorm.lab.data.data import Data, Images
-from localnorm.lab.data.images import PILImage, image_files, open_image, resize, stack
+from localnorm.lab.data.images import PILImage, image_files, open_image, stack
+from localnorm.lab.data.stream import stream_or_stack
 
 SPLIT_FOLDERS = {
     "train": ("train", "training"),
@@ -30,12 +31,13 @@ def detected(path: Path) -> bool:
     return bool(subfolders(path))
 
 
-def read(path: Path, side: int | None = None) -> Data:
+def read(path: Path, side: int | None = None, *, skip: bool = False) -> Data:
     """Return the data of a folder; a class is a folder that holds images.
 
     Args:
         path: holds a folder for each class, or folders train, validation and test that do.
         side: resize every image to side x side pixels.
+        skip: leave out damaged images.
 
     Raises:
         DataError: a class without images, a class without training images, a damaged image, different sizes.
@@ -44,7 +46,7 @@ def read(path: Path, side: int | None = None) -> Data:
     # A class may be called "train", beside "plane" and "car".
     if not any(folder.name.lower() in SPLIT_FOLDERS["train"] and not image_files(folder) for folder in top):
         classes = tuple(folder.name for folder in top)
-        return Data(str(path), classes, _class_folders(path, classes, side))
+        return Data(str(path), classes, _class_folders(path, classes, side, skip=skip))
     if strange := [folder.name for folder in top if folder.name.lower() not in _SPLIT_NAMES]:
         raise DataError(
             f"beside train there may be only validation and test, got {strange[0]!r} in {path}; move it "
@@ -56,12 +58,11 @@ def read(path: Path, side: int | None = None) -> Data:
     if doubled := [folders for folders in parts.values() if len(folders) > 1]:
         raise DataError(f"a split must have one folder, got {doubled[0][0]} and {doubled[0][1]}; join them.")
     classes = tuple(folder.name for folder in subfolders(parts["train"][0]))
-    return Data(
-        str(path), classes, **{part: _class_folders(f[0], classes, side) for part, f in parts.items() if f}
-    )
+    read = {part: _class_folders(f[0], classes, side, skip=skip) for part, f in parts.items() if f}
+    return Data(str(path), classes, **read)
 
 
-def _class_folders(path: Path, classes: tuple[str, ...], side: int | None) -> Images:
+def _class_folders(path: Path, classes: tuple[str, ...], side: int | None, *, skip: bool) -> Images:
     """Return the images of the class folders in a folder."""
     files: list[Path] = []
     labels: list[int] = []
@@ -80,7 +81,7 @@ def _class_folders(path: Path, classes: tuple[str, ...], side: int | None) -> Im
         labels += [classes.index(folder.name)] * len(here)
     if not files:
         raise DataError(f"a folder of images must hold a folder for each class, got none in {path}; add them.")
-    pixels = stack(((file, open_image(file)) for file in files), resize(side))
+    pixels = stream_or_stack(list(map(str, files)), lambda place: open_image(files[place]), side, skip=skip)
     return Images(pixels, np.asarray(labels, np.int64))
 
 

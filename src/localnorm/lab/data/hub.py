@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from localnorm.errors import DataError, MissingExtraError
 from localnorm.lab.data.data import Data, Images, labelled
 from localnorm.lab.data.folder import SPLIT_FOLDERS
-from localnorm.lab.data.images import resize, stack
+from localnorm.lab.data.images import PILImage
+from localnorm.lab.data.stream import stream_or_stack
 
 
 def saved(path: Path) -> bool:
@@ -20,7 +21,7 @@ def saved(path: Path) -> bool:
     return (path / "dataset_dict.json").is_file() or (path / "state.json").is_file()
 
 
-def read(name: str, side: int | None = None) -> Data:
+def read(name: str, side: int | None = None, *, skip: bool = False) -> Data:
     """Return the data of that name, with those of the splits train, validation and test that exist.
 
     A test or validation split whose labels are all -1, because they are secret, is left out.
@@ -28,6 +29,7 @@ def read(name: str, side: int | None = None) -> Data:
     Args:
         name: ``NAME`` of the hub or a folder, ``NAME#COLUMN`` to name the column of the labels.
         side: resize every image to side x side pixels.
+        skip: leave out damaged images.
 
     Raises:
         DataError: not found, no column of images, no or several columns of labels.
@@ -43,7 +45,9 @@ def read(name: str, side: int | None = None) -> Data:
     image, label = _columns(parts["train"], name, column)
     classes = _classes(parts["train"], label)
     read = {
-        part: _images(split, image, label, classes, side) for part, split in parts.items() if split is not None
+        part: _images(split, image, label, classes, side, skip=skip)
+        for part, split in parts.items()
+        if split is not None
     }
     found = {part: images for part, images in read.items() if images is not None}
     if "train" not in found:
@@ -92,13 +96,31 @@ def _classes(split: Any, label: str) -> tuple[str, ...]:  # noqa: ANN401
     return tuple(names) if names else tuple(map(str, sorted(set(split[label]))))
 
 
-def _images(split: Any, image: str, label: str, classes: tuple[str, ...], side: int | None) -> Images | None:  # noqa: ANN401
+def _images(
+    split: Any,  # noqa: ANN401
+    image: str,
+    label: str,
+    classes: tuple[str, ...],
+    side: int | None,
+    *,
+    skip: bool,
+) -> Images | None:
     """Return the images of one split; None if no label is known."""
     labels = _labels(split, label, classes)
     if len(labels) and (labels == -1).all():
         return None
-    images = ((f"example {place}", row[image]) for place, row in enumerate(split.select_columns(image)))
-    return labelled(stack(images, resize(side)), labels, len(classes), f"column {label!r}")
+    column = split.select_columns(image)
+
+    def open_place(place: int) -> PILImage:
+        try:
+            opened: PILImage = column[place][image]
+            opened.load()
+        except (OSError, SyntaxError, ValueError) as problem:
+            raise DataError(f"example {place} must be a whole image, got: {problem}; replace it.") from None
+        return opened
+
+    pixels = stream_or_stack([f"example {place}" for place in range(len(labels))], open_place, side, skip=skip)
+    return labelled(pixels, labels, len(classes), f"column {label!r}")
 
 
 def _labels(split: Any, label: str, classes: tuple[str, ...]) -> NDArray[np.int64]:  # noqa: ANN401

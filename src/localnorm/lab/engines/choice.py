@@ -33,6 +33,7 @@ class EngineOptions:
         address: ``host:port`` of the Ray cluster to join; by default Ray is started on this machine.
         gpus_per_worker: GPUs that Ray reserves for each worker; a fraction shares one, 0 for none.
         trial_seconds: time limit of a trial; None for no limit.
+        loaders: processes of each worker that decode images beyond memory.
 
     Raises:
         LabError: an engine that does not exist, or options of another engine.
@@ -43,6 +44,7 @@ class EngineOptions:
     address: str | None = None
     gpus_per_worker: float = 0
     trial_seconds: float | None = None
+    loaders: int = 0
 
     def __post_init__(self) -> None:
         if self.engine not in ENGINES:
@@ -65,11 +67,13 @@ class EngineSetup:
         make: makes the engine.
         workers: number of worker processes.
         trial_seconds: time limit of a trial; None for no limit. Probes have none.
+        loaders: processes of each worker that decode images beyond memory.
     """
 
     make: EngineFactory[Any] = Pool
     workers: int = field(default_factory=cores)
     trial_seconds: float | None = None
+    loaders: int = 0
 
 
 def check_cluster(options: EngineOptions) -> None:
@@ -103,11 +107,12 @@ def started(options: EngineOptions) -> Iterator[EngineSetup]:
         2
     """
     if options.engine == "pool":
-        yield EngineSetup(Pool, options.workers or cores(), options.trial_seconds)
+        yield EngineSetup(Pool, options.workers or cores(), options.trial_seconds, options.loaders)
         return
     # Imported here: most studies do not use it.
     from localnorm.lab.engines.ray import RayEngine
     from localnorm.lab.engines.ray_cluster import cluster
 
     with cluster(options.address, options.workers, cores(), options.gpus_per_worker) as workers:
-        yield EngineSetup(partial(RayEngine, gpus=options.gpus_per_worker), workers, options.trial_seconds)
+        engine = partial(RayEngine, gpus=options.gpus_per_worker)
+        yield EngineSetup(engine, workers, options.trial_seconds, options.loaders)

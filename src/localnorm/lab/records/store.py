@@ -71,6 +71,16 @@ def _sync_folder(folder: Path) -> None:
             os.close(opened)
 
 
+def checkpoint_path(folder: Path, name: str) -> Path:
+    """Return the file of a running trial's checkpoint in a study's folder.
+
+    Args:
+        folder: that of the study.
+        name: key of the trial.
+    """
+    return folder / "checkpoints" / f"{name}.safetensors"
+
+
 class Store:
     """The records of one study or search, in ``<folder>/records/<key>.json``.
 

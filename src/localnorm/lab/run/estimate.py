@@ -154,15 +154,17 @@ def _measure(trial: Trial) -> tuple[int, _TrialTime] | None:
 def _trial_time(trial: Trial) -> tuple[int, _TrialTime]:
     import torch
 
-    from localnorm.lab.tasks import Subset, error, find_task
+    from localnorm.lab.tasks import error, find_task
+    from localnorm.lab.training.device import from_cpu
     from localnorm.lab.training.trial import examine, set_up, train_epoch
 
     task = find_task(trial.task, trial.model)
     split = task.load(0)
     fabric, model, optimizer, norms = set_up(task, replace(trial, settings=()))
+    evaluated = from_cpu(model, trial.device)
     order = torch.Generator().manual_seed(0)
     few = _STEPS * trial.batch_size
-    part = Subset(split.train.inputs[:few], split.train.labels[:few])
+    part = next(split.train.parts(few))
     steps = math.ceil(len(part.labels) / trial.batch_size)
 
     def learn() -> object:
@@ -170,8 +172,8 @@ def _trial_time(trial: Trial) -> tuple[int, _TrialTime]:
 
     learn()
     step = min(_time(learn), _time(learn)) / steps
-    epoch = _time(lambda: error(task.objective, model, split.validation))
-    once = _time(lambda: examine(model, norms, split, task, trial)) if trial.judged else 0.0
+    epoch = _time(lambda: error(task.objective, evaluated, split.validation))
+    once = _time(lambda: examine(evaluated, norms, split, task, trial)) if trial.judged else 0.0
     return len(split.train.labels), _TrialTime(step, epoch, once)
 
 

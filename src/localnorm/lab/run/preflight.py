@@ -65,7 +65,7 @@ def _pairs_on(task: TaskStudy, study: Study) -> Iterator[IncompatiblePair]:
         return
     loaded = find_task(task.name, task.model)
     train = loaded.load(study.seeds[0]).train
-    few = Subset(train.inputs[:_EXAMPLES], train.labels[:_EXAMPLES])
+    few = next(train.parts(_EXAMPLES))
     for norm in norms:
         if problem := _problem(loaded, norm, few):
             yield IncompatiblePair(task.name, norm, problem)

@@ -19,15 +19,20 @@ from localnorm.lab.engines.base import Engine, TimedOutError, WorkerDiedError
 from localnorm.lab.engines.choice import EngineSetup
 from localnorm.lab.records.provenance import versions
 from localnorm.lab.records.record import Job, Record, Status, Trial, key
-from localnorm.lab.records.store import Store, writing
+from localnorm.lab.records.store import Store, checkpoint_path, writing
 
 JobFunction = Callable[[Job], Record]
 WorkerResult = tuple[Record, bool]
 """A record, and whether the worker has written it."""
 
 
-def run_job(job: Job) -> Record:
+def run_job(job: Job, checkpoint: Path | None = None, loaders: int = 0) -> Record:
     """Run one job in this process.
+
+    Args:
+        job: a trial or probe.
+        checkpoint: file of the trial's checkpoint; default none.
+        loaders: processes that decode images beyond memory for a trial.
 
     Example:
         >>> from localnorm.lab.records.record import Probe
@@ -38,7 +43,9 @@ def run_job(job: Job) -> Record:
     from localnorm.lab.probes import run_probe
     from localnorm.lab.training.trial import run_trial
 
-    return run_trial(job) if isinstance(job, Trial) else run_probe(job)
+    if isinstance(job, Trial):
+        return run_trial(job, checkpoint=checkpoint, loaders=loaders)
+    return run_probe(job)
 
 
 class JobQueue:
@@ -48,11 +55,9 @@ class JobQueue:
         capacity: number of jobs that run at once, at least 1.
     """
 
-    def __init__(
-        self, engine: Engine[WorkerResult, Any], store: Store, marker: Path, trial_seconds: float | None
-    ) -> None:
+    def __init__(self, engine: Engine[WorkerResult, Any], store: Store, marker: Path, setup: EngineSetup) -> None:
         self.capacity = engine.capacity
-        self._engine, self._store, self._marker, self._trial_seconds = engine, store, marker, trial_seconds
+        self._engine, self._store, self._marker, self._setup = engine, store, marker, setup
         self._jobs: dict[str, tuple[Job, JobFunction, Mapping[str, Any]]] = {}
         self._died: set[str] = set()
 
@@ -69,8 +74,9 @@ class JobQueue:
 
     def _submit(self, name: str) -> None:
         job, function, timing = self._jobs[name]
-        limit = self._trial_seconds if isinstance(job, Trial) else None
-        self._engine.submit(name, partial(_run_and_write, function, self._marker, timing, job), limit)
+        limit = self._setup.trial_seconds if isinstance(job, Trial) else None
+        call = partial(_run_and_write, function, self._marker, timing, job, self._setup.loaders)
+        self._engine.submit(name, call, limit)
 
     def records(self) -> Iterator[Record]:
         """Yield records as jobs finish, until none is left; more jobs may be submitted meanwhile.
@@ -110,6 +116,7 @@ class JobQueue:
         # The worker's machine is not known here, only the driver's versions.
         record = Record(job, status, message, timing=timing, provenance={"versions": versions()})
         self._store.write(record)
+        checkpoint_path(self._store.folder, name).unlink(missing_ok=True)
         return record
 
 
@@ -129,14 +136,19 @@ def _classify(problem: BaseException) -> tuple[Status, str]:
     raise problem
 
 
-def _run_and_write(function: JobFunction, marker: Path, timing: Mapping[str, Any], job: Job) -> WorkerResult:
+def _run_and_write(
+    function: JobFunction, marker: Path, timing: Mapping[str, Any], job: Job, loaders: int
+) -> WorkerResult:
     """Run a job in a worker, and write its record if this machine shares the driver's folder."""
-    record = function(job)
+    checkpoint = checkpoint_path(marker.parent.parent, key(job)) if marker.exists() else None
+    record = run_job(job, checkpoint, loaders) if function is run_job else function(job)
     if timing:
         record = replace(record, timing={**record.timing, **timing})
     shared = marker.exists()
     if shared:
         Store(marker.parent.parent).write(record)
+        if checkpoint:
+            checkpoint.unlink(missing_ok=True)
     return record, shared
 
 
@@ -153,7 +165,7 @@ def job_queue(
         on_start: called with the key of each job when a worker gets it, again if the job is retried.
     """
     with shared_marker(store.records) as marker, setup.make(workers, on_start) as engine:
-        yield JobQueue(engine, store, marker, setup.trial_seconds)
+        yield JobQueue(engine, store, marker, setup)
 
 
 @contextmanager

@@ -41,6 +41,7 @@ from localnorm.lab.run.setting_types import (
     Text,
     no_bool,
 )
+from localnorm.lab.run.user_data import task_names
 from localnorm.lab.study.registry import MODERN, MODERN_NORMS, NORM_INFO, TASK_NAMES, check_names
 from localnorm.lab.study.study import DEFAULT_NORMS, DEFAULT_TASKS, LOOKS, Study, TaskStudy, smoke
 from localnorm.lab.study.training_config import CPU, DEVICES, FULL, TrainingConfig, at_rates
@@ -48,14 +49,6 @@ from localnorm.spelling import nearest
 
 DEFAULT_BUDGET = 300.0
 """Seconds of a study, unless its settings say otherwise."""
-USER_DATA_TASKS: Mapping[str | None, tuple[str, tuple[str, ...]]] = {
-    None: ("data:", ("examples", "side")),
-    "faces": ("lfw:", ()),
-    "digit-scenes": ("coco:", ("side",)),
-}
-"""Prefix and options of a task on user data, by the task that --task names; None classifies images."""
-
-
 _SCHEDULE_TYPES: Mapping[object, Any] = {
     tuple[float, ...]: Numbers,
     tuple[int, ...]: Integers,
@@ -127,6 +120,13 @@ class TaskSettings(BaseModel):
     )
     side: Count = Field(None, description="Resize the images of --data to this height and width in pixels.")
     examples: Count = Field(None, description="Use at most this many images of each subset of --data.")
+    augment: Flag = Field(default=False, description="Crop and flip the training images of --data at random.")
+    skip_corrupt: Flag = Field(
+        default=False, description="Leave out damaged images of --data; their number is in the records."
+    )
+    num_workers: Annotated[NonNegativeInt, BeforeValidator(no_bool), Rule("a number", "give one", "N")] = Field(
+        0, description="Processes per worker that decode images ahead, of --data beyond memory. Default: 0."
+    )
     epochs: Integers = Field((), description="Epochs, for every task. Default: the task's own.")
     batch_size: Integers = Field((), description="Batch size, for every task. Default: the task's own.")
     lr: Numbers = Field((), description="Learning rates, for every task. Default: the task's own.")
@@ -180,7 +180,12 @@ class TaskSettings(BaseModel):
             LabError: an engine that does not exist, options of another engine, or a device that is not here.
         """
         options = EngineOptions(
-            self.engine or "pool", self.workers, self.address, self.gpus_per_worker or 0, self.trial_seconds
+            self.engine or "pool",
+            self.workers,
+            self.address,
+            self.gpus_per_worker or 0,
+            self.trial_seconds,
+            self.num_workers,
         )
         if self.workers or options.engine != "pool" or self.device == CPU:
             return options
@@ -331,7 +336,14 @@ def _task_studies(settings: TaskSettings) -> tuple[TaskStudy, ...]:
     # Imported here: a misspelt name does not wait for torch.
     from localnorm.lab.tasks import task_studies
 
-    names = _task_names(settings)
+    options = {
+        "examples": settings.examples,
+        "side": settings.side,
+        "augment": int(settings.augment) or None,
+        "skip_corrupt": int(settings.skip_corrupt) or None,
+    }
+    default = ("digits",) if settings.model else DEFAULT_TASKS
+    names = task_names(settings.task or (() if settings.data else default), settings.data, options)
     if settings.model and (len(names) != 1 or names == ("all",)):
         raise LabError(
             f"a model must be for one task, got {settings.model} for {', '.join(names)}; name one with --task, or "
@@ -342,38 +354,6 @@ def _task_studies(settings: TaskSettings) -> tuple[TaskStudy, ...]:
         replace(task, schedule=replace(task.schedule, device=device, precision=settings.precision))
         for task in task_studies(names, settings.model, settings.optimizer)
     )
-
-
-def _task_names(settings: TaskSettings) -> tuple[str, ...]:
-    """Return the full names of the requested tasks."""
-    from localnorm.lab.tasks.data_names import full, place_name
-
-    options = {"examples": settings.examples, "side": settings.side}
-    used = [name for name, value in options.items() if value is not None]
-    if settings.data is None:
-        if used:
-            raise LabError(
-                f"{used[0]} must be given with data, got {used[0]} {options[used[0]]} without; add --data."
-            )
-        return settings.task or (("digits",) if settings.model else DEFAULT_TASKS)
-    task = settings.task[0] if len(settings.task) == 1 else ", ".join(settings.task) or None
-    if task not in USER_DATA_TASKS:
-        raise LabError(
-            "the task on user data must be left out, to classify them, or be "
-            f"{' or '.join(name for name in USER_DATA_TASKS if name)}, got {task}; drop --task or --data."
-        )
-    prefix, known = USER_DATA_TASKS[task]
-    if task and settings.data.startswith("hub:"):
-        raise LabError(
-            f"{task} must be on a folder, got {settings.data}; drop --task to classify it, or save it to a folder."
-        )
-    for name in used:
-        if name not in known:
-            raise LabError(
-                f"{task} on a folder takes no option but {', '.join(known) or 'none'}, got {name} "
-                f"{options[name]}; drop --{name}."
-            )
-    return (place_name(prefix, full(settings.data), options),)
 
 
 def _full_name(name: str, study: Study) -> str:

@@ -25,7 +25,8 @@ from localnorm.lab.tasks.digits import DIGIT_ROWS, DIGIT_TOKENS, DIGITS
 from localnorm.lab.tasks.faces.faces import FACES, face_embedder
 from localnorm.lab.tasks.faces.lfw import LFW, lfw_task, named_lfw_task
 from localnorm.lab.tasks.style.style import STYLE
-from localnorm.lab.tasks.task import Objective, Split, Subset, Task, classification, error
+from localnorm.lab.tasks.subset import Split, Subset
+from localnorm.lab.tasks.task import Objective, Task, classification, error
 from localnorm.lab.tasks.user_images import DATA, classifier, data_task, named_data_task
 
 __all__ = [

@@ -16,7 +16,8 @@ from torch.nn.functional import mse_loss
 
 from localnorm.lab.models.recurrent import Recurrent
 from localnorm.lab.study.training_config import TrainingConfig
-from localnorm.lab.tasks.task import Objective, Split, Subset, Task
+from localnorm.lab.tasks.subset import Split, Subset
+from localnorm.lab.tasks.task import Objective, Task
 
 STEPS = 20
 LONGER = (30, 40)

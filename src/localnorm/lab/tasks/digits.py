@@ -17,7 +17,8 @@ from localnorm.lab.models.recurrent import Recurrent
 from localnorm.lab.models.transformer import Transformer
 from localnorm.lab.study.training_config import TrainingConfig
 from localnorm.lab.tasks.corruptions import CORRUPTIONS
-from localnorm.lab.tasks.task import Split, Subset, Task, classification
+from localnorm.lab.tasks.subset import Split, Subset
+from localnorm.lab.tasks.task import Task, classification
 
 TRAIN, VALIDATION, TEST = 1000, 297, 500
 

@@ -1,4 +1,4 @@
-"""Task, Objective and Split: the parts of a task, and the objective of classification."""
+"""Task and Objective: the parts of a task, and the objective of classification."""
 
 from __future__ import annotations
 
@@ -14,8 +14,7 @@ from torchmetrics.functional.classification import multiclass_accuracy
 from localnorm.lab.norms import Builder
 from localnorm.lab.study.study import Kind, TaskStudy
 from localnorm.lab.study.training_config import TrainingConfig
-
-_AT_ONCE = 1024
+from localnorm.lab.tasks.subset import Split, Subset
 
 
 def _nothing(model: nn.Module, subset: Subset) -> Mapping[str, Any]:  # noqa: ARG001  most tasks have no details
@@ -51,7 +50,7 @@ def classification(classes: int, smallest_effect: float = 0.5) -> Objective:
     """Return the objective of a classifier: cross-entropy, and the share of misclassified examples.
 
     Example:
-        >>> from localnorm.lab.tasks.task import Subset
+        >>> from localnorm.lab.tasks.subset import Subset
         >>> scores = torch.tensor([[2.0, 1.0], [0.0, 3.0]])
         >>> classification(2).error(nn.Identity(), Subset(scores, torch.tensor([0, 0])))
         50.0
@@ -61,9 +60,9 @@ def classification(classes: int, smallest_effect: float = 0.5) -> Objective:
         return cross_entropy(model(inputs), labels)
 
     def error(model: nn.Module, subset: Subset) -> float:
-        correct = multiclass_accuracy(
-            outputs(model, subset.inputs), subset.labels, num_classes=classes, average="micro"
-        )
+        scores = [(model(part.inputs), part.labels) for part in subset.parts()]
+        given, wanted = (torch.cat(each) for each in zip(*scores, strict=True))
+        correct = multiclass_accuracy(given, wanted, num_classes=classes, average="micro")
         # The accuracy is a float32; four decimals are enough for any subset here.
         return round(100 * (1 - correct.item()), 4)
 
@@ -78,62 +77,11 @@ def classification(classes: int, smallest_effect: float = 0.5) -> Objective:
     )
 
 
-def outputs(model: nn.Module, inputs: Tensor) -> Tensor:
-    """Return the model's outputs for a whole part, a thousand examples at a time.
-
-    All of MNIST at once would need gigabytes for its activations. In evaluation mode no output depends on the
-    other examples.
-    """
-    return torch.cat([model(some) for some in torch.split(inputs, _AT_ONCE)])
-
-
 @torch.no_grad()
 def error(objective: Objective, model: nn.Module, subset: Subset) -> float:
     """Return the error of a model, which is left in evaluation mode."""
     model.eval()
     return objective.error(model, subset)
-
-
-@dataclass(frozen=True)
-class Subset:
-    """Inputs and labels of one subset of the data.
-
-    Attributes:
-        inputs: one example along the first axis.
-        labels: one per example: classes, numbers, or boxes padded to one shape.
-    """
-
-    inputs: Tensor
-    labels: Tensor
-
-
-def at_most(most: int, subset: Subset, rng: torch.Generator) -> Subset:
-    """Return the subset, or a random sample of its examples if it has more.
-
-    Example:
-        >>> subset = Subset(torch.arange(9), torch.arange(9))
-        >>> len(at_most(4, subset, torch.Generator().manual_seed(0)).labels)
-        4
-    """
-    if len(subset.labels) <= most:
-        return subset
-    drawn = torch.randperm(len(subset.labels), generator=rng)[:most]
-    return Subset(subset.inputs[drawn], subset.labels[drawn])
-
-
-@dataclass(frozen=True)
-class Split:
-    """The subsets of one seed: training, validation and test data."""
-
-    train: Subset
-    validation: Subset
-    test: Subset
-
-    @property
-    def held_out(self) -> Subset:
-        """Validation and test data together, for a task that draws both from one set."""
-        parts = (self.validation, self.test)
-        return Subset(torch.cat([p.inputs for p in parts]), torch.cat([p.labels for p in parts]))
 
 
 @dataclass(frozen=True)
@@ -155,6 +103,7 @@ class Task:
         schedule: how its models are trained.
         pooled: whether validation and test data are one random draw, so that a judged seed, which chose nothing,
             is tested on both.
+        augment: ``augment(inputs, seed)`` changes the inputs of a training batch.
         most_corrupted: test examples that are corrupted at most, a random sample if there are more, because the
             test is repeated 45 times.
     """
@@ -171,6 +120,7 @@ class Task:
     schedule: TrainingConfig = field(default_factory=TrainingConfig)
     most_corrupted: int = 1_000_000_000
     pooled: bool = False
+    augment: Callable[[Tensor, int], Tensor] | None = None
 
     @property
     def annealed(self) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from functools import lru_cache, partial
 from typing import cast
@@ -13,17 +14,20 @@ from torch import nn
 
 from localnorm.errors import DataError
 from localnorm.lab.data import Data, Images, load_data
+from localnorm.lab.data.stream import ImageStream
 from localnorm.lab.models.registry import Shape, find_model
 from localnorm.lab.norms import Builder
+from localnorm.lab.tasks.augment import augment as crop_and_flip
 from localnorm.lab.tasks.corruptions import CORRUPTIONS
 from localnorm.lab.tasks.data_names import full, place_name, read_place_name
 from localnorm.lab.tasks.default_schedules import images_schedule
-from localnorm.lab.tasks.task import Split, Subset, Task, classification
+from localnorm.lab.tasks.subset import Split, StreamedSubset, Subset
+from localnorm.lab.tasks.task import Task, classification
 
 DATA = "data:"
 HELD_OUT = 5
 """A missing subset is split off the training images, one image in five."""
-_OPTIONS = ("examples", "side")
+_OPTIONS = ("examples", "side", "augment", "skip_corrupt")
 
 
 def classifier(model: str, *, shape: Shape, classes: int) -> Callable[[Builder], nn.Module]:
@@ -42,12 +46,18 @@ def classifier(model: str, *, shape: Shape, classes: int) -> Callable[[Builder],
 
 
 def data_task(
-    location: str, model: str = "small_cnn", *, examples: int | None = None, side: int | None = None
+    location: str,
+    model: str = "small_cnn",
+    *,
+    examples: int | None = None,
+    side: int | None = None,
+    augment: int | None = None,
+    skip_corrupt: int | None = None,
 ) -> Task:
     """Return the task of classifying the images of a data set.
 
-    Its name, ``data:WHERE?examples=N&side=N``, identifies the data, so that `find_task` rebuilds the task from a
-    record.
+    Its name, ``data:WHERE?examples=N&side=N&augment=1&skip_corrupt=1``, identifies the data, so that `find_task`
+    rebuilds the task from a record.
 
     Args:
         location: a folder or ``hub:NAME``, as for `load_data`.
@@ -55,6 +65,8 @@ def data_task(
         examples: at most so many images in each of the three subsets, drawn by the seed with equal shares of each
             class; None takes all.
         side: resize every image to side x side pixels; None keeps their size.
+        augment: 1 to crop and flip training images at random, see `localnorm.lab.tasks.augment`.
+        skip_corrupt: 1 to leave out damaged images, which the records count; None refuses them.
 
     Raises:
         DataError: no training data there, or fewer than 3 images of a class that has to be split.
@@ -77,13 +89,19 @@ def data_task(
     if examples is not None and examples < 2:
         raise DataError(f"examples must be at least 2 per subset, got {examples}; leave it out to take all.")
     place = full(location)
-    data = _load(place, side)
+    data = _load(place, side, bool(skip_corrupt))
     classes = len(data.classes)
     if data.validation is None or data.test is None:
         _splittable(data)
+    options = {
+        "examples": examples,
+        "side": side,
+        "augment": augment or None,
+        "skip_corrupt": skip_corrupt or None,
+    }
     return Task(
-        name=place_name(DATA, place, {"examples": examples, "side": side}),
-        about=_about(data, examples),
+        name=place_name(DATA, place, options),
+        about=_about(data, examples) + ("; cropped and flipped at random in training" if augment else ""),
         model=model,
         dims=2,
         objective=classification(classes),
@@ -91,7 +109,8 @@ def data_task(
         build=classifier(model, shape=cast("Shape", data.shape), classes=classes),
         corruptions=tuple(CORRUPTIONS),
         pooled=data.validation is None and data.test is None,
-        most_corrupted=1000,
+        most_corrupted=_most_corrupted(data),
+        augment=crop_and_flip if augment else None,
         schedule=images_schedule(_to_train(data, examples)),
     )
 
@@ -107,9 +126,14 @@ def named_data_task(name: str, model: str | None) -> Task:
 
 
 @lru_cache(maxsize=1)
-def _load(location: str, side: int | None) -> Data:
+def _load(location: str, side: int | None, skip: bool) -> Data:
     """Keep the last data set: a worker trains many trials on it."""
-    return load_data(location, side=side)
+    return load_data(location, side=side, skip=skip)
+
+
+def _most_corrupted(data: Data) -> int:
+    """Return how many test images are corrupted at most: a thousand, or of large images 64 MB in float32."""
+    return max(100, min(1000, 16 * 2**20 // math.prod(data.shape)))
 
 
 def _to_train(data: Data, examples: int | None) -> int:
@@ -166,8 +190,10 @@ def _split(data: Data, examples: int | None, seed: int) -> Split:
         images, places = parts.get(name, data.train), chosen[name]
         if examples is not None and examples < len(places):
             places = places[stratified_sample(images.labels[places], examples, rng)]
-        pixels = torch.from_numpy(images.pixels[places]).float() / 255
-        return Subset(pixels, torch.from_numpy(images.labels[places]))
+        labels = torch.from_numpy(images.labels[places])
+        if isinstance(images.pixels, ImageStream):
+            return StreamedSubset(images.pixels.select(places), labels)
+        return Subset(torch.from_numpy(images.pixels[places]).float() / 255, labels)
 
     return Split(subset("train"), subset("validation"), subset("test"))
 

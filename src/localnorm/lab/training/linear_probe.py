@@ -17,8 +17,8 @@ from threadpoolctl import threadpool_limits
 from torch import Tensor, nn
 from torch.nn.functional import adaptive_avg_pool2d
 
-from localnorm.lab.tasks import Split
-from localnorm.lab.tasks.task import at_most
+from localnorm.lab.tasks import Split, Subset
+from localnorm.lab.tasks.subset import at_most
 
 MOST_TRAINED, MOST_TESTED = 2_000, 10_000
 """Training and test examples of a probe at most; of more, a random sample."""
@@ -58,13 +58,13 @@ def read_features(model: nn.Module, norms: Sequence[nn.Module], split: Split, se
         {'probe_error': 0.0, 'probe_examples': 27, 'sparsity': 0.0}
     """
     model.eval()
-    last = _last_applied(model, norms, split.train.inputs[:2])
+    last = _last_applied(model, norms, next(split.train.parts(2)).inputs)
     if last is None:
         return {}
     rng = torch.Generator().manual_seed(seed)
     train, test = at_most(MOST_TRAINED, split.train, rng), at_most(MOST_TESTED, split.test, rng)
-    learned = torch.cat(_outputs(model, last, train.inputs, _pooled))
-    tested, sparse = torch.cat(_outputs(model, last, test.inputs, _with_sparsity)).tensor_split([-1], dim=1)
+    learned = torch.cat(_outputs(model, last, train, _pooled))
+    tested, sparse = torch.cat(_outputs(model, last, test, _with_sparsity)).tensor_split([-1], dim=1)
     counts = (len(train.labels), len(test.labels)) == (len(learned), len(tested))
     if not counts or not (learned.isfinite().all() and tested.isfinite().all()):
         return {}
@@ -114,17 +114,17 @@ def _last_applied(model: nn.Module, norms: Sequence[nn.Module], some: Tensor) ->
 
 
 def _outputs(
-    model: nn.Module, norm: nn.Module, inputs: Tensor, reduce: Callable[[Tensor], Tensor]
+    model: nn.Module, norm: nn.Module, subset: Subset, reduce: Callable[[Tensor], Tensor]
 ) -> list[Tensor]:
     """Return the reduced output of the norm's last call in each pass, copied before later layers change it."""
     passes: list[Tensor] = []
-    for some in torch.split(inputs, _AT_ONCE):
+    for part in subset.parts(_AT_ONCE):
         outputs: list[Tensor] = []
         hook = norm.register_forward_hook(
             lambda _, __, output, outputs=outputs: outputs.append(reduce(output.cpu().float()))
         )
         try:
-            model(some)
+            model(part.inputs)
         finally:
             hook.remove()
         passes.append(outputs[-1])

@@ -29,12 +29,13 @@ def rate_share(step: int, steps: int) -> float:
     return (step + 1) / warm if step < warm else (steps - step) / (steps - warm)
 
 
-def one_cycle(optimizer: Optimizer, steps: int) -> None:
+def one_cycle(optimizer: Optimizer, steps: int, done: int = 0) -> None:
     """Attach the schedule to an optimizer; its learning rate becomes the highest one.
 
     Args:
         optimizer: before its first step.
         steps: number of steps, at least 1.
+        done: steps taken before.
 
     Example:
         >>> import torch
@@ -44,5 +45,5 @@ def one_cycle(optimizer: Optimizer, steps: int) -> None:
         >>> round(optimizer.param_groups[0]["lr"], 4)
         0.0333
     """
-    scheduler = LambdaLR(optimizer, lambda step: rate_share(min(step, steps - 1), steps))
+    scheduler = LambdaLR(optimizer, lambda step: rate_share(min(done + step, steps - 1), steps))
     optimizer.register_step_post_hook(lambda *_: scheduler.step())

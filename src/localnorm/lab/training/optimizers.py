@@ -120,14 +120,16 @@ def state_tensors(optimizer: Optimizer) -> dict[str, Tensor]:
 
 
 def load_state_tensors(optimizer: Optimizer, tensors: dict[str, Tensor]) -> None:
-    """Give an optimizer the state that `state_tensors` returned; its learning rates stay."""
-    for part, each in enumerate(_parts(optimizer)):
-        state: dict[int, dict[str, Tensor]] = {}
-        for key, value in tensors.items():
-            place, index, name = key.split(".", 2)
-            if int(place) == part:
-                state.setdefault(int(index), {})[name] = value
-        each.load_state_dict({"state": state, "param_groups": each.state_dict()["param_groups"]})
+    """Give an optimizer the state that `state_tensors` returned; its groups and learning rates stay.
+
+    Not by ``load_state_dict``, which makes other groups: a schedule would set the rates of those before.
+    """
+    parts = _parts(optimizer)
+    parameters = [[p for group in part.param_groups for p in group["params"]] for part in parts]
+    for key, value in tensors.items():
+        part, index, name = key.split(".", 2)
+        parameter = parameters[int(part)][int(index)]
+        parts[int(part)].state[parameter][name] = value.to(parameter.device)
 
 
 def _parts(optimizer: Optimizer) -> tuple[Optimizer, ...]:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from functools import partial
+from pathlib import Path
 from typing import Any, cast
 
 import torch
@@ -18,7 +20,8 @@ from localnorm.lab.records.record import Record, Status, Trial
 from localnorm.lab.study.training_config import CPU
 from localnorm.lab.tasks import Objective, Split, Subset, Task, error, find_task
 from localnorm.lab.tasks.corruptions import SEVERITIES, corrupt
-from localnorm.lab.tasks.task import at_most
+from localnorm.lab.tasks.subset import at_most
+from localnorm.lab.training.checkpoint import Checkpoint, Progress
 from localnorm.lab.training.device import deterministic, device_name, from_cpu, make_fabric, reset_peak
 from localnorm.lab.training.linear_probe import read_features
 from localnorm.lab.training.lr_schedule import one_cycle
@@ -40,7 +43,9 @@ class _PrunedError(Exception):
     """The validation error is too high to go on."""
 
 
-def run_trial(trial: Trial, limits: Sequence[float] = ()) -> Record:
+def run_trial(
+    trial: Trial, limits: Sequence[float] = (), *, checkpoint: Path | None = None, loaders: int = 0
+) -> Record:
     """Train one model and return its record, also of a failure.
 
     A loss that is no longer finite gives the status "diverged", exhausted memory "out of memory", any other
@@ -50,6 +55,8 @@ def run_trial(trial: Trial, limits: Sequence[float] = ()) -> Record:
         trial: what to train.
         limits: highest best validation error after each epoch, see `localnorm.lab.training.pruning`; above it
             the trial ends with the status "pruned". No pruning by default.
+        checkpoint: file that the trial is saved to every minute, and goes on from; default none.
+        loaders: processes that decode images beyond memory ahead; default this one.
 
     Example:
         >>> record = run_trial(Trial("digits", "textbook_cnn", "none", 1000, 3e-3, 128, 1))
@@ -59,12 +66,11 @@ def run_trial(trial: Trial, limits: Sequence[float] = ()) -> Record:
     status: Status = "ok"
     message = ""
     results: dict[str, Any] = {}
-    wall, processor = time.perf_counter(), time.process_time()
-    epochs: dict[str, Any] = {"epoch_seconds": [], "steps_per_epoch": 0}
+    run = _Run(trial, limits, Checkpoint(checkpoint), loaders)
     peak = reset_peak(trial.device)
     try:
         with deterministic(trial.device):
-            _train(trial, results, epochs, limits)
+            run.train(results)
     except _PrunedError as problem:
         status, message = "pruned", str(problem)
     except _DivergedError as problem:
@@ -75,9 +81,9 @@ def run_trial(trial: Trial, limits: Sequence[float] = ()) -> Record:
         status = "out of memory" if out_of_memory(problem) else "failed"
         message = f"{type(problem).__name__}: {problem}"
     timing = {
-        "wall_seconds": time.perf_counter() - wall,
-        "processor_seconds": time.process_time() - processor,
-        **epochs,
+        "wall_seconds": time.perf_counter() - run.wall,
+        "processor_seconds": time.process_time() - run.processor,
+        **run.timing,
         "peak_bytes": peak(),
     }
     origin = {**provenance(), "threads": torch.get_num_threads()}
@@ -96,28 +102,60 @@ def out_of_memory(problem: Exception) -> bool:
     return isinstance(problem, (MemoryError, torch.OutOfMemoryError)) or "can't allocate memory" in str(problem)
 
 
-def _train(trial: Trial, results: dict[str, Any], epochs: dict[str, Any], limits: Sequence[float]) -> None:
-    """Add results and times as they come, so that a trial that ends early keeps its curve."""
-    task = find_task(trial.task, trial.model)
-    split = task.load(trial.seed)
-    fabric, model, optimizer, norms = set_up(task, trial)
-    results["parameters"] = sum(p.numel() for p in model.parameters())
-    results["train_loss"], results["validation_error"] = losses, errors = [], []
-    epochs["steps_per_epoch"] = math.ceil(len(split.train.labels) / trial.batch_size)
-    evaluated = from_cpu(model, trial.device)
-    learning = learn(fabric, model, optimizer, task, split.train, trial)
-    for _ in range(trial.epochs):
-        start = time.perf_counter()
-        losses.append(next(learning))
-        epochs["epoch_seconds"].append(time.perf_counter() - start)
-        if not math.isfinite(losses[-1]):
-            del losses[-1]
-            raise _DivergedError(f"the training loss was not finite in epoch {len(losses) + 1}")
-        errors.append(error(task.objective, evaluated, split.validation))
-        if why := why_stopped(errors, limits):
-            raise _PrunedError(why)
-    if trial.judged:
-        results.update(examine(evaluated, norms, split, task, trial))
+class _Run:
+    """A trial in this process, which adds results as they come, so that one that ends early keeps its curve.
+
+    Attributes:
+        timing: seconds and steps of the epochs.
+        wall: when the trial began, on the clock of this process, as if it had run here all the time.
+        processor: the same for processor time.
+    """
+
+    def __init__(self, trial: Trial, limits: Sequence[float], checkpoint: Checkpoint, loaders: int) -> None:
+        self._trial, self._limits, self._checkpoint, self._loaders = trial, limits, checkpoint, loaders
+        self.timing: dict[str, Any] = {"epoch_seconds": [], "steps_per_epoch": 0}
+        self.wall, self.processor = time.perf_counter(), time.process_time()
+
+    def train(self, results: dict[str, Any]) -> None:
+        """Train, validate after each epoch, and test a judged trial."""
+        trial = self._trial
+        task = find_task(trial.task, trial.model)
+        split = task.load(trial.seed).with_loaders(self._loaders)
+        fabric, model, optimizer, norms = set_up(task, trial)
+        order = torch.Generator().manual_seed(trial.seed)
+        progress = self._checkpoint.resume(model, optimizer, order)
+        results["parameters"] = sum(p.numel() for p in model.parameters())
+        results |= {"train_loss": [], "validation_error": [], **progress.results}
+        losses, errors = results["train_loss"], results["validation_error"]
+        self._resume(progress, math.ceil(len(split.train) / trial.batch_size))
+        evaluated = from_cpu(model, trial.device)
+
+        def save(state: Tensor) -> None:
+            if self._checkpoint.due():
+                seconds = time.perf_counter() - self.wall, time.process_time() - self.processor
+                now = replace(progress, results=results, timing=self.timing, seconds=seconds)
+                self._checkpoint.write(now, model, optimizer, state, trial.device)
+
+        learning = learn(fabric, model, optimizer, task, split.train, trial, order, progress, save)
+        for _ in range(progress.epoch, trial.epochs):
+            start = time.perf_counter()
+            loss = next(learning)
+            self.timing["epoch_seconds"].append(time.perf_counter() - start)
+            if not math.isfinite(loss):
+                raise _DivergedError(f"the training loss was not finite in epoch {len(losses) + 1}")
+            losses.append(loss)
+            if skipped := len(split.train) - progress.seen:
+                results["skipped_images"] = skipped
+            errors.append(error(task.objective, evaluated, split.validation))
+            if why := why_stopped(errors, self._limits):
+                raise _PrunedError(why)
+        if trial.judged:
+            results.update(examine(evaluated, norms, split, task, trial))
+
+    def _resume(self, progress: Progress, steps: int) -> None:
+        self.timing |= {"steps_per_epoch": steps, **progress.timing}
+        self.wall -= progress.seconds[0]
+        self.processor -= progress.seconds[1]
 
 
 def set_up(task: Task, trial: Trial) -> tuple[Fabric, nn.Module, torch.optim.Optimizer, list[nn.Module]]:
@@ -145,20 +183,55 @@ def set_up(task: Task, trial: Trial) -> tuple[Fabric, nn.Module, torch.optim.Opt
 
 
 def learn(
-    fabric: Fabric, model: nn.Module, optimizer: torch.optim.Optimizer, task: Task, subset: Subset, trial: Trial
+    fabric: Fabric,
+    model: nn.Module,
+    optimizer: torch.optim.Optimizer,
+    task: Task,
+    subset: Subset,
+    trial: Trial,
+    order: torch.Generator | None = None,
+    progress: Progress | None = None,
+    after_step: Callable[[Tensor], None] = lambda _: None,
 ) -> Iterator[float]:
-    """Train for the trial's epochs and yield the mean loss of each."""
+    """Train for the trial's epochs and yield the mean loss of each.
+
+    Args:
+        fabric: from `set_up`.
+        model: from `set_up`.
+        optimizer: from `set_up`.
+        task: the task.
+        subset: the examples to train on.
+        trial: the trial.
+        order: decides the order of the examples; by default from the trial's seed.
+        progress: where to go on, updated with every step; by default the start.
+        after_step: called after each step with the state of `order` at the start of the epoch.
+    """
+    order = order or torch.Generator().manual_seed(trial.seed)
+    progress = progress or Progress()
+    steps = math.ceil(len(subset) / trial.batch_size)
     if task.annealed:
-        one_cycle(optimizer, trial.epochs * math.ceil(len(subset.labels) / trial.batch_size))
-    order = torch.Generator().manual_seed(trial.seed)
-    for _ in range(trial.epochs):
-        yield train_epoch(fabric, model, optimizer, task, subset, trial.batch_size, order)
+        one_cycle(optimizer, trial.epochs * steps, progress.epoch * steps + progress.batch)
+    while progress.epoch < trial.epochs:
+        state = order.get_state()
+        seed = (trial.seed << 32) + progress.epoch * steps
+        yield train_epoch(
+            fabric,
+            model,
+            optimizer,
+            task,
+            subset,
+            trial.batch_size,
+            order,
+            progress,
+            seed,
+            partial(after_step, state),
+        )
+        progress.epoch += 1
 
 
-def batches(subset: Subset, size: int, order: torch.Generator) -> Iterator[tuple[Tensor, Tensor]]:
-    """Yield the subset in random order, in batches of at most `size`."""
-    for batch in torch.split(torch.randperm(len(subset.labels), generator=order), size):
-        yield subset.inputs[batch], subset.labels[batch]
+def batches(subset: Subset, size: int, order: torch.Generator, done: int = 0) -> Iterator[Subset]:
+    """Yield the subset in random order, in batches of at most `size`, after those that are done."""
+    return subset.batches(torch.split(torch.randperm(len(subset), generator=order), size)[done:])
 
 
 def train_epoch(
@@ -169,20 +242,31 @@ def train_epoch(
     subset: Subset,
     batch_size: int,
     order: torch.Generator,
+    progress: Progress | None = None,
+    seed: int = 0,
+    after_step: Callable[[], None] = lambda: None,
 ) -> float:
     """Train on every example once and return the mean loss; stop early if it is not finite."""
     model.train()
-    total = 0.0
-    for inputs, labels in batches(subset, batch_size, order):
+    progress = progress or Progress()
+    if not progress.batch:
+        progress.total, progress.seen = 0.0, 0
+    for part in batches(subset, batch_size, order, progress.batch):
+        inputs = task.augment(part.inputs, seed + progress.batch) if task.augment else part.inputs
+        progress.batch += 1
+        if not len(part):
+            continue  # every image of the batch was skipped
         optimizer.zero_grad()
-        inputs, labels = fabric.to_device(inputs), fabric.to_device(labels)
-        loss = task.objective.loss(model, inputs, labels)
+        loss = task.objective.loss(model, fabric.to_device(inputs), fabric.to_device(part.labels))
         fabric.backward(loss)
         optimizer.step()
-        total += loss.item() * len(labels)
-        if not math.isfinite(total):
+        progress.total += loss.item() * len(part)
+        progress.seen += len(part)
+        if not math.isfinite(progress.total):
             break
-    return total / len(subset.labels)
+        after_step()
+    progress.batch = 0
+    return progress.total / max(progress.seen, 1)
 
 
 def examine(
@@ -207,7 +291,7 @@ def test(model: nn.Module, norms: Sequence[nn.Module], split: Split, task: Task,
         **task.objective.details(model, tested),
     }
     if trial.corrupted:
-        some = at_most(task.most_corrupted, tested, torch.Generator().manual_seed(trial.seed))
+        some = at_most(task.most_corrupted, tested, torch.Generator().manual_seed(trial.seed)).in_memory()
         results["corrupted_examples"] = len(some.labels)
         results["corrupted_error"] = {
             name: [error(task.objective, model, Subset(inputs, some.labels)) for inputs in severities]
@@ -258,4 +342,4 @@ def train_mode_error(objective: Objective, model: nn.Module, subset: Subset, tri
     """
     order = torch.randperm(len(subset.labels), generator=torch.Generator().manual_seed(trial.seed))
     model.train()
-    return objective.error(_InBatches(model, trial.batch_size), Subset(subset.inputs[order], subset.labels[order]))
+    return objective.error(_InBatches(model, trial.batch_size), subset.select(order))

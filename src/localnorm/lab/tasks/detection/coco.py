@@ -17,7 +17,8 @@ from localnorm.lab.tasks.data_names import full, place_name, read_place_name
 from localnorm.lab.tasks.default_schedules import scenes_schedule
 from localnorm.lab.tasks.detection.coco_annotations import Listed, listing
 from localnorm.lab.tasks.detection.objective import detection
-from localnorm.lab.tasks.task import Split, Subset, Task
+from localnorm.lab.tasks.subset import Split, Subset
+from localnorm.lab.tasks.task import Task
 
 COCO = "coco:"
 _OPTIONS = ("side", "channels")

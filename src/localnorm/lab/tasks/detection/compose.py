@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import interpolate
 
-from localnorm.lab.tasks.task import Subset
+from localnorm.lab.tasks.subset import Subset
 
 SIDE = 64
 """Height and width of a scene in pixels."""

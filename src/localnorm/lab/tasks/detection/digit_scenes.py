@@ -19,7 +19,8 @@ from localnorm.lab.tasks.corruptions import CORRUPTIONS
 from localnorm.lab.tasks.detection.compose import LARGEST, MOST, SMALLEST, SQUARE, compose
 from localnorm.lab.tasks.detection.objective import detection
 from localnorm.lab.tasks.style.photographs import photograph
-from localnorm.lab.tasks.task import Split, Task
+from localnorm.lab.tasks.subset import Split
+from localnorm.lab.tasks.task import Task
 
 TRAIN, VALIDATION, TEST = 600, 150, 300
 EPOCHS, LEARNING_RATE, BATCH_SIZE = 15, 1e-2, 16

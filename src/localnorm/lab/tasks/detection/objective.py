@@ -16,7 +16,7 @@ from localnorm.lab.tasks.encode import encode
 from localnorm.lab.tasks.task import Objective
 
 if TYPE_CHECKING:
-    from localnorm.lab.tasks.task import Subset
+    from localnorm.lab.tasks.subset import Subset
 
 _REACH = 1.5 * STRIDE  # Pixels from a box's centre within which a cell is assigned to it.
 _BOX_WEIGHT = 2.0  # Weight of a box's loss relative to that of its score.

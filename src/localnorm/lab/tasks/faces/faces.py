@@ -20,7 +20,8 @@ from localnorm.lab.tasks.corruptions import CORRUPTIONS
 from localnorm.lab.tasks.default_schedules import faces_schedule
 from localnorm.lab.tasks.faces.augment import views
 from localnorm.lab.tasks.faces.objective import VERIFICATION, Embedding
-from localnorm.lab.tasks.task import Split, Subset, Task
+from localnorm.lab.tasks.subset import Split, Subset
+from localnorm.lab.tasks.task import Task
 
 TRAIN, VALIDATION, TEST = 50, 20, 30
 VIEWS, JUDGED_VIEWS = 20, 10

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 from functools import lru_cache, partial
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from localnorm.errors import DataError
 from localnorm.lab.data import Data, read_people
@@ -20,7 +22,8 @@ from localnorm.lab.tasks.data_names import full, place_name, read_place_name
 from localnorm.lab.tasks.default_schedules import faces_schedule
 from localnorm.lab.tasks.faces.faces import embedder
 from localnorm.lab.tasks.faces.objective import COMPARED, VERIFICATION
-from localnorm.lab.tasks.task import Split, Subset, Task
+from localnorm.lab.tasks.subset import Split, Subset
+from localnorm.lab.tasks.task import Task
 
 LFW = "lfw:"
 SIDE = 32
@@ -105,8 +108,9 @@ def _split(data: Data, seed: int) -> Split:
     labels = place[data.train.labels]
     order = np.argsort(labels, kind="stable")
     bounds = np.searchsorted(labels[order], [len(people) - 2 * held_out, len(people) - held_out])
+    pixels = cast("NDArray[np.uint8]", data.train.pixels)  # people are read into memory
     parts = (
-        Subset(torch.from_numpy(data.train.pixels[places]).float() / 255, torch.from_numpy(labels[places]))
+        Subset(torch.from_numpy(pixels[places]).float() / 255, torch.from_numpy(labels[places]))
         for places in np.split(order, bounds)
     )
     return Split(*parts)

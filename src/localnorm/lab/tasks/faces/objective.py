@@ -11,7 +11,8 @@ from sklearn.metrics import roc_auc_score
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy, linear, normalize, one_hot
 
-from localnorm.lab.tasks.task import Objective, Subset, outputs
+from localnorm.lab.tasks.subset import Subset, outputs
+from localnorm.lab.tasks.task import Objective
 
 SCALE, MARGIN = 16.0, 0.1
 COMPARED = 2000

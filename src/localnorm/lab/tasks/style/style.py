@@ -20,7 +20,8 @@ from localnorm.lab.study.training_config import TrainingConfig
 from localnorm.lab.tasks.encode import encode
 from localnorm.lab.tasks.style.gram import grams, style_loss
 from localnorm.lab.tasks.style.photographs import crops, photograph, vary_contrast
-from localnorm.lab.tasks.task import Objective, Split, Subset, Task
+from localnorm.lab.tasks.subset import Split, Subset
+from localnorm.lab.tasks.task import Objective, Task
 
 TEXTURE = "gravel.png"
 PHOTOGRAPHS = (
