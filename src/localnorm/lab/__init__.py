@@ -23,6 +23,7 @@ _PUBLIC = {
     "read_report": "report",
     "read_status": "monitoring.status",
     "read_study": "report.notebook",
+    "swap_norms": "localnorm.torch",
     "task_studies": "tasks",
     "tune": "run.tune",
     "write_report": "report",
@@ -33,4 +34,7 @@ __all__ = list(_PUBLIC)
 def __getattr__(name: str) -> object:
     if name not in _PUBLIC:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(importlib.import_module(f"{__name__}.{_PUBLIC[name]}"), name)
+    place = _PUBLIC[name]
+    return getattr(
+        importlib.import_module(place if place.startswith("localnorm.") else f"{__name__}.{place}"), name
+    )

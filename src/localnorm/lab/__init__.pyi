@@ -17,3 +17,4 @@ from localnorm.lab.study.training_config import TrainingConfig as TrainingConfig
 from localnorm.lab.tasks import Task as Task
 from localnorm.lab.tasks import task_studies as task_studies
 from localnorm.lab.tuning.tuning import Tuning as Tuning
+from localnorm.torch import swap_norms as swap_norms

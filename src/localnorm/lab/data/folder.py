@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -81,8 +82,12 @@ def _class_folders(path: Path, classes: tuple[str, ...], side: int | None, *, sk
         labels += [classes.index(folder.name)] * len(here)
     if not files:
         raise DataError(f"a folder of images must hold a folder for each class, got none in {path}; add them.")
-    pixels = stream_or_stack(list(map(str, files)), lambda place: open_image(files[place]), side, skip=skip)
+    pixels = stream_or_stack(list(map(str, files)), partial(_open, files), side, skip=skip)
     return Images(pixels, np.asarray(labels, np.int64))
+
+
+def _open(files: Sequence[Path], place: int) -> PILImage:
+    return open_image(files[place])
 
 
 def read_people(path: Path, prepare: Callable[[PILImage], PILImage]) -> Data:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -109,18 +110,18 @@ def _images(
     labels = _labels(split, label, classes)
     if len(labels) and (labels == -1).all():
         return None
-    column = split.select_columns(image)
-
-    def open_place(place: int) -> PILImage:
-        try:
-            opened: PILImage = column[place][image]
-            opened.load()
-        except (OSError, SyntaxError, ValueError) as problem:
-            raise DataError(f"example {place} must be a whole image, got: {problem}; replace it.") from None
-        return opened
-
-    pixels = stream_or_stack([f"example {place}" for place in range(len(labels))], open_place, side, skip=skip)
+    names = [f"example {place}" for place in range(len(labels))]
+    pixels = stream_or_stack(names, partial(_open, split.select_columns(image), image), side, skip=skip)
     return labelled(pixels, labels, len(classes), f"column {label!r}")
+
+
+def _open(split: Any, image: str, place: int) -> PILImage:  # noqa: ANN401
+    try:
+        opened: PILImage = split[place][image]
+        opened.load()
+    except (OSError, SyntaxError, ValueError) as problem:
+        raise DataError(f"example {place} must be a whole image, got: {problem}; replace it.") from None
+    return opened
 
 
 def _labels(split: Any, label: str, classes: tuple[str, ...]) -> NDArray[np.int64]:  # noqa: ANN401

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -12,6 +13,8 @@ from torch.utils.data import DataLoader, Dataset
 
 from localnorm.lab.data.stream import ImageStream
 
+_CONTEXT = "fork" if sys.platform == "linux" else None
+"""A worker of a study is spawned, and would spawn loaders, which import torch again in every epoch."""
 _AT_ONCE = 1024
 _BYTES_AT_ONCE = 64 * 2**20
 """Bytes of float32 images that are decoded at once at most."""
@@ -99,7 +102,11 @@ class StreamedSubset(Subset):
         """Yield the examples of each batch, decoded."""
         # A generator for the loader: it would draw from torch's, and change what the model draws.
         loader = DataLoader(
-            _Batches(self.images, places), batch_size=None, num_workers=self.loaders, generator=torch.Generator()
+            _Batches(self.images, places),
+            batch_size=None,
+            num_workers=self.loaders,
+            generator=torch.Generator(),
+            multiprocessing_context=_CONTEXT if self.loaders else None,
         )
         for batch, (inputs, there) in zip(places, loader, strict=True):
             yield Subset(inputs, self.labels[batch][there])
