@@ -308,12 +308,13 @@ def test_the_jax_function_needs_no_flax():
     ("module", "names"),
     [
         ("localnorm", ["LRNSpec", "LocalnormError", "__version__", "local_response_norm", "reference"]),
-        ("localnorm.jax", ["LocalResponseNorm", "local_response_norm"]),
-        ("localnorm.keras", ["LocalResponseNormalization"]),
+        ("localnorm.jax", ["GDN", "GDN1", "IGDN", "LocalResponseNorm", "local_response_norm"]),
+        ("localnorm.keras", ["GDN", "GDN1", "IGDN", "LocalResponseNormalization"]),
         (
             "localnorm.torch",
             [
                 "GDN",
+                "GDN1",
                 "IGDN",
                 "LeftLayer",
                 "LocalResponseNorm",

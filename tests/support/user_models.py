@@ -158,6 +158,10 @@ def transformer(num_classes: int, in_chans: int) -> nn.Module:
     return nn.Sequential(*patches, *encoder(16), nn.LayerNorm(16), Pooled(), nn.Linear(16, num_classes))
 
 
+def frozen(num_classes: int, in_chans: int) -> nn.Module:
+    return norms_inside(num_classes, in_chans).requires_grad_(False)
+
+
 def returns_a_tuple(num_classes: int, in_chans: int) -> nn.Module:
     class Both(nn.Module):
         def __init__(self) -> None:

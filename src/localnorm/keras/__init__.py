@@ -1,4 +1,4 @@
-"""Keras 3 API: the layer `LocalResponseNormalization`, on the TensorFlow, JAX and torch backends."""
+"""Keras 3 API: `LocalResponseNormalization`, `GDN`, `IGDN` and `GDN1`, on TensorFlow, JAX and torch."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ except ImportError as problem:
         "variable KERAS_BACKEND."
     ) from problem
 
+from localnorm.keras.gdn import GDN, GDN1, IGDN
 from localnorm.keras.layer import LocalResponseNormalization
 
-__all__ = ["LocalResponseNormalization"]
+__all__ = ["GDN", "GDN1", "IGDN", "LocalResponseNormalization"]

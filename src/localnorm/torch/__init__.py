@@ -1,7 +1,7 @@
 """PyTorch API: `local_response_norm` and `LocalResponseNorm`, with the definition of torch's own.
 
-Also `GDN` and `IGDN`, with a learned weight for every pair of channels; and `replace_lrn`, which swaps torch's own
-LRN layers in a model for `LocalResponseNorm`, and `restore_lrn`, which swaps them back; and `swap_norms`, which
+Also `GDN`, `GDN1` and `IGDN`, with a learned weight for every pair of channels; `replace_lrn`, which swaps torch's
+own LRN layers in a model for `LocalResponseNorm`, and `restore_lrn`, which swaps them back; and `swap_norms`, which
 swaps the normalization layers of any model for another kind.
 """
 
@@ -18,7 +18,7 @@ except ImportError as problem:
     ) from problem
 
 from localnorm.torch.functional import local_response_norm
-from localnorm.torch.gdn import GDN, IGDN
+from localnorm.torch.gdn import GDN, GDN1, IGDN
 from localnorm.torch.module import LocalResponseNorm
 from localnorm.torch.swap.norms import swap_norms
 from localnorm.torch.swap.replace import replace_lrn, restore_lrn
@@ -26,6 +26,7 @@ from localnorm.torch.swap.report import LeftLayer, SwappedLayer, SwapReport
 
 __all__ = [
     "GDN",
+    "GDN1",
     "IGDN",
     "LeftLayer",
     "LocalResponseNorm",

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Any, Self
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 from torch.overrides import handle_torch_function
@@ -12,6 +14,7 @@ from torch.utils.checkpoint import checkpoint
 
 from localnorm.axes import whole_axis
 from localnorm.errors import AxisError, SpecError
+from localnorm.gdn_parameters import at_least_zero, from_tfc, to_compressai, to_tfc
 from localnorm.learnable import checked_count
 from localnorm.spec import LRNSpec
 from localnorm.torch.array_ops import wide_dtype
@@ -63,9 +66,9 @@ class GDN(nn.Module):
     """
 
     _exponent = -0.5
+    """Of the sum; its sign is that of the direction, and the inverse of its size the power of |x|."""
     _start: LRNSpec | None = None
     """The LRN that the module starts as."""
-    """Of the sum under the root."""
 
     def __init__(
         self,
@@ -81,11 +84,11 @@ class GDN(nn.Module):
         super().__init__()
         self.num_channels = checked_count(num_channels)
         self.dim = whole_axis(dim, "dim")
-        self.beta_min = _at_least_zero("beta_min", beta_min)
-        self.gamma_init = _at_least_zero("gamma_init", gamma_init)
+        self.beta_min = at_least_zero("beta_min", beta_min)
+        self.gamma_init = at_least_zero("gamma_init", gamma_init)
         self.inverse = inverse
         if inverse:
-            self._exponent = 0.5
+            self._exponent = abs(self._exponent)
         count, where = self.num_channels, {"device": device, "dtype": dtype}
         self.beta = nn.Parameter(torch.empty(count, **where))  # type: ignore[arg-type]
         self.gamma = nn.Parameter(torch.empty(count, count, **where))  # type: ignore[arg-type]
@@ -117,6 +120,10 @@ class GDN(nn.Module):
                     [0.5000, 0.5000, 0.0000],
                     [0.0000, 0.5000, 0.5000]])
         """
+        if abs(cls._exponent) != 0.5:
+            raise SpecError(
+                f"{cls.__name__} can be no LRN, as it takes |x| for x^2, got {spec}; use GDN.from_spec."
+            )
         if spec.beta != -cls._exponent:
             raise SpecError(
                 f"{cls.__name__} can be an LRN with beta={-cls._exponent} only, as it takes a square root, got "
@@ -133,7 +140,11 @@ class GDN(nn.Module):
         return module
 
     def _load_from_state_dict(self, state: dict[str, Any], prefix: str, *rest: Any) -> None:  # noqa: ANN401
-        """Load a state of this class, or one of CompressAI, which is recognized by its buffers."""
+        """Load a state of this class, or one of CompressAI or TensorFlow Compression, recognized by its names."""
+        names = (f"{prefix}reparam_beta", f"{prefix}reparam_gamma")
+        if all(name in state for name in names):
+            read = from_tfc([_array(state.pop(name)) for name in names], beta_min=self.beta_min)
+            state.update({prefix + name: torch.from_numpy(value) for name, value in read._asdict().items()})
         for name in ("beta", "gamma"):
             # CompressAI stores sqrt(value + pedestal), bounded from below; the buffers hold both numbers.
             pedestal = state.pop(f"{prefix}{name}_reparam.pedestal", None)
@@ -142,6 +153,29 @@ class GDN(nn.Module):
                 stored = state[f"{prefix}{name}"].double()
                 state[f"{prefix}{name}"] = torch.maximum(stored, bound.double()) ** 2 - pedestal.double()
         super()._load_from_state_dict(state, prefix, *rest)
+
+    def to_compressai(self, prefix: str = "") -> dict[str, Tensor]:
+        """Return the state dict of CompressAI's layer with these parameters; loading one needs no function.
+
+        Args:
+            prefix: put before each name.
+
+        Example:
+            >>> other = GDN(2)
+            >>> other.load_state_dict(GDN(2, gamma_init=0.3).to_compressai())
+            <All keys matched successfully>
+        """
+        state = to_compressai(_array(self.beta), _array(self.gamma), beta_min=self.beta_min)
+        return {prefix + name: torch.from_numpy(value) for name, value in state.items()}
+
+    def to_tfc(self) -> list[NDArray[np.float32]]:
+        """Return the weights for ``set_weights`` of TensorFlow Compression's layer with these parameters.
+
+        Example:
+            >>> [weight.shape for weight in GDN(2).to_tfc()]
+            [(2,), (2, 2)]
+        """
+        return to_tfc(_array(self.beta), _array(self.gamma), beta_min=self.beta_min)
 
     def forward(self, input: Tensor) -> Tensor:  # noqa: A002  the name that torch.nn gives it
         """Normalize `input`."""
@@ -172,8 +206,30 @@ class IGDN(GDN):
     _exponent = 0.5
 
 
+class GDN1(GDN):
+    """GDN with absolute values and no root, ``y_i = x_i / (beta_i + sum_j gamma_ij |x_j|)``.
+
+    Arguments, shapes, errors and the bounds of the parameters are those of `GDN`; `from_spec` is not for it.
+
+    Source: Johnston, Eban, Gordon and Ballé, "Computationally efficient neural image
+    compression", arXiv 1912.08771.
+
+    Example:
+        >>> GDN1(1, gamma_init=1.0)(torch.tensor([[3.0]]))
+        tensor([[0.7500]], grad_fn=<...>)
+    """
+
+    _exponent = -1.0
+
+
+def _array(value: Tensor) -> NDArray[np.float64]:
+    """Return a tensor as a float64 array."""
+    array: NDArray[np.float64] = value.detach().double().cpu().numpy()
+    return array
+
+
 def normalize_gdn(x: Tensor, beta: Tensor, gamma: Tensor, dim: int, beta_min: float, exponent: float) -> Tensor:
-    """Return ``x * (max(beta, beta_min) + max(gamma, 0) x^2)^exponent`` along an axis; see `GDN`."""
+    """Return ``x * (max(beta, beta_min) + max(gamma, 0) |x|^p)^exponent`` along an axis, p = 1 / |exponent|."""
     if recorded(x):
         arguments = (x, beta, gamma, dim, beta_min, exponent)
         return handle_torch_function(normalize_gdn, (x,), *arguments)
@@ -206,10 +262,19 @@ def _graph(x: Tensor, beta: Tensor, gamma: Tensor, channel: int, exponent: float
     wide = torch.float64 if x.dtype is torch.float64 else torch.float32
     w, beta, gamma = x.to(wide), beta.to(wide), gamma.to(wide)
     if channel == 1 and x.ndim == 4:
-        s = functional.conv2d(w * w, gamma[:, :, None, None], beta)
+        s = functional.conv2d(_power(w, exponent), gamma[:, :, None, None], beta)
     else:
-        s = (torch.matmul((w * w).movedim(channel, -1), gamma.mT) + beta).movedim(-1, channel)
-    return (w / s.sqrt() if exponent < 0 else w * s.sqrt()).to(x.dtype)
+        s = (torch.matmul(_power(w, exponent).movedim(channel, -1), gamma.mT) + beta).movedim(-1, channel)
+    root = _root(s, exponent)
+    return (w / root if exponent < 0 else w * root).to(x.dtype)
+
+
+def _power(x: Tensor, exponent: float) -> Tensor:
+    return x * x if abs(exponent) == 0.5 else x.abs()
+
+
+def _root(s: Tensor, exponent: float) -> Tensor:
+    return s.sqrt() if abs(exponent) == 0.5 else s
 
 
 def _along(x: Tensor, channel: int, beta: Tensor, gamma: Tensor, exponent: float) -> Tensor:
@@ -218,13 +283,14 @@ def _along(x: Tensor, channel: int, beta: Tensor, gamma: Tensor, exponent: float
 
 
 def _scaled(x: Tensor, beta: Tensor, gamma: Tensor, exponent: float) -> Tensor:
-    """Return ``x * (beta + gamma x^2)^exponent`` along the last axis, robust to overflow of a square."""
+    """Return ``x * (beta + gamma |x|^p)^exponent`` along the last axis, robust to overflow of a power."""
     # A power of two, 1 for all but huge x; the result does not depend on it.
     largest = x.detach().abs().amax(-1, keepdim=True).nan_to_num(1.0, 1.0)
     m = torch.where(largest > _HUGE, largest / 4, 1.0).log2().floor().exp2()
     scaled = x / m
-    s = scaled.square() @ gamma.mT + beta / m / m
-    return scaled / s.sqrt() if exponent < 0 else x * (s.sqrt() * m)
+    base = beta / m / m if abs(exponent) == 0.5 else beta / m
+    root = _root(_power(scaled, exponent) @ gamma.mT + base, exponent)
+    return scaled / root if exponent < 0 else x * (root * m)
 
 
 _HUGE = 2.0**60
@@ -266,9 +332,3 @@ class _TransformedBound(_LowerBound):
     def jvp(ctx: Any, dx: Tensor, _: None) -> Tensor:  # noqa: ANN401
         (x,) = ctx.saved_tensors
         return torch.where(x >= ctx.bound, dx, 0.0)
-
-
-def _at_least_zero(name: str, value: object) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < float("inf"):
-        raise SpecError(f"{name} must be a finite number of at least 0, got {value!r}; pass e.g. 0.1.")
-    return float(value)

@@ -54,6 +54,7 @@ def test_instance_normalization_over_tokens_is_refused() -> None:
         ("two_classes", r"must give scores of shape \(2, 10\) for 2 images, got \(2, 2\)"),
         ("needs_a_width", "give width a default"),
         ("whole_norm", "normalizes over 3 axes"),
+        ("frozen", "must have parameters that require a gradient, got .*, in which all are frozen"),
         ("returns_nothing", "must be a torch.nn.Module, got NoneType"),
     ],
 )

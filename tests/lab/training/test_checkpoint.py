@@ -119,7 +119,7 @@ def test_kill_9_in_the_middle_of_a_trial(tmp_path: Path) -> None:
 
     def command(out: str) -> list[str]:
         options = ["--task", "digits", "--norms", "none,batch", "--seeds", "1", "--smoke", "--workers", "1"]
-        options += ["--epochs", "30", "--batch-size", "4"]
+        options += ["--epochs", "8", "--batch-size", "16"]
         return [sys.executable, str(tmp_path / "study.py"), *options, "--out", str(tmp_path / out)]
 
     def records(out: str) -> dict[str, object]:

@@ -48,6 +48,11 @@ def check_model(
                 f"a model must take images of shape {tuple(images.shape)} and give {classes} scores each, "
                 f"got {type(problem).__name__} from {name}: {problem}; see docs/bring-your-own.md, 'A model'."
             ) from problem
+    if not any(parameter.requires_grad for parameter in model.parameters()):
+        raise ModelError(
+            f"a model must have parameters that require a gradient, got {name}, in which all are frozen; call "
+            "requires_grad_(True) on what is to be trained."
+        )
     for mode, output in outputs.items():
         got = tuple(output.shape) if isinstance(output, Tensor) else type(output).__name__
         if got != (_BATCH, classes):
