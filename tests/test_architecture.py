@@ -309,7 +309,18 @@ def test_the_jax_function_needs_no_flax():
     [
         ("localnorm", ["LRNSpec", "LocalnormError", "__version__", "local_response_norm", "reference"]),
         ("localnorm.jax", ["GDN", "GDN1", "IGDN", "LocalResponseNorm", "local_response_norm"]),
-        ("localnorm.keras", ["GDN", "GDN1", "IGDN", "LocalResponseNormalization"]),
+        (
+            "localnorm.keras",
+            [
+                "GDN",
+                "GDN1",
+                "IGDN",
+                "LocalResponseNormalization",
+                "PooledResponseNormalization",
+                "legacy_objects",
+                "load_legacy_model",
+            ],
+        ),
         (
             "localnorm.torch",
             [

@@ -1,4 +1,4 @@
-"""Entry point of the command line: localnorm compare, status, report, diff, tune, export, scope, convert, doctor.
+"""Entry point of the command line: compare, status, report, diff, tune, export, scope, convert, inspect, doctor.
 
 Exit codes: 0 success; 1 an unexpected error, or a difference that diff or doctor found; 2 invalid input, explained
 on stderr; 3 success, but damaged records were left out; 130 interrupted, finished jobs are kept.

@@ -15,6 +15,7 @@ Each is also a built-in exception, so that code without localnorm's names can ca
     ├── LearnableError (ValueError)          a value that can't be learned
     ├── ModelError (ValueError)              a model whose layers can't be replaced, or that fits no task
     ├── BackendError (ValueError)            an unsupported Keras backend
+    ├── ModelFileError (ValueError)          a file that can't be read as a model
     ├── MissingExtraError (ImportError)      an optional dependency is not installed
     └── LabError (ValueError)                a study that can't be run or read
         ├── UnknownNameError                 no norm, model or task of that name
@@ -79,6 +80,10 @@ class ModelError(LocalnormError, ValueError):
 
 class BackendError(LocalnormError, ValueError):
     """An unsupported Keras backend."""
+
+
+class ModelFileError(LocalnormError, ValueError):
+    """A file that is no model, is damaged, or holds what is not read without being asked for."""
 
 
 class MissingExtraError(LocalnormError, ImportError):

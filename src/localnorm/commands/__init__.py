@@ -13,6 +13,7 @@ from localnorm.commands.convert import convert
 from localnorm.commands.diff import diff
 from localnorm.commands.doctor import doctor
 from localnorm.commands.export import export
+from localnorm.commands.inspect import inspect
 from localnorm.commands.report import report
 from localnorm.commands.scope import scope
 from localnorm.commands.status import status
@@ -47,5 +48,5 @@ def _help(command: Callable[..., None]) -> str:
     return "\n\n".join(" ".join(part.split()) for part in (command.__doc__ or "").split("\n\n"))
 
 
-for command in (compare, status, report, diff, tune, export, scope, convert, doctor):
+for command in (compare, status, report, diff, tune, export, scope, convert, inspect, doctor):
     app.command(help=_help(command))(command)

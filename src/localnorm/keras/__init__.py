@@ -18,5 +18,15 @@ except ImportError as problem:
 
 from localnorm.keras.gdn import GDN, GDN1, IGDN
 from localnorm.keras.layer import LocalResponseNormalization
+from localnorm.keras.legacy import legacy_objects, load_legacy_model
+from localnorm.keras.pooled import PooledResponseNormalization
 
-__all__ = ["GDN", "GDN1", "IGDN", "LocalResponseNormalization"]
+__all__ = [
+    "GDN",
+    "GDN1",
+    "IGDN",
+    "LocalResponseNormalization",
+    "PooledResponseNormalization",
+    "legacy_objects",
+    "load_legacy_model",
+]
