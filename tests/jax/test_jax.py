@@ -64,11 +64,6 @@ def test_second_derivatives(spec: LRNSpec):
         np.testing.assert_allclose(hessian, jnp.transpose(hessian, (3, 4, 5, 0, 1, 2)), atol=1e-14)
 
 
-def test_forward_mode_is_refused_by_jax():
-    with pytest.raises(TypeError, match="forward-mode"):
-        jax.jvp(lambda x: local_response_norm(x, SPEC), (_random(2, 5),), (_random(2, 5),))
-
-
 @both_specs
 @pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
 def test_only_x_is_kept(spec: LRNSpec, dtype: str):
