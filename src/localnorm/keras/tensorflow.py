@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import tensorflow as tf
@@ -41,8 +41,8 @@ def apply_spec(x: Tensor, spec: LRNSpec, axis: int, learned: dict[str, Tensor]) 
     arithmetic = Arithmetic(_OPERATIONS, spec, window_axes(spec, rank, axis), wide.name, x.dtype.name)
     formula = _Formula(arithmetic, tuple(learned))
     if forwardprop_util.pack_tangents([x, *values]).tangents:
-        # Within a tf.function, TensorFlow has no forward mode of tf.cond, and drops derivatives of the tangent.
-        return formula.branchless().forward(x, *values)
+        # TensorFlow silently drops derivatives of the tangent of a tf.function.
+        return formula.forward(x, *values)
     forward, backward = _compiled(formula)
 
     @tf.custom_gradient  # type: ignore[untyped-decorator]
@@ -69,10 +69,6 @@ class _Formula:
         gradients = self.arithmetic.backward(tf.cast(x, wide), tf.cast(grad, wide), learned)
         sums = (_sum_to(gradients.values[name], value) for name, value in learned.items())
         return [tf.cast(gradients.x, x.dtype), *sums]
-
-    def branchless(self) -> _Formula:
-        operations = replace(_OPERATIONS, cond=lambda _, __, otherwise: otherwise())
-        return replace(self, arithmetic=replace(self.arithmetic, operations=operations))
 
 
 @functools.lru_cache(maxsize=256)
@@ -160,7 +156,9 @@ _WIDEST_POOLED = 33
 _OPERATIONS = Operations(
     where=_where,
     total=tf.reduce_sum,
-    cond=tf.cond,
+    # XLA can't compile TensorFlow's derivatives of tf.cond in every mode and order. Without it, the forward pass
+    # takes a third less time, the backward pass half as much again.
+    cond=lambda _, __, otherwise: otherwise(),
     sqrt=tf.sqrt,
     log=tf.math.log,
     power=_power,
