@@ -72,7 +72,7 @@ def _with_other_environments(results: dict[str, Any], sections: list[Section]) -
 
 
 def changes(before: dict[str, Any], day: str, versions: dict[str, str], sections: list[Section]) -> str:
-    """Return what differs from an earlier measurement: versions, errors mended, and new errors."""
+    """Return what differs from an earlier measurement: versions, errors fixed, and new errors."""
     lines, errors = [], []
     for name, version in versions.items():
         old = before["versions"].get(name)
@@ -82,11 +82,11 @@ def changes(before: dict[str, Any], day: str, versions: dict[str, str], sections
         check = before["checks"].get(section.key, {"rows": {}, "wrong": []})
         known = section.rows.keys() & check["rows"].keys()
         for word, names in (
-            ("mended", known & set(check["wrong"]) - section.wrong),
+            ("fixed", known & set(check["wrong"]) - section.wrong),
             ("wrong since", known & section.wrong - set(check["wrong"])),
         ):
             errors += [f"- {section.title}: {name} is {word}." for name in sorted(names)]
-    errors = errors or ["- No error was mended, and none is new."]
+    errors = errors or ["- No error was fixed, and none is new."]
     return "\n".join(["## Changes", "", f"Compared with the measurement of {day}:", "", *lines, *errors, ""])
 
 

@@ -25,7 +25,7 @@ def _packages(path: Path) -> set[str]:
 
 @pytest.mark.parametrize("path", REPORTS, ids=lambda path: path.stem)
 def test_a_report_shows_an_error(path: Path, capfd: pytest.CaptureFixture[str]) -> None:
-    """If this fails, the installed release is mended: remove the report and measure docs/released.md again."""
+    """If this fails, the installed release is fixed: remove the report and measure docs/released.md again."""
     packages = _packages(path)
     assert "localnorm" not in packages
     if missing := [name for name in packages if importlib.util.find_spec(name) is None]:
