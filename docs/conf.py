@@ -15,6 +15,7 @@ myst_heading_anchors = 3
 source_suffix = {".md": "markdown", ".rst": "restructuredtext"}
 exclude_patterns = ["_build"]
 html_theme = "furo"
+html_extra_path = ["_extra"]
 html_title = f"localnorm {release}"
 default_role = "code"
 autodoc_typehints = "none"

@@ -1,4 +1,4 @@
-"""Open a page in a headless browser and return its size, its plots and the accessibility rules it breaks."""
+"""Open a page in headless Chromium: its size, plots, the accessibility rules it breaks, results of scripts."""
 
 from __future__ import annotations
 
@@ -18,42 +18,53 @@ _NARROWEST = 500
 """Chromium's narrowest window in pixels; a narrower page is put into a frame."""
 _FRAME = """<!doctype html><title>frame</title><iframe src="{page}" width="{width}" height="900"></iframe><script>
 window.addEventListener("message", (event) => {{
-  const told = document.createElement("pre");
-  told.id = "told";
-  told.textContent = event.data;
-  document.body.append(told);
+  const result = document.createElement("pre");
+  result.id = "result";
+  result.textContent = event.data;
+  document.body.append(result);
 }});
 </script>"""
 _TRIES = 2
 """A headless browser that starts on a busy machine sometimes hangs."""
 
-_LOOK = """
-const told = document.createElement("pre");
-told.id = "told";
+_RUN = """
+window.addEventListener("load", async () => {
+  const result = document.createElement("pre");
+  result.id = "result";
+  try {
+    result.textContent = JSON.stringify(await (async () => { %s })());
+  } catch (error) {
+    result.textContent = JSON.stringify({error: String(error.stack)});
+  }
+  document.body.append(result);
+  if (parent !== window) parent.postMessage(result.textContent, "*");
+});
+"""
+
+_PROBLEMS = """
 const problems = [];
 window.addEventListener("error", (event) => problems.push(event.message));
 document.addEventListener("securitypolicyviolation", (event) => problems.push(event.blockedURI));
-window.addEventListener("load", async () => {
+"""
+
+_LOOK = """
   const scroller = document.scrollingElement;
-  const found = {width: window.innerWidth, scrolled: scroller.scrollWidth, title: document.title};
-  found.drawn = document.querySelectorAll(".plot .main-svg").length > 0;
-  found.plots = document.querySelectorAll(".plot").length;
+  const seen = {width: window.innerWidth, scrolled: scroller.scrollWidth, title: document.title};
+  seen.drawn = document.querySelectorAll(".plot .main-svg").length > 0;
+  seen.plots = document.querySelectorAll(".plot").length;
   const notes = [...document.querySelectorAll(".undrawn")];
-  found.undrawn = notes.filter((note) => !note.hidden).map((note) => note.textContent);
-  found.images = [...document.images].map((image) => image.naturalWidth);
+  seen.undrawn = notes.filter((note) => !note.hidden).map((note) => note.textContent);
+  seen.images = [...document.images].map((image) => image.naturalWidth);
   // Folded content must be readable too.
   for (const folded of document.querySelectorAll("details")) folded.open = true;
-  found.opened = scroller.scrollWidth;
+  seen.opened = scroller.scrollWidth;
   if (RULES.length) {
     const result = await axe.run(document, {runOnly: RULES});
-    found.passed = result.passes.length;
-    found.violations = result.violations.map((v) => [v.id, v.nodes.slice(0, 5).map((node) => node.html)]);
+    seen.passed = result.passes.length;
+    seen.violations = result.violations.map((v) => [v.id, v.nodes.slice(0, 5).map((node) => node.html)]);
   }
-  found.problems = problems;
-  told.textContent = JSON.stringify(found);
-  document.body.append(told);
-  if (parent !== window) parent.postMessage(told.textContent, "*");
-});
+  seen.problems = problems;
+  return seen;
 """
 
 
@@ -67,10 +78,29 @@ def look(page: Path, profile: Path, *, width: int = 1200, rules: tuple[str, ...]
         rules: tags of axe's rules.
     """
     axe = (files("axe_core_python") / "axe.min.js").read_text(encoding="utf-8") if rules else ""
-    script = f"<script>{axe}\nconst RULES = {json.dumps(rules)};\n{_LOOK}</script>"
+    script = f"{axe}\nconst RULES = {json.dumps(rules)};\n{_PROBLEMS}{_RUN % _LOOK}"
+    seen: dict[str, Any] = _result(page, profile, script, width)
+    return seen
+
+
+def run_script(page: Path, profile: Path, body: str, *, width: int = 1200) -> Any:
+    """Open a copy of a page beside it, run the body of an async function there, and return its result.
+
+    Args:
+        page: the file.
+        profile: an empty folder for the browser.
+        body: JavaScript that returns a JSON value; it sees the page's global names.
+        width: of the page in pixels.
+    """
+    return _result(page, profile, _RUN % body, width)
+
+
+def _result(page: Path, profile: Path, script: str, width: int) -> Any:
+    """Return what a script in the head of a page's copy has written when the page is loaded."""
     copy = page.with_name(f"looked-at-{page.name}")
     # In the head, to catch every problem.
-    copy.write_text(page.read_text(encoding="utf-8").replace("</title>", f"</title>{script}", 1), encoding="utf-8")
+    tag = f"</title><script>{script}</script>"
+    copy.write_text(page.read_text(encoding="utf-8").replace("</title>", tag, 1), encoding="utf-8")
     opened = copy
     if width < _NARROWEST:
         opened = page.with_name(f"frame-of-{page.name}")
@@ -80,10 +110,11 @@ def look(page: Path, profile: Path, *, width: int = 1200, rules: tuple[str, ...]
     finally:
         copy.unlink()
         opened.unlink(missing_ok=True)
-    told = re.search(r'<pre id="told">(.*?)</pre>', shown, re.DOTALL)
-    assert told, f"{page.name} did not come to its end in the browser: {shown[-300:]}"
-    found: dict[str, Any] = json.loads(unescape(told[1]))
-    return found
+    written = re.search(r'<pre id="result">(.*?)</pre>', shown, re.DOTALL)
+    assert written, f"{page.name} did not come to its end in the browser: {shown[-300:]}"
+    result = json.loads(unescape(written[1]))
+    assert not (isinstance(result, dict) and "error" in result), result["error"]
+    return result
 
 
 def _shown(page: Path, profile: Path, width: int) -> str:
@@ -98,14 +129,14 @@ def _shown(page: Path, profile: Path, width: int) -> str:
     ]
     command += ["--disable-background-networking", "--no-first-run", f"--window-size={width},900"]
     for attempt in range(_TRIES):
-        own = [
+        flags = [
             f"--user-data-dir={profile / str(attempt)}",
             "--virtual-time-budget=20000",
             "--dump-dom",
             page.as_uri(),
         ]
         try:
-            ran = subprocess.run([*command, *own], capture_output=True, text=True, timeout=60, check=True)
+            ran = subprocess.run([*command, *flags], capture_output=True, text=True, timeout=60, check=True)
         except subprocess.TimeoutExpired:
             continue
         return ran.stdout

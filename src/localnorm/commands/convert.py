@@ -18,7 +18,7 @@ from localnorm.conversion import bind, divisor
 from localnorm.errors import ConversionError
 
 _LITERALS = {"true": True, "false": False, "nan": math.nan, "inf": math.inf, "-inf": -math.inf}
-_OUR_CODE = {
+OUR_CODE = {
     "keras": (
         "from localnorm.keras import LocalResponseNormalization",
         "layer = LocalResponseNormalization.from_spec({spec}, axis=-1)",
@@ -52,7 +52,7 @@ def convert(
             _print_list()
             return
         row = _framework("--from", source)
-        goal = None if (target or "").lower() in _OUR_CODE else _framework("--to", target)
+        goal = None if (target or "").lower() in OUR_CODE else _framework("--to", target)
         arguments = bind(row, (), _parsed(words or []))
         spec = LRNSpec.from_framework(row.name, **arguments)
         if goal is None:
@@ -73,7 +73,7 @@ def _framework(option: str, name: str | None) -> Convention:
     hint = "localnorm convert --list shows every framework with its arguments."
     if name is None:
         raise ConversionError(f"{option} must be given, got nothing; pass {option} caffe, for example. {hint}")
-    if name.lower() in _OUR_CODE:
+    if name.lower() in OUR_CODE:
         raise ConversionError(
             f"{option} must be a framework that defines an LRN, got {name!r}; pass the one whose arguments you "
             f"have, which is paper for localnorm.keras. {hint}"
@@ -83,7 +83,7 @@ def _framework(option: str, name: str | None) -> Convention:
 
 def _our_code(spec: LRNSpec, api: str) -> list[str]:
     """Return the lines of code that compute a spec with localnorm's own API."""
-    imports, code = _OUR_CODE[api]
+    imports, code = OUR_CODE[api]
     if api == "keras" and spec.lo == spec.hi and not spec.spatial:
         pairs = ", ".join(f"{name}={value!r}" for name, value in spec.to_paper().items())
         return [imports, "", code.replace(".from_spec({spec}", f"({pairs}")]
