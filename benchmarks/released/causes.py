@@ -100,6 +100,8 @@ CAUSES = {
                 "OpenVINO from TensorFlow",
                 "OpenVINO from ONNX",
                 "ncnn",
+                "TVM from ONNX",
+                "MXNet",
             ),
             "",
         ),

@@ -207,6 +207,24 @@ def _opencv_onnx(x: Array, arguments: Arguments) -> Array:
     return np.asarray(net.forward(), np.float32)
 
 
+def _tvm(x: Array, arguments: Arguments) -> Array:
+    import tvm
+    from tvm import relax
+    from tvm.relax.frontend.onnx import from_onnx
+
+    module = relax.transform.LegalizeOps()(from_onnx(onnx_model(x, arguments)))
+    machine = relax.VirtualMachine(tvm.compile(module, target="llvm"), tvm.cpu())
+    y: Array = machine["main"](tvm.runtime.tensor(x)).numpy()
+    return y
+
+
+def _mxnet(x: Array, arguments: Arguments) -> Array:
+    import mxnet
+
+    y: Array = mxnet.nd.LRN(mxnet.nd.array(x, dtype=x.dtype), **arguments).asnumpy()
+    return y
+
+
 def _ncnn(x: Array, arguments: Arguments) -> Array:
     import ncnn
 
@@ -251,6 +269,8 @@ RELEASED = {
         Released("OpenCV", _OPENCV, ("cv2",), "opencv", _opencv),
         Released("OpenCV from ONNX", _OPENCV, ("cv2", "onnx"), "onnx", _opencv_onnx),
         Released("ncnn", ("ncnn",), ("ncnn",), "ncnn", _ncnn),
+        Released("TVM from ONNX", ("apache-tvm",), ("tvm", "onnx"), "onnx", _tvm),
+        Released("MXNet", ("mxnet",), ("mxnet",), "mxnet", _mxnet),
     )
 }
 """Every implementation by its name."""

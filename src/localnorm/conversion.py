@@ -50,7 +50,8 @@ def whole(name: str, value: object, least: int, most: float = math.inf) -> int:
 
 def real(name: str, value: object, least: float = -math.inf, most: float = math.inf) -> float:
     """Return value as a finite float from `least` to `most`; raise SpecError if it is none."""
-    if not isinstance(value, numbers.Real) and hasattr(value, "dtype") and not isinstance(value, np.ndarray):
+    plain = isinstance(value, (numbers.Number, np.generic, np.ndarray))
+    if not plain and (hasattr(value, "dtype") or hasattr(value, "__float__")):
         # A tensor, a parameter, a variable or a traced value: to take its number would freeze it, silently.
         shown = " ".join(repr(value).split())
         raise SpecError(
@@ -59,7 +60,7 @@ def real(name: str, value: object, least: float = -math.inf, most: float = math.
             f'name it in static_argnames, or learn it, by a layer with learnable="{name}".'
         )
     try:
-        if isinstance(value, (bool, str, bytes)):
+        if isinstance(value, (bool, np.bool_, str, bytes)):
             raise TypeError
         number = float(value)  # type: ignore[arg-type]
     except OverflowError:

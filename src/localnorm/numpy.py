@@ -101,9 +101,14 @@ def local_response_norm(
 
 def _checked_name(dtype: np.dtype[Any]) -> str:
     if dtype.name not in _DTYPES:
-        raise DTypeError(
-            f"x must be float16, bfloat16, float32 or float64, got {dtype}; convert it, e.g. x.astype(np.float32)."
+        # A conversion of complex numbers would drop their imaginary part.
+        is_complex = dtype.kind == "c"
+        advice = (
+            "normalize abs(x), or x.real and x.imag each"
+            if is_complex
+            else "convert it, e.g. x.astype(np.float32)"
         )
+        raise DTypeError(f"x must be float16, bfloat16, float32 or float64, got {dtype}; {advice}.")
     return _NAMES.setdefault(dtype, dtype.name)
 
 

@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from benchmarks.released.causes import cause
-from benchmarks.released.checks import CHECKS, Section
+from benchmarks.released.checks import CHECKS, IMPLEMENTATIONS, Section
 from benchmarks.released.implementations import RELEASED, Array, Released
 
 from localnorm import LRNSpec, reference
@@ -71,6 +71,8 @@ RIGHT = {
     "OpenCV": ACROSS | WITHIN,
     "OpenCV from ONNX": ACROSS,
     "ncnn": ACROSS | WITHIN,
+    "TVM from ONNX": ACROSS,
+    "MXNet": {label: ACROSS[label] for label in ("size 3", "size 5", "size 7")},
 }
 
 
@@ -204,6 +206,7 @@ def test_the_page_says_what_is_wrong_here(check: Callable[[], Section]):
         warnings.simplefilter("ignore")
         section = check()
     _, _, rest = PAGE.partition(f"## {section.title}\n")
-    rows = re.findall(r"^\| (.+?) \|.* \|$", rest.partition("\n## ")[0], flags=re.MULTILINE)[1:]
+    every_row = re.findall(r"^\| (.+?) \|.* \|$", rest.partition("\n## ")[0], flags=re.MULTILINE)[1:]
+    rows = [row for row in every_row if row.strip("*") in IMPLEMENTATIONS]
     assert rows == [f"**{name}**" if name in section.wrong else name for name in section.rows]
     assert all(cause(section.key, name) for name in section.wrong)

@@ -347,6 +347,10 @@ def test_the_oldest_jaxlib_takes_the_handler(tmp_path: Path):
             assert "custom_call @localnorm_xla_forward" in jax.jit(f).lower(x).as_text() or f is split
             np.testing.assert_allclose(jax.jit(f)(x), wanted, rtol=1e-6, atol=1e-6)
         jax.hessian(lambda x: forward(x).sum())(x[0, 0, 0])
+        tangents = jax.jvp(forward, (x,), (x,))[1], jax.linearize(forward, x)[1](x)
+        for tangent in tangents:
+            ahead, behind = (reference.forward(scale * x.astype(np.float64), spec, -1) for scale in (1.001, 0.999))
+            np.testing.assert_allclose(tangent, (ahead - behind) / 0.002, rtol=1e-4, atol=1e-4)
         print(jax.__version__)
         """,
         python=str(python),

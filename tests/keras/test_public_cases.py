@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -65,6 +66,45 @@ def test_variables_and_tensors_as_values_are_refused(name: str) -> None:
     for value in (keras.Variable(0.5), keras.ops.convert_to_tensor(0.5)):
         with pytest.raises(SpecError, match=f'{name} must be a plain number.*learnable="{name}"'):
             LocalResponseNormalization(**{name: value})
+        with pytest.raises(SpecError, match=f"{name} must be a plain number"):
+            LocalResponseNormalization.from_config({name: value})
+        with pytest.raises(SpecError, match=f"{name} must be a plain number"):
+            setattr(LocalResponseNormalization(), name, value)
+
+
+def traced(function: Callable[[Any], Any]) -> Any:
+    """Call a function with a value that the backend traces."""
+    if keras.backend.backend() == "tensorflow":
+        import tensorflow as tf
+
+        return tf.function(function, autograph=False)(tf.constant(0.5))
+    if keras.backend.backend() == "jax":
+        import jax
+
+        return jax.jit(function)(0.5)
+    import torch
+
+    return torch.func.vmap(function)(torch.full((2,), 0.5))
+
+
+@pytest.mark.parametrize("name", ["alpha", "beta", "k"])
+def test_traced_values_are_refused(name: str) -> None:
+    def apply(value: Any) -> Any:
+        return LocalResponseNormalization(**{name: value})(X)
+
+    with pytest.raises(SpecError, match=f'{name} must be a plain number.*learnable="{name}"'):
+        traced(apply)
+
+
+@pytest.mark.parametrize("per_channel", [False, True])
+def test_learned_values_without_a_sum(per_channel: bool) -> None:
+    layer = LocalResponseNormalization(alpha=0.0, k=2.0, learnable=["k", "beta"], per_channel=per_channel)
+    layer.build(X.shape)
+    for weight in layer.weights:
+        weight.assign(keras.ops.full(weight.shape, 0.2))
+    factor = np.exp(0.2)
+    y = as_array(layer(keras.ops.convert_to_tensor(X)))
+    np.testing.assert_allclose(y, X * (2 * factor) ** (-0.75 * factor), rtol=2e-6)
 
 
 @pytest.mark.parametrize("name", ["alpha", "beta", "k"])

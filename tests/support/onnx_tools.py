@@ -30,6 +30,32 @@ def native_nodes(model: onnx.ModelProto) -> list[dict[str, float]]:
     return [{a.name: get_attribute_value(a) for a in node.attribute} for node in nodes]
 
 
+def _openvino(model: onnx.ModelProto, x: Array) -> Array:
+    import openvino
+
+    core = openvino.Core()
+    # Without the hint, OpenVINO uses bfloat16 on processors that have it.
+    compiled = core.compile_model(
+        core.read_model(model.SerializeToString()), "CPU", {"INFERENCE_PRECISION_HINT": "f32"}
+    )
+    return np.asarray(compiled([x])[0])
+
+
+def _opencv(model: onnx.ModelProto, x: Array) -> Array:
+    import cv2
+
+    net = cv2.dnn.readNetFromONNX(np.frombuffer(model.SerializeToString(), np.uint8))
+    net.setInput(x)
+    return np.asarray(net.forward())
+
+
+RUNTIMES = {
+    "onnxruntime": lambda model, x: run(model, torch.from_numpy(x)),
+    "OpenVINO": _openvino,
+    "OpenCV": _opencv,
+}
+
+
 def run(model: onnx.ModelProto, x: torch.Tensor) -> Array:
     """Run a model of one input and one output in onnxruntime."""
     session = onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import re
 
 import numpy as np
 import onnx
@@ -36,7 +35,7 @@ class _Function(nn.Module):
         self.size = size
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return local_response_norm(x + 0.5, self.size, 0.7, 0.6, 1.5)
+        return local_response_norm(x + 0.5, self.size, 0.7, 0.6, 2.0)
 
 
 def _want(layer: LocalResponseNorm, x: torch.Tensor) -> np.ndarray:
@@ -45,7 +44,7 @@ def _want(layer: LocalResponseNorm, x: torch.Tensor) -> np.ndarray:
 
 @pytest.mark.parametrize(("size", "any_batch"), [(1, True), (3, False), (5, True), (25, False)])
 def test_an_odd_window_is_one_node(size: int, any_batch: bool):
-    layer, x = LocalResponseNorm(size, 0.7, 0.6, 1.5), random_tensor(*SHAPE, dtype=SINGLE)
+    layer, x = LocalResponseNorm(size, 0.7, 0.6, 2.0), random_tensor(*SHAPE, dtype=SINGLE)
     model = exported(layer, x, any_batch=any_batch)
     assert [node.op_type for node in model.graph.node] == ["LRN"]
     (node,) = native_nodes(model)
@@ -78,39 +77,18 @@ def test_the_function(size: int, nodes: int):
     x = random_tensor(*SHAPE, dtype=SINGLE)
     model = exported(_Function(size), x)
     assert len(native_nodes(model)) == nodes
-    spec = LRNSpec.from_torch(size, 0.7, 0.6, 1.5)
+    spec = LRNSpec.from_torch(size, 0.7, 0.6, 2.0)
     want = reference.forward((x + 0.5).double().numpy(), spec)
     np.testing.assert_allclose(run(model, x), want, **NODE)
 
 
-def test_the_extra_channel_of_onnx_lies_above():
-    """onnxruntime takes no even size, so only what was written is checked here."""
-    x = random_tensor(*SHAPE, dtype=SINGLE)
-    high, low = (
-        LocalResponseNorm.from_spec(spec) for spec in (LRNSpec.from_onnx(4, 0.5), LRNSpec(2, 1, 0.125, 0.75, 1.0))
-    )
-    assert native_nodes(exported(high, x)) == [{"size": 4, "alpha": 0.5, "beta": 0.75, "bias": 1.0}]
-    assert native_nodes(exported(low, x)) == []
-    assert low.spec == LocalResponseNorm(4, 0.5).spec
-    with pytest.raises(Exception, match=re.escape("size_ % 2 == 1 was false")):
-        run(exported(high, x), x)
-
-
-@pytest.mark.parametrize("shape", [(3, 9, 5), (3, 9, 5, 4, 2)], ids=str)
-def test_a_node_in_other_ranks(shape: tuple[int, ...]):
-    """ONNX has it for ``(N, C, D1, ...)``; onnxruntime runs it in rank 4 alone."""
-    model = exported(LocalResponseNorm(5, 0.5), random_tensor(*shape, dtype=SINGLE))
-    assert len(native_nodes(model)) == 1
-
-
-@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float64], ids=str)
-def test_a_node_in_other_dtypes(dtype: torch.dtype):
+@pytest.mark.parametrize("dtype", [torch.float16, SINGLE], ids=str)
+def test_the_dtypes_of_a_node(dtype: torch.dtype):
     layer, x = LocalResponseNorm(5, 0.5), random_tensor(*SHAPE, dtype=dtype)
     model = exported(layer, x)
     assert len(native_nodes(model)) == 1
-    if dtype == torch.float16:  # the others onnxruntime refuses
-        # Two roundings of half an epsilon each, of 2^-10.
-        np.testing.assert_allclose(run(model, x), _want(layer, x), rtol=2**-10, atol=0)
+    # Two roundings of half an epsilon each, of 2^-10; or the node's arithmetic.
+    np.testing.assert_allclose(run(model, x), _want(layer, x), rtol=2**-10 if dtype == torch.float16 else 2e-6)
 
 
 DECOMPOSED = {

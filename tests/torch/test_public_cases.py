@@ -11,7 +11,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from torch import Tensor, fx, nn
+from torch import Tensor, distributed, fx, nn
+from torch.distributed.device_mesh import init_device_mesh
+from torch.distributed.fsdp import fully_shard
 from torch.nn import functional
 
 from localnorm import LRNSpec, reference
@@ -202,6 +204,41 @@ def test_parameters_have_an_axis_and_layers_pickle(make: Callable[..., nn.Module
     assert torch.equal(copy.deepcopy(layer)(x), layer(x))
 
 
+@every_learned
+def test_fully_sharded_layers_train_as_they_do_alone(make: Callable[..., nn.Module], tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    model, x = nn.Sequential(nn.Conv2d(3, 7, 3), make()), x_of(2, 3, 6, 6, dtype=torch.float32)
+    alone = copy.deepcopy(model)
+    distributed.init_process_group(
+        "gloo", store=distributed.FileStore(str(tmp_path / "s"), 1), rank=0, world_size=1
+    )
+    try:
+        sharded = fully_shard(model, mesh=init_device_mesh("cpu", (1,)))
+        for network in (sharded, alone):
+            optimizer = torch.optim.SGD(network.parameters(), 0.1)
+            for _ in range(2):
+                optimizer.zero_grad()
+                network(x).square().mean().backward()
+                optimizer.step()
+        torch.testing.assert_close(sharded(x), alone(x))
+        assert not torch.equal(
+            alone[1](x_of(1, 7, 2, 2, dtype=torch.float32)), make()(x_of(1, 7, 2, 2, dtype=torch.float32))
+        )
+    finally:
+        distributed.destroy_process_group()
+
+
+def test_quantization_by_torch_fx_takes_the_layer() -> None:
+    from torch.ao.quantization import get_default_qconfig_mapping
+    from torch.ao.quantization.quantize_fx import prepare_fx
+
+    model, x = nn.Sequential(nn.Conv2d(3, 7, 3), LocalResponseNorm(5), nn.ReLU()).eval(), x_of(2, 3, 6, 6)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of torch, about its module
+        prepared = prepare_fx(model.double(), get_default_qconfig_mapping(), (x,))
+    torch.testing.assert_close(prepared(x), model(x))
+
+
 def test_skip_init() -> None:
     assert nn.utils.skip_init(GDN, 8).beta.shape == (8,)
     assert nn.utils.skip_init(LocalResponseNorm, 5, learnable=True).log_k.shape == (1,)
@@ -219,8 +256,9 @@ def test_values_of_a_layer_can_be_set(name: str) -> None:
     setattr(layer, name, 0.4)
     assert getattr(layer, name) == 0.4
     np.testing.assert_allclose(layer(x).numpy(), expected(x, **{name: 0.4}), rtol=1e-12)
-    with pytest.raises(SpecError, match="must be a plain number"):
-        setattr(layer, name, torch.tensor(0.4))
+    for value in (torch.tensor(0.4), nn.Parameter(torch.tensor(0.4))):
+        with pytest.raises(SpecError, match="must be a plain number"):
+            setattr(layer, name, value)
     with pytest.raises(LearnableError, match=f"set the parameter log_{name}"):
         setattr(LocalResponseNorm(5, learnable=True), name, 0.4)
 

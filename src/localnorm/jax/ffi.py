@@ -5,7 +5,7 @@ library ``localnorm_cpu``. That choice is made when XLA code is generated, becau
 its platform. The array operations are used
 
 - on GPUs and TPUs, and where the library can't be loaded;
-- for derivatives of a primitive, which are the second derivatives of LRN: JAX can't differentiate a call;
+- for learned values, for tangents, and for derivatives from the second on;
 - under ``jax.export``, because an exported function must run on machines without this library;
 - in ``jax.jit`` over several devices, because XLA can't partition a call and would copy all of the array to every
   device. Under ``jax.shard_map`` and ``jax.pmap`` each device calls the kernel.
@@ -14,9 +14,10 @@ its platform. The array operations are used
 from __future__ import annotations
 
 import importlib
+import math
 from collections.abc import Callable, Sequence
-from functools import cache, partial
-from typing import Any
+from functools import cache
+from typing import Any, NamedTuple
 
 import jax
 import jax.ffi
@@ -24,34 +25,86 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 from jax.extend.core import Primitive
-from jax.interpreters import ad, batching, mlir
+from jax.interpreters import batching, mlir
 
 from localnorm.kernels.available import cpu_kernel
 from localnorm.spec import LRNSpec
 
-Operations = Callable[..., Array]
-"""``operations(*arrays, spec=spec, axes=axes)`` for arrays of one shape and dtype, with axes counted from -1."""
 
-_MAX_RANK = 60
-"""The kernel takes 64 axes, a few of which are left for vmap."""
+class Settings(NamedTuple):
+    """The parameters of a primitive: the window's axes counted from -1, and the names of the learned values."""
+
+    spec: LRNSpec
+    axes: tuple[int, ...]
+    names: tuple[str, ...]
 
 
-def with_cpu_kernel(handler: str, operations: Operations) -> Operations:
-    """Return a function that calls a handler of the CPU library if it can, and otherwise the array operations.
+Operations = Callable[..., list[Array]]
+"""``operations(*arrays, settings=settings)`` for arrays of one rank."""
+
+_MAX_RANK = 64
+"""The most axes that the kernel takes."""
+
+
+def primitive(name: str, operations: Operations, outputs: slice, handler: str | None = None) -> Any:  # noqa: ANN401
+    """Return a primitive that computes the array operations, and without learned values calls a handler on CPUs.
 
     Args:
-        handler: the handler's name in the library, which is also its name in XLA.
-        operations: the same in array operations.
+        name: the primitive's name.
+        operations: the array operations.
+        outputs: the operands whose shapes and dtypes the results have.
+        handler: the handler's name in the library, which is also its name in XLA; default none.
     """
-    primitive = _primitive(handler, operations)
 
-    def call(*arrays: Array, spec: LRNSpec, axes: tuple[int, ...]) -> Array:
-        if arrays[0].ndim > _MAX_RANK or not _registered(handler):
-            return operations(*arrays, spec=spec, axes=axes)
-        result: Array = primitive.bind(*arrays, spec=spec, axes=axes)
-        return result
+    def batched(
+        arrays: Sequence[Array], axes: Sequence[int | None], **settings: Settings
+    ) -> tuple[Any, list[int]]:
+        size = next(array.shape[axis] for array, axis in zip(arrays, axes, strict=True) if axis is not None)
+        in_front = [
+            jnp.broadcast_to(array, (size, *array.shape)) if axis is None else jnp.moveaxis(array, axis, 0)
+            for array, axis in zip(arrays, axes, strict=True)
+        ]
+        results = new.bind(*in_front, **settings)
+        return results, [0] * len(results)
 
-    return call
+    def lower_for_cpu(context: mlir.LoweringRuleContext, *operands: object, settings: Settings) -> Any:  # noqa: ANN401
+        [shape, *_] = [aval.shape for aval in context.avals_in]  # type: ignore[attr-defined]
+        usable = not settings.names and len(shape) <= _MAX_RANK and _for_one_device_here(context.module_context)
+        if handler is None or not usable or not _registered(handler):
+            return lower(context, *operands, settings=settings)
+        return jax.ffi.ffi_lowering(handler)(context, *operands, **_attributes(shape, settings))
+
+    def compute(*arrays: Array, settings: Settings) -> list[Array]:
+        run = operations if jax.config.jax_disable_jit else compiled  # type: ignore[attr-defined]
+        results: list[Array] = run(*arrays, settings=settings)
+        return results
+
+    lower = mlir.lower_fun(operations, multiple_results=True)
+    new: Any = Primitive(name)
+    new.multiple_results = True
+    compiled = jax.jit(new.bind, static_argnames="settings")
+    new.def_abstract_eval(lambda *avals, **_: [aval.update(weak_type=False) for aval in avals[outputs]])
+    new.def_impl(compute)
+    batching.primitive_batchers[new] = batched
+    mlir.register_lowering(new, lower)
+    mlir.register_lowering(new, lower_for_cpu, platform="cpu")
+    if not hasattr(jax, "shard_map"):
+        # JAX 0.5 asks for a rule about replicated values; later versions see it in the types.
+        shard_map = importlib.import_module("jax.experimental.shard_map")
+        shard_map.register_standard_check(new)
+        shard_map.register_standard_rewrite(new)
+    return new
+
+
+def varying_alike(arrays: Sequence[Array]) -> list[Array]:
+    """Return operands that vary over the same devices, which ``jax.shard_map`` keeps in the types of arrays.
+
+    A product adds the axes of the other factor, and the gradient's sum over them; XLA removes a factor of 1.
+    """
+    if len(arrays) == 1 or not any(isinstance(array, jax.core.Tracer) for array in arrays):
+        return list(arrays)
+    one = math.prod(jnp.ones_like(array, shape=(), dtype="float32") for array in arrays)
+    return [array * jnp.asarray(one, array.dtype) for array in arrays]
 
 
 @cache
@@ -65,51 +118,9 @@ def _registered(handler: str) -> bool:
     return True
 
 
-def _primitive(handler: str, operations: Operations) -> Any:  # noqa: ANN401  its methods have no types
-    def value_and_tangent(
-        primals: tuple[Array, ...], tangents: tuple[Any, ...], *, spec: LRNSpec, axes: tuple[int, ...]
-    ) -> tuple[Array, Array]:
-        known = tuple(ad.instantiate_zeros(tangent) for tangent in tangents)  # type: ignore[no-untyped-call]
-        result: tuple[Array, Array] = jax.jvp(partial(operations, spec=spec, axes=axes), primals, known)
-        return result
-
-    def batched(
-        arrays: Sequence[Array], batch_axes: Sequence[int | None], *, spec: LRNSpec, axes: tuple[int, ...]
-    ) -> tuple[Array, int]:
-        pairs = list(zip(arrays, batch_axes, strict=True))
-        size = next(array.shape[axis] for array, axis in pairs if axis is not None)
-        in_front = [
-            jnp.broadcast_to(array, (size, *array.shape)) if axis is None else jnp.moveaxis(array, axis, 0)
-            for array, axis in pairs
-        ]
-        return primitive.bind(*in_front, spec=spec, axes=axes), 0
-
-    def lower_for_cpu(
-        context: mlir.LoweringRuleContext, *operands: object, spec: LRNSpec, axes: tuple[int, ...]
-    ) -> Any:  # noqa: ANN401  a class that JAX does not publish
-        if not _for_one_device_here(context.module_context):
-            return lower(context, *operands, spec=spec, axes=axes)
-        [shape] = {aval.shape for aval in context.avals_in}  # type: ignore[attr-defined]
-        return jax.ffi.ffi_lowering(handler)(context, *operands, **_attributes(shape, spec, axes))
-
-    lower = mlir.lower_fun(operations, multiple_results=False)
-    primitive: Any = Primitive(handler)
-    primitive.def_abstract_eval(lambda x, *_, **__: x.update(weak_type=False))
-    primitive.def_impl(jax.jit(primitive.bind, static_argnames=("spec", "axes")))
-    ad.primitive_jvps[primitive] = value_and_tangent
-    batching.primitive_batchers[primitive] = batched
-    mlir.register_lowering(primitive, lower)
-    mlir.register_lowering(primitive, lower_for_cpu, platform="cpu")
-    if not hasattr(jax, "shard_map"):
-        # JAX 0.5 asks for a rule about replicated values; later versions see it in the types.
-        shard_map = importlib.import_module("jax.experimental.shard_map")
-        shard_map.register_standard_check(primitive)
-        shard_map.register_standard_rewrite(primitive)
-    return primitive
-
-
-def _attributes(shape: tuple[int, ...], spec: LRNSpec, axes: tuple[int, ...]) -> dict[str, np.generic]:
+def _attributes(shape: tuple[int, ...], settings: Settings) -> dict[str, np.generic]:
     """Return what native/src/xla_ffi.cpp reads."""
+    spec, axes = settings.spec, settings.axes
     longest = max(shape[axis] for axis in axes)
     return {
         "k": np.float64(spec.k),

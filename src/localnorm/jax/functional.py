@@ -1,19 +1,25 @@
-"""`local_response_norm` for JAX arrays, with a custom derivative rule."""
+"""`local_response_norm` for JAX arrays, as a primitive with rules for derivatives in both modes."""
 
 from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 from jax import Array
+from jax.interpreters import ad
 from jax.typing import ArrayLike
 
 from localnorm.axes import channel_axis, check_channels, window_axes
 from localnorm.errors import DTypeError
 from localnorm.jax.array_ops import OPERATIONS
-from localnorm.jax.ffi import with_cpu_kernel
+from localnorm.jax.ffi import Operations, Settings, primitive, varying_alike
 from localnorm.kernels.arithmetic import Arithmetic
 from localnorm.spec import LRNSpec
 
+JVP = Callable[..., tuple[list[Array], list[Array]]]
 _DTYPES = ("float16", "bfloat16", "float32", "float64")
 
 
@@ -29,9 +35,8 @@ def local_response_norm(x: ArrayLike, spec: LRNSpec, axis: int = -1) -> Array:
     On a CPU, XLA calls the native kernel; `localnorm.jax.ffi` lists when array operations run instead, which
     compute the same. The kernel keeps subnormal numbers; with array operations XLA flushes them to 0 on a CPU.
 
-    Works under ``jax.jit``, ``jax.vmap``, ``jax.grad`` of any order, and ``jax.shard_map`` over any axis that the
-    window does not span. ``jax.hessian``, forward mode over ``jax.grad``, works; forward mode of the function
-    itself (``jax.jvp``, ``jax.jacfwd``) raises an error of JAX. The backward pass keeps only `x`.
+    Works under ``jax.jit``, ``jax.vmap``, ``jax.grad`` and ``jax.jvp`` of any order, ``jax.linearize``, and
+    ``jax.shard_map`` over any axis that the window does not span. Both modes keep only `x`.
 
     Args:
         x: float16, bfloat16, float32 or float64 (if JAX has it enabled), of rank 1 or more.
@@ -62,10 +67,14 @@ def apply_spec(x: ArrayLike, spec: LRNSpec, axis: int, learned: dict[str, Array]
     """
     array = jnp.asarray(x)
     if array.dtype.name not in _DTYPES:
-        raise DTypeError(
-            f"x must be float16, bfloat16, float32 or float64, got {array.dtype}; "
-            "convert it, e.g. x.astype(jnp.float32)."
+        # A conversion of complex numbers would drop their imaginary part.
+        is_complex = jnp.issubdtype(array.dtype, jnp.complexfloating)
+        advice = (
+            "normalize abs(x), or x.real and x.imag each"
+            if is_complex
+            else "convert it, e.g. x.astype(jnp.float32)"
         )
+        raise DTypeError(f"x must be float16, bfloat16, float32 or float64, got {array.dtype}; {advice}.")
     # Counted from the last axis: vmap puts axes in front.
     axes = tuple(a - array.ndim for a in window_axes(spec, array.ndim, axis))
     channel = channel_axis(array.ndim, axis)
@@ -74,61 +83,97 @@ def apply_spec(x: ArrayLike, spec: LRNSpec, axis: int, learned: dict[str, Array]
             check_channels(value.shape[0], array.shape[channel], channel)
     shape = tuple(-1 if a == channel else 1 for a in range(array.ndim))
     wide = {name: value.reshape(shape).astype(_wide(array)) for name, value in learned.items()}
-    return _normalize(array, wide, spec, axes)
+    operands = varying_alike([array, *wide.values()])
+    results: list[Array] = _value_p.bind(*operands, settings=Settings(spec, axes, tuple(wide)))
+    return results[0]
 
 
 def _wide(x: Array) -> str:
     return "float64" if x.dtype == jnp.float64 else "float32"
 
 
-def _arithmetic(x: Array, spec: LRNSpec, axes: tuple[int, ...]) -> Arithmetic:
-    return Arithmetic(OPERATIONS, spec, tuple(axis % x.ndim for axis in axes), _wide(x), x.dtype.name)
+def _arithmetic(x: Array, settings: Settings) -> Arithmetic:
+    axes = tuple(axis % x.ndim for axis in settings.axes)
+    return Arithmetic(OPERATIONS, settings.spec, axes, _wide(x), x.dtype.name)
 
 
-def _array_value(x: Array, learned: dict[str, Array], spec: LRNSpec, axes: tuple[int, ...]) -> Array:
-    y: Array = _arithmetic(x, spec, axes).forward(x.astype(_wide(x)), learned)
-    return y.astype(x.dtype)
+def _value(x: Array, *values: Array, settings: Settings) -> list[Array]:
+    learned = dict(zip(settings.names, values, strict=True))
+    return [_arithmetic(x, settings).forward(x.astype(_wide(x)), learned).astype(x.dtype)]
 
 
-def _array_gradients(
-    x: Array, grad: Array, learned: dict[str, Array], spec: LRNSpec, axes: tuple[int, ...]
-) -> tuple[Array, dict[str, Array]]:
-    wide = _wide(x)
-    found = _arithmetic(x, spec, axes).backward(x.astype(wide), grad.astype(wide), learned)
-    sums = {
-        name: found.values[name].sum([a for a, n in enumerate(value.shape) if n == 1], keepdims=True)
+def _tangent(x: Array, dx: Array, *values: Array, settings: Settings) -> list[Array]:
+    count, wide = len(settings.names), _wide(x)
+    learned, tangents = (dict(zip(settings.names, part, strict=True)) for part in (values[:count], values[count:]))
+    dy = _arithmetic(x, settings).tangent(x.astype(wide), dx.astype(wide), learned, tangents)
+    return [dy.astype(x.dtype)]
+
+
+def _gradients(x: Array, grad: Array, *values: Array, settings: Settings) -> list[Array]:
+    learned, wide = dict(zip(settings.names, values, strict=True)), _wide(x)
+    gradients = _arithmetic(x, settings).backward(x.astype(wide), grad.astype(wide), learned)
+    sums = [
+        gradients.values[name].sum([a for a, n in enumerate(value.shape) if n == 1], keepdims=True)
         for name, value in learned.items()
-    }
-    return found.x.astype(x.dtype), sums
+    ]
+    return [gradients.x.astype(x.dtype), *sums]
 
 
-_kernel_value = with_cpu_kernel("localnorm_xla_forward", lambda x, spec, axes: _array_value(x, {}, spec, axes))
-_kernel_gradient = with_cpu_kernel(
-    "localnorm_xla_backward", lambda x, grad, spec, axes: _array_gradients(x, grad, {}, spec, axes)[0]
+_value_p = primitive("lrn", _value, slice(0, 1), "localnorm_xla_forward")
+_tangent_p = primitive("lrn_tangent", _tangent, slice(0, 1))
+_gradients_p = primitive("lrn_gradients", _gradients, slice(1, None), "localnorm_xla_backward")
+
+
+def _value_jvp(
+    primals: Sequence[Array], tangents: Sequence[Any], *, settings: Settings
+) -> tuple[list[Array], list[Array]]:
+    (x, *values), (dx, *dvalues) = primals, _instantiated(tangents)
+    y = _value_p.bind(*primals, settings=settings)
+    return y, _tangent_p.bind(x, dx, *values, *dvalues, settings=settings)
+
+
+def _linear_jvp(linear: Any, operations: Operations, is_linear: Callable[[int, Settings], bool]) -> JVP:  # noqa: ANN401
+    """Return the rule for a primitive that is linear in some operands: itself if only these have tangents."""
+
+    def rule(
+        primals: Sequence[Array], tangents: Sequence[Any], *, settings: Settings
+    ) -> tuple[list[Array], list[Array]]:
+        moved = [i for i, tangent in enumerate(tangents) if type(tangent) is not ad.Zero]
+        every = _instantiated(tangents)
+        if all(is_linear(i, settings) for i in moved):
+            mixed = [every[i] if is_linear(i, settings) else primal for i, primal in enumerate(primals)]
+            return linear.bind(*primals, settings=settings), linear.bind(*mixed, settings=settings)
+        result: tuple[list[Array], list[Array]] = jax.jvp(
+            partial(operations, settings=settings), tuple(primals), tuple(every)
+        )
+        return result
+
+    return rule
+
+
+def _tangent_transpose(cotangents: Sequence[Any], *operands: Any, settings: Settings) -> list[Any]:  # noqa: ANN401
+    [grad], count = _instantiated(cotangents), len(settings.names)
+    x, values = operands[0], operands[2 : 2 + count]
+    gx, *gvalues = _gradients_p.bind(x, grad, *values, settings=settings)
+    wanted = [None, gx, *([None] * count), *gvalues]
+    return [g if isinstance(of, ad.UndefinedPrimal) else None for g, of in zip(wanted, operands, strict=True)]
+
+
+def _gradients_transpose(cotangents: Sequence[Any], *operands: Any, settings: Settings) -> list[Any]:  # noqa: ANN401
+    x, _, *values = operands
+    dx, *dvalues = _instantiated(cotangents)
+    [dy] = _tangent_p.bind(x, dx, *values, *dvalues, settings=settings)
+    return [None, dy, *([None] * len(values))]
+
+
+def _instantiated(tangents: Sequence[Any]) -> list[Array]:
+    return [ad.instantiate_zeros(tangent) for tangent in tangents]  # type: ignore[no-untyped-call]
+
+
+ad.primitive_jvps[_value_p] = _value_jvp
+ad.primitive_jvps[_tangent_p] = _linear_jvp(
+    _tangent_p, _tangent, lambda i, settings: i == 1 or i >= 2 + len(settings.names)
 )
-
-
-def _value(x: Array, learned: dict[str, Array], spec: LRNSpec, axes: tuple[int, ...]) -> Array:
-    return _array_value(x, learned, spec, axes) if learned else _kernel_value(x, spec=spec, axes=axes)
-
-
-_normalize = jax.custom_vjp(_value, nondiff_argnums=(2, 3))
-
-
-def _forward(
-    x: Array, learned: dict[str, Array], spec: LRNSpec, axes: tuple[int, ...]
-) -> tuple[Array, tuple[Array, dict[str, Array]]]:
-    # Not `_normalize`: forward mode over reverse mode differentiates this, and custom_vjp has no rule for it.
-    return _value(x, learned, spec, axes), (x, learned)
-
-
-def _backward(
-    spec: LRNSpec, axes: tuple[int, ...], residuals: tuple[Array, dict[str, Array]], grad: Array
-) -> tuple[Array, dict[str, Array]]:
-    x, learned = residuals
-    if learned:
-        return _array_gradients(x, grad, learned, spec, axes)
-    return _kernel_gradient(x, grad, spec=spec, axes=axes), {}
-
-
-_normalize.defvjp(_forward, _backward)
+ad.primitive_jvps[_gradients_p] = _linear_jvp(_gradients_p, _gradients, lambda i, _: i == 1)
+ad.primitive_transposes[_tangent_p] = _tangent_transpose
+ad.primitive_transposes[_gradients_p] = _gradients_transpose

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 
 import jax.numpy as jnp
 from flax import nnx
@@ -79,15 +80,32 @@ class LocalResponseNorm(nnx.Module):
         """The constant in the denominator."""
         return self.value("k")
 
+    @k.setter
+    def k(self, value: float) -> None:
+        self._set("k", value)
+
     @property
     def alpha(self) -> float | Array:
         """Factor of the sum of squares."""
         return self.value("alpha")
 
+    @alpha.setter
+    def alpha(self, value: float) -> None:
+        self._set("alpha", value)
+
     @property
     def beta(self) -> float | Array:
         """The exponent."""
         return self.value("beta")
+
+    @beta.setter
+    def beta(self, value: float) -> None:
+        self._set("beta", value)
+
+    def _set(self, name: str, value: float) -> None:
+        if name in self.learnable:
+            raise LearnableError(f"{name} is learned and can't be set to {value!r}; set the parameter log_{name}.")
+        self.spec = replace(self.spec, **{name: value})  # type: ignore[arg-type]
 
     def __call__(self, x: Array) -> Array:
         """Normalize x."""

@@ -187,10 +187,13 @@ class LocalResponseNormalization(keras.layers.Layer):  # type: ignore[misc]
     def _check_dtype(self, inputs: Tensor) -> None:
         dtype = keras.backend.standardize_dtype(inputs.dtype)
         if dtype not in _DTYPES:
-            raise DTypeError(
-                f"inputs must be float16, bfloat16, float32 or float64, got {dtype}; "
-                'convert them, e.g. keras.ops.cast(x, "float32").'
+            # A conversion of complex numbers would drop their imaginary part.
+            advice = (
+                "normalize keras.ops.abs(x), or keras.ops.real(x) and keras.ops.imag(x) each"
+                if dtype.startswith("complex")
+                else 'convert them, e.g. keras.ops.cast(x, "float32")'
             )
+            raise DTypeError(f"inputs must be float16, bfloat16, float32 or float64, got {dtype}; {advice}.")
 
     def get_config(self) -> dict[str, Any]:
         """Return the configuration that `from_config` rebuilds the layer from."""

@@ -105,13 +105,14 @@ class Arithmetic:
     def forward(self, x: Array, learned: Values) -> Array:
         """Return ``x * s^-beta``; `learned` replaces the spec's k, alpha or beta."""
         if not self.spec.alpha:
-            return x * self._constant()
+            return x * self._constant(learned)
         return self._with_needed_shifts(x, learned, lambda shifts: self._forward(x, learned, shifts))
 
     def backward(self, x: Array, grad: Array, learned: Values) -> Gradients:
         """Return ``g_j s_j^-beta - 2 x_j sum_{c: j in W(c)} alpha beta g_c x_c s_c^(-beta-1)`` and the rest."""
         if not self.spec.alpha:
-            return Gradients(grad * self._constant(), {})
+            constant = self._constant(learned)
+            return Gradients(grad * constant, self._constant_terms(grad * (x * constant), learned))
         return Gradients(
             *self._with_needed_shifts(x, learned, lambda shifts: self._backward(x, grad, learned, shifts))
         )
@@ -121,6 +122,9 @@ class Arithmetic:
 
         It is ``dx_c s_c^-beta - beta y_c ds_c / s_c`` with ``ds_c = 2 alpha sum_{j in W(c)} x_j dx_j``.
         """
+        if not self.spec.alpha:
+            terms = self._constant_terms(x * self._constant(learned), learned)
+            return dx * self._constant(learned) + sum(terms[name] * value for name, value in dlearned.items())
         where, shifts = self.operations.where, self.shifts()
         sums = self._sums(x, learned, shifts)
         root = self._root(sums, learned)
@@ -308,9 +312,20 @@ class Arithmetic:
             return 1.0 / (root * self.operations.sqrt(root) if beta == 0.75 else root)
         return self.operations.power(s, -beta, positive_finite)
 
-    def _constant(self) -> float:
+    def _constant(self, learned: Values) -> Any:  # noqa: ANN401  a float or an array
         """Return ``k^-beta``, which is all that alpha = 0 leaves."""
+        k, beta = learned.get("k", self.spec.k), learned.get("beta", self.spec.beta)
+        if learned:
+            return self.operations.power(k + 0.0 * beta, -beta, False)
         try:
-            return math.pow(self.spec.k, -self.spec.beta)
+            return math.pow(k, -beta)
         except OverflowError:
             return math.inf
+
+    def _constant_terms(self, grad_y: Array, learned: Values) -> dict[str, Array]:
+        """Return the terms of `_value_terms` if alpha is 0."""
+        if not learned:
+            return {}
+        k, beta = learned.get("k", self.spec.k), learned.get("beta", self.spec.beta)
+        terms = {"k": -beta * grad_y / k, "beta": -grad_y * self.operations.log(k + 0.0 * beta)}
+        return {name: terms[name] for name in learned}

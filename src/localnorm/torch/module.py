@@ -11,6 +11,7 @@ from torch import Tensor
 from localnorm.axes import whole_axis
 from localnorm.conversion import mean_to_sum, real, sum_to_mean
 from localnorm.errors import ConversionError, LearnableError
+from localnorm.learnable import NAMES
 from localnorm.spec import LRNSpec
 from localnorm.torch.functional import apply_spec, checked_channel, local_response_norm
 from localnorm.torch.functorch import recorded
@@ -145,6 +146,12 @@ class LocalResponseNorm(LearnedValues):
                 f"its factor, or build the module with another initial value."
             )
         self.spec = replace(self.spec, **{name: value})  # type: ignore[arg-type]
+
+    def register_parameter(self, name: str, param: torch.nn.Parameter | None) -> None:
+        """Register a parameter; k, alpha and beta can't be parameters, only learned as factors."""
+        if name in NAMES:
+            real(name, param)  # raises: torch's error would be that the attribute exists
+        super().register_parameter(name, param)
 
     def forward(self, input: Tensor) -> Tensor:  # noqa: A002  the name that torch.nn gives it
         """Normalize `input`."""

@@ -29,23 +29,29 @@ def exporting() -> bool:
 
 
 def has_node(call: Call) -> bool:
-    """Return whether an LRN node of ONNX means the same as the call.
+    """Return whether an LRN node of ONNX means the same as the call, in every runtime.
 
     The node means ``y_c = x_c / (bias + alpha / size * sum_{j in W(c)} x_j^2)^beta``, with the extra channel of an
     even window above c, along axis 1 of inputs ``(N, C, D1, ...)`` alone, and with fixed alpha, beta and bias.
 
-    Source: LRN, versions 1 and 13, in onnx/docs/Operators.md.
+    onnxruntime and OpenCV run it for odd sizes, rank 4, float32 and float16, and lose digits if bias is 0.
+    OpenVINO's CPU plugin takes another window for an even size, cuts the fraction of bias off, and refuses an
+    unknown number of channels.
+
+    Source: LRN, versions 1 and 13, in onnx/docs/Operators.md; docs/released.md.
     """
+    spec, x = call.spec, call.x
+    means_it = spec.alpha and not call.values and call.axes == (1,)
+    runs = (
+        x.ndim == 4
+        and type(x.shape[1]) is int  # no torch.SymInt
+        and x.dtype in (torch.float16, torch.float32)
+        and spec.lo == spec.hi
+        and spec.k >= 1
+        and spec.k == round(spec.k)
+    )
     # torch before 2.8 can't name a node.
-    if (
-        not call.spec.alpha
-        or call.values
-        or call.axes != (1,)
-        or call.x.ndim < 3
-        or not hasattr(torch.onnx, "ops")
-    ):
-        return False
-    return node_attributes(call.spec, call.x.dtype) is not None
+    return bool(means_it and runs and hasattr(torch.onnx, "ops") and node_attributes(spec, x.dtype) is not None)
 
 
 def node(call: Call) -> Tensor:
