@@ -12,10 +12,10 @@ from torch.autograd import gradcheck, gradgradcheck
 from conformance import Array, rounded
 from localnorm import LRNSpec
 from localnorm.errors import AxisError, DTypeError, LearnableError, SpecError
-from localnorm.torch import GDN, IGDN, LocalResponseNorm
+from localnorm.torch import GDN, GDN1, IGDN, LocalResponseNorm
 from tensors import DTYPES, as_tensor, random_tensor
 
-every_kind = pytest.mark.parametrize("kind", [GDN, IGDN])
+every_kind = pytest.mark.parametrize("kind", [GDN, IGDN, GDN1])
 every_dtype = pytest.mark.parametrize("dtype", DTYPES, ids=lambda dtype: str(dtype).removeprefix("torch."))
 EPSILONS = {torch.float16: 2.0**-11, torch.bfloat16: 2.0**-8, torch.float32: 2.0**-24, torch.float64: 2.0**-53}
 
@@ -37,7 +37,8 @@ def _formula(layer: GDN, x: Array) -> Array:
     beta = np.maximum(layer.beta.detach().double().numpy(), np.float32(layer.beta_min))
     gamma = np.maximum(layer.gamma.detach().double().numpy(), 0)
     last = np.moveaxis(x.astype(np.longdouble), layer.dim, -1)
-    root = np.sqrt(beta + np.einsum("ij,...j->...i", gamma, last**2))
+    power = 1 if isinstance(layer, GDN1) else 2
+    root = (beta + np.einsum("ij,...j->...i", gamma, np.abs(last) ** power)) ** (np.longdouble(1) / power)
     return np.moveaxis(last * root if isinstance(layer, IGDN) else last / root, -1, layer.dim).astype(np.float64)
 
 
@@ -232,3 +233,29 @@ def test_only_the_input_and_the_parameters_are_kept_for_backward(layer: type[GDN
         module(x).sum().backward()
     activations = [t for t in kept.values() if t.numel() >= x.numel()]
     assert [(t.data_ptr(), t.dtype) for t in activations] == [(x.data_ptr(), dtype)]
+
+
+@every_kind
+def test_checkpoints_of_others_are_written_and_loaded(kind: type[GDN]) -> None:
+    layer = kind(5)
+    rng = np.random.default_rng(0)
+    values = rng.uniform(0.1, 2, 5).astype(np.float32), rng.uniform(0, 1, (5, 5)).astype(np.float32)
+    layer.load_state_dict(dict(zip(("beta", "gamma"), map(torch.from_numpy, values), strict=True)))
+    other = kind(5)
+    other.load_state_dict(layer.to_compressai())
+    beta, gamma = layer.to_tfc()
+    third = kind(5)
+    third.load_state_dict({"reparam_beta": torch.from_numpy(beta), "reparam_gamma": torch.from_numpy(gamma)})
+    for loaded in (other, third):
+        # A root in float32 and its square: two roundings.
+        torch.testing.assert_close(loaded.gamma, layer.gamma, rtol=3e-7, atol=1e-12)
+        torch.testing.assert_close(loaded.beta, layer.beta, rtol=3e-7, atol=0)
+        again = loaded.to_compressai()
+        assert all(torch.equal(value, again[name]) for name, value in layer.to_compressai().items())
+    np.testing.assert_allclose(beta**2, values[0], rtol=1e-6)
+    np.testing.assert_allclose(gamma.T**2, values[1], atol=1e-6)
+
+
+def test_no_lrn_takes_absolute_values() -> None:
+    with pytest.raises(SpecError, match=r"GDN1 can be no LRN, as it takes \|x\| for x\^2"):
+        GDN1.from_spec(LRNSpec(lo=1, hi=1, alpha=1.0, beta=1.0, k=1.0), 4)

@@ -1,8 +1,8 @@
 """PyTorch API: `local_response_norm` and `LocalResponseNorm`, with the definition of torch's own.
 
 Also `GDN`, `GDN1` and `IGDN`, with a learned weight for every pair of channels; `replace_lrn`, which swaps torch's
-own LRN layers in a model for `LocalResponseNorm`, and `restore_lrn`, which swaps them back; and `swap_norms`, which
-swaps the normalization layers of any model for another kind.
+own LRN layers in a model for `LocalResponseNorm`, and `restore_lrn`, which swaps them back; and `swap_norms`,
+which swaps the normalization layers of any model for another kind.
 """
 
 from __future__ import annotations

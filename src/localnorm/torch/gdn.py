@@ -278,19 +278,30 @@ def _root(s: Tensor, exponent: float) -> Tensor:
 
 
 def _along(x: Tensor, channel: int, beta: Tensor, gamma: Tensor, exponent: float) -> Tensor:
-    """Return x normalized along a channel axis, in the dtype of the parameters."""
-    return _scaled(x.to(beta.dtype).movedim(channel, -1), beta, gamma, exponent).movedim(-1, channel)
+    """Return ``x * (beta + gamma |x|^p)^exponent`` along a channel axis, in the dtype of the parameters."""
+    w = x.to(beta.dtype)
+    # The squares of a narrower dtype are in range.
+    m = _scale(w, channel) if x.dtype is beta.dtype else None
+    scaled = w if m is None else w / m
+    terms = _power(scaled, exponent)
+    if channel == x.ndim - 1 or x.stride(channel) == 1:
+        sums = (terms.movedim(channel, -1) @ gamma.mT).movedim(-1, channel)
+    else:
+        # Channels first: the positions stay where they are.
+        sums = (gamma @ terms.flatten(channel + 1)).view(terms.shape)
+    base = beta.view(-1, *[1] * (x.ndim - 1 - channel))
+    if m is not None:
+        base = base / m / m if abs(exponent) == 0.5 else base / m
+    root = _root(sums + base, exponent)
+    if exponent < 0:
+        return scaled / root
+    return w * root if m is None else w * (root * m)
 
 
-def _scaled(x: Tensor, beta: Tensor, gamma: Tensor, exponent: float) -> Tensor:
-    """Return ``x * (beta + gamma |x|^p)^exponent`` along the last axis, robust to overflow of a power."""
-    # A power of two, 1 for all but huge x; the result does not depend on it.
-    largest = x.detach().abs().amax(-1, keepdim=True).nan_to_num(1.0, 1.0)
-    m = torch.where(largest > _HUGE, largest / 4, 1.0).log2().floor().exp2()
-    scaled = x / m
-    base = beta / m / m if abs(exponent) == 0.5 else beta / m
-    root = _root(_power(scaled, exponent) @ gamma.mT + base, exponent)
-    return scaled / root if exponent < 0 else x * (root * m)
+def _scale(x: Tensor, channel: int) -> Tensor:
+    """Return a power of two that keeps squares in range, 1 for all but huge x; it does not change the result."""
+    largest = x.detach().abs().amax(channel, keepdim=True).nan_to_num(1.0, 1.0)
+    return torch.where(largest > _HUGE, largest / 4, 1.0).log2().floor().exp2()
 
 
 _HUGE = 2.0**60
