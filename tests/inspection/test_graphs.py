@@ -117,6 +117,17 @@ def test_a_node_in_a_branch(tmp_path: Path):
     assert inspected.total == 3
 
 
+def test_a_node_in_a_function(tmp_path: Path):
+    path = _lrn_model(tmp_path / "a.onnx", size=5)
+    model = onnx.load(path)
+    node = model.graph.node[0]
+    domain = [helper.make_opsetid("", 20)]
+    model.functions.append(helper.make_function("local", "Norm", ["x"], ["y"], [node], domain))
+    model.graph.node[0].CopyFrom(helper.make_node("Norm", ["x"], ["y"], domain="local"))
+    onnx.save(model, path)
+    assert [layer.name for layer in inspect_file(path).layers] == ["norm1"]
+
+
 def test_wrong_attributes_are_a_remark(tmp_path: Path):
     for attributes in ({}, {"size": 0}, {"size": "five"}):
         [layer] = inspect_file(_lrn_model(tmp_path / "a.onnx", **attributes)).layers

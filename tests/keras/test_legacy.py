@@ -15,7 +15,7 @@ from localnorm import LRNSpec, reference
 from localnorm.errors import AxisError, ConversionError, ModelFileError
 from localnorm.keras import LocalResponseNormalization, legacy_objects, load_legacy_model
 from localnorm.legacy.readings import PooledSpec
-from make_old_keras import FOLDER, images
+from make_old_keras import FOLDER, SHAPE, images
 
 # Keras's, of how it saves, and of torch tensors that NumPy copies.
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
@@ -142,6 +142,24 @@ def test_the_choice_can_differ_by_layer():
 def test_the_axis_can_be_given():
     layer = load_legacy_model(_file("b_caffe.h5"), "caffe", axis=-1).layers[0]
     assert (layer.axis, layer.spec) == (-1, LRNSpec(2, 2, 0.01, 0.75, 2))
+
+
+@pytest.mark.parametrize(("order", "lrn", "axis"), [("last", "caffe", 1), ("first", "l2net", -1)])
+def test_an_axis_unlike_that_of_the_other_layers_is_warned_of(order: str, lrn: str, axis: int, tmp_path: Path):
+    config = {
+        "name": "model",
+        "layers": [
+            {"class_name": "InputLayer", "config": {"name": "x", "batch_input_shape": [None, *SHAPE]}},
+            {"class_name": "MaxPooling2D", "config": {"name": "pool", "data_format": f"channels_{order}"}},
+            {"class_name": "LRN", "config": {"name": "norm1", **VALUES}},
+        ],
+    }
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        file.attrs["model_config"] = json.dumps({"class_name": "Sequential", "config": config})
+        file.create_group("model_weights").attrs["layer_names"] = np.array([], "S1")
+    with pytest.warns(UserWarning, match=f"read with channel axis {axis}, but the model's .* channels {order}"):
+        load_legacy_model(tmp_path / "a.h5", lrn)
+    load_legacy_model(tmp_path / "a.h5", lrn, axis=axis)
 
 
 def test_values_that_the_file_lacks_can_be_given():

@@ -40,6 +40,8 @@ def _call_in(source: str) -> dict[str, float] | None:
 def test_arguments_of_a_plain_call(release: str, source: str, text: str):
     expected = _call_in(source) if release != "3.13" else None  # other numbers of instructions
     assert lambda_call([text, None, None]) == LambdaCall(expected)
+    raw = base64.b64decode(text).decode("raw_unicode_escape")  # as Keras before 2.1 stored it
+    assert lambda_call([raw, None, None]) == LambdaCall(expected)
     assert lambda_call({"class_name": "__lambda__", "config": {"code": text, "defaults": None}}) == LambdaCall(
         expected
     )

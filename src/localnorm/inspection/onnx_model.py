@@ -38,7 +38,7 @@ def inspect_onnx(path: Path) -> Inspected:
         raise ModelFileError(f"{path.name} must be an ONNX model, got {problem}; export it again.") from None
     if not model.graph.node and not model.functions:
         raise ModelFileError(f"{path.name} must be an ONNX model with nodes, got none; export it again.")
-    nodes = [node for graph in _graphs(model.graph) for node in graph.node]
+    nodes = [node for graph in _graphs(model) for node in graph.node]
     layers = [_lrn(node) for node in nodes if node.op_type == "LRN" and not node.domain]
     try:
         layers += map(layer_of, _graph(model).matches())
@@ -51,9 +51,9 @@ def inspect_onnx(path: Path) -> Inspected:
     return Inspected(f"ONNX model, opset {versions.get('ai.onnx', '?')}", tuple(layers), len(nodes))
 
 
-def _graphs(graph: Proto) -> Iterator[Proto]:
-    """Yield a graph and those in the attributes of its nodes."""
-    waiting = [graph]
+def _graphs(model: Proto) -> Iterator[Proto]:
+    """Yield the graph of a model, its functions, and the graphs in the attributes of their nodes."""
+    waiting = [model.graph, *model.functions]
     while waiting:
         current = waiting.pop()
         yield current
@@ -103,8 +103,8 @@ def _graph(model: Proto) -> Graph:
         tensor = tensors.get(name)
         return None if tensor is None or tensor.external_data else numpy_helper.to_array(tensor)
 
-    for graph in _graphs(model.graph):
-        tensors.update((tensor.name, tensor) for tensor in graph.initializer)
+    for graph in _graphs(model):
+        tensors.update((tensor.name, tensor) for tensor in getattr(graph, "initializer", ()))
         for node in graph.node:
             attributes = {a.name: get_attribute_value(a) for a in node.attribute}
             if node.op_type == "Constant":

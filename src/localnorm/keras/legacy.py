@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import tempfile
+import warnings
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 from pathlib import Path
@@ -15,7 +16,7 @@ from localnorm.axes import whole_axis
 from localnorm.errors import ConversionError
 from localnorm.keras.layer import LocalResponseNormalization
 from localnorm.keras.pooled import PooledResponseNormalization
-from localnorm.legacy.keras_config import OldLayer, as_layer
+from localnorm.legacy.keras_config import OldLayer, as_layer, old_model
 from localnorm.legacy.readings import LINEAGES, PooledSpec, Reading, Rule, Values, choose, reading
 from localnorm.legacy.rewritten import with_input_layers, with_registered_lambdas
 from localnorm.spec import LRNSpec
@@ -100,6 +101,8 @@ class _Loader:
 
     def __init__(self, name: str, lrn: object, values: Values | None, axis: int | None) -> None:
         self.name, self.lrn, self.values, self.axis = name, lrn, values, axis
+        self.first: bool | None = None
+        """Whether the model's other layers have channels first, if that is known."""
 
     def from_config(self, config: dict[str, Any]) -> Layer:
         """Return the layer that computes what the old one did."""
@@ -118,6 +121,13 @@ class _Loader:
             return keras.layers.Lambda.from_config(config)
         one = self._reading(layer, choice)
         sys.stderr.write(f"localnorm: layer {name!r} ({layer.class_name}) read as {one.name}: {one.text}\n")
+        unlike = None if self.first is None else -1 if self.first else 1
+        if self.axis is None and isinstance(one.rule, LRNSpec) and one.axis == unlike:
+            warnings.warn(
+                f"layer {name!r} is read with channel axis {one.axis}, but the model's other layers have channels "
+                f"{'first' if self.first else 'last'}: right if its code did that. Pass axis to say so.",
+                stacklevel=2,
+            )
         return _built(one, _common(config))
 
     def _names(self, name: str) -> bool:
@@ -180,7 +190,8 @@ def load_legacy_model(
     """Load an old model with its LRN layers, uncompiled, on any backend.
 
     The same as ``keras.saving.load_model(file, legacy_objects(...), compile=False)``, for more files: Lambdas in
-    ``.keras`` files, which custom objects don't reach, and Sequential models of Keras before 2.3.
+    ``.keras`` files, which custom objects don't reach, and Sequential models of Keras before 2.3. Warns of a
+    channel axis that is not that of the model's convolutions and poolings, unless `axis` is given.
 
     Args:
         file: a ``.h5``, ``.hdf5`` or ``.keras`` file.
@@ -202,11 +213,15 @@ def load_legacy_model(
         localnorm.errors.ModelFileError: absent.keras must be a readable zip archive, got [Errno 2] No ...
     """
     path = Path(file)
-    objects = legacy_objects(lrn, values=values, axis=axis, names=names)
+    _check(lrn)
     with tempfile.TemporaryDirectory() as folder:
         if path.suffix == ".keras":
             named = set(lrn) if isinstance(lrn, Mapping) else set()
-            path = with_registered_lambdas(path, Path(folder), named, _LAMBDA)
+            path, config = with_registered_lambdas(path, Path(folder), named, _LAMBDA)
         else:
-            path = with_input_layers(path, Path(folder))
+            path, config = with_input_layers(path, Path(folder))
+        objects = legacy_objects(lrn, values=values, axis=axis, names=names)
+        first = old_model(config).channels_first
+        for loader in objects.values():
+            loader.first = first
         return keras.saving.load_model(path, objects, compile=False)

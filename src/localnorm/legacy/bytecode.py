@@ -8,7 +8,6 @@ constants, calls one function and returns is understood.
 from __future__ import annotations
 
 import base64
-import binascii
 import struct
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
@@ -63,11 +62,7 @@ def lambda_call(function: object, keyword_arguments: object = None) -> LambdaCal
         function = [function]
     if not isinstance(function, list) or not function or not isinstance(function[0], str):
         return None
-    text = function[0]
-    try:
-        data = base64.b64decode(text, validate=False) if len(text) > 60 else text.encode()  # else a name
-    except (ValueError, binascii.Error):
-        data = text.encode("utf-8", "replace")
+    data = _stored(function[0])
     if not any(name.encode() in data.lower() for name in (*_FUNCTIONS, "localresponse")):
         return None
     if keyword_arguments or (len(function) > 1 and function[1]):
@@ -80,6 +75,18 @@ def lambda_call(function: object, keyword_arguments: object = None) -> LambdaCal
         # Only a file name mentions it, or the call is followed by others.
         return LambdaCall(None) if set(code.names) & set(_FUNCTIONS) else None
     return LambdaCall(_arguments(code))
+
+
+def _stored(text: str) -> bytes:
+    """Return code from its text, base64 or, before Keras 2.1, raw-unicode-escape; a name as it is."""
+    for decode in (base64.b64decode, lambda text: text.encode("raw_unicode_escape")):
+        try:
+            data: bytes = decode(text)
+        except ValueError:
+            continue
+        if len(data) > 12 and data[0] & 0x7F == ord("c"):
+            return data
+    return text.encode("utf-8", "replace")
 
 
 def _arguments(code: _Code) -> dict[str, float] | None:

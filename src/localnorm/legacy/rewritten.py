@@ -14,8 +14,10 @@ from localnorm.legacy.hdf5 import read_hdf5
 from localnorm.legacy.keras_config import as_layer, dicts
 
 
-def with_input_layers(path: Path, folder: Path) -> Path:
+def with_input_layers(path: Path, folder: Path) -> tuple[Path, Any]:
     """Return a copy of an HDF5 file whose Sequential models start with an input layer, or the file if all do.
+
+    Also returns the configuration.
 
     Early releases of Keras 2 kept a Sequential model as a list of layers, and none as late as 2.2.4 kept an input
     layer: its shape was that of the first layer. Keras 3 loads neither.
@@ -36,13 +38,13 @@ def with_input_layers(path: Path, folder: Path) -> Path:
         )
     changed = [_add_input(value) for value in dicts(file.config) if value.get("class_name") == "Sequential"]
     if not any(changed):
-        return path
+        return path, file.config
     import h5py
 
     copy = Path(shutil.copy(path, folder / "model.h5"))
     with h5py.File(copy, "r+") as target:
         target.attrs["model_config"] = json.dumps(file.config)
-    return copy
+    return copy, file.config
 
 
 def _add_input(model: dict[str, Any]) -> bool:
@@ -61,8 +63,10 @@ def _add_input(model: dict[str, Any]) -> bool:
     return True
 
 
-def with_registered_lambdas(path: Path, folder: Path, named: set[str], registered: str) -> Path:
+def with_registered_lambdas(path: Path, folder: Path, named: set[str], registered: str) -> tuple[Path, Any]:
     """Return a copy of a ``.keras`` file in which Lambdas have a registered name, so that custom objects apply.
+
+    Also returns the configuration.
 
     Args:
         path: the file.
@@ -91,4 +95,4 @@ def with_registered_lambdas(path: Path, folder: Path, named: set[str], registere
             if member != "config.json" and not member.endswith("/"):
                 with archive.open(member) as source, target.open(member, "w", force_zip64=True) as stream:
                     shutil.copyfileobj(source, stream)
-    return copy
+    return copy, config
