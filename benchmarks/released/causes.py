@@ -36,7 +36,10 @@ CAUSES = {
     ),
     "last channel missing": Cause(
         "The loop over a window ends before `min(depth, c + range)`, so the window lacks its last channel.",
-        {"TFLite reference kernels": "tensorflow/lite/kernels/internal/reference/reference_ops.h"},
+        {
+            "TFLite reference kernels": "tensorflow/lite/kernels/internal/reference/reference_ops.h",
+            "LiteRT reference kernels": "",
+        },
         ("ordinary", "bias", *_SUMS),
     ),
     "samples for channels": Cause(
@@ -65,6 +68,7 @@ CAUSES = {
             "OpenCV from ONNX": _OPENCV,
             "TFLite": "tensorflow/contrib/lite/kernels/internal/optimized/optimized_ops.h",
             "torch CrossMapLRN2d": _CROSS_MAP,
+            "LiteRT": "",
         },
         _SUMS,
     ),

@@ -41,7 +41,7 @@ IMPLEMENTATIONS: dict[str, Released] = {
         **RELEASED,
         "localnorm.torch": Released("localnorm.torch", ("localnorm",), ("torch",), "torch", _localnorm),
     }.items()
-    if all(map(find_spec, one.modules))
+    if all(find_spec(module.partition(".")[0]) for module in one.modules)
 }
 
 Measure = Callable[[Released], float]

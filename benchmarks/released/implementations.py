@@ -5,6 +5,7 @@ An implementation is imported when it runs. Used by the tests and by ``python -m
 
 from __future__ import annotations
 
+import importlib
 import os
 import tempfile
 import warnings
@@ -84,10 +85,14 @@ def _tensorflow(x: Array, arguments: Arguments) -> Array:
     return np.moveaxis(tf.nn.local_response_normalization(tensor, **arguments).numpy(), -1, 1)
 
 
-def _tflite(resolver: str) -> Run:
+def _tflite(resolver: str, package: str = "tensorflow.lite") -> Run:
+    """Return the runtime of a package, which reads what TensorFlow converts."""
+
     def run(x: Array, arguments: Arguments) -> Array:
         import tensorflow as tf
 
+        runtime: Any = tf.lite if package == "tensorflow.lite" else importlib.import_module(package)
+        resolvers: Any = getattr(runtime, "experimental", runtime).OpResolverType
         renamed: dict[str, Any] = dict(arguments)
         renamed["depth_radius"] = renamed.pop("radius")
         last = _channels_last(x)
@@ -95,9 +100,9 @@ def _tflite(resolver: str) -> Run:
         signature = traced.get_concrete_function(tf.TensorSpec(last.shape, tf.float32))
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # warns that the interpreter will move to another package
-            interpreter: Any = tf.lite.Interpreter(
+            interpreter: Any = runtime.Interpreter(
                 model_content=tf.lite.TFLiteConverter.from_concrete_functions([signature]).convert(),
-                experimental_op_resolver_type=tf.lite.experimental.OpResolverType[resolver],
+                experimental_op_resolver_type=resolvers[resolver],
             )
         interpreter.allocate_tensors()
         ends: Any = (*interpreter.get_input_details(), *interpreter.get_output_details())
@@ -245,6 +250,8 @@ def _ncnn(x: Array, arguments: Arguments) -> Array:
 
 
 _TENSORFLOW = ("tensorflow", "tensorflow-cpu")
+_LITERT = ("ai-edge-litert",)
+_LITERT_MODULES = ("ai_edge_litert.interpreter", "tensorflow")
 _OPENCV = ("opencv-python-headless", "opencv-python")
 
 RELEASED = {
@@ -255,6 +262,14 @@ RELEASED = {
         Released("TensorFlow", _TENSORFLOW, ("tensorflow",), "tensorflow", _tensorflow),
         Released("TFLite", _TENSORFLOW, ("tensorflow",), "tflite", _tflite("AUTO")),
         Released("TFLite reference kernels", _TENSORFLOW, ("tensorflow",), "tflite", _tflite("BUILTIN_REF")),
+        Released("LiteRT", _LITERT, _LITERT_MODULES, "tflite", _tflite("AUTO", _LITERT_MODULES[0])),
+        Released(
+            "LiteRT reference kernels",
+            _LITERT,
+            _LITERT_MODULES,
+            "tflite",
+            _tflite("BUILTIN_REF", _LITERT_MODULES[0]),
+        ),
         Released("onnx ReferenceEvaluator", ("onnx",), ("onnx",), "onnx", _onnx_reference),
         Released("onnxruntime", ("onnxruntime",), ("onnxruntime", "onnx"), "onnxruntime", _onnxruntime),
         Released("OpenVINO", ("openvino",), ("openvino",), "openvino", _openvino),

@@ -2,6 +2,8 @@
 
 The optimized kernel keeps one running sum over channels. What the square of a large channel rounds away does
 not come back when it leaves the window.
+
+LiteRT 2.3.0 does the same: its interpreter is ai_edge_litert.interpreter.Interpreter.
 """
 
 import numpy as np

@@ -2,6 +2,8 @@
 
 In tensorflow/lite/kernels/internal/reference/reference_ops.h the loop ends before `min(depth, c + range)`; it
 should end before `min(depth, c + range + 1)`.
+
+LiteRT 2.3.0 does the same: its interpreter is ai_edge_litert.interpreter.Interpreter.
 """
 
 import numpy as np

@@ -33,7 +33,7 @@ def test_a_report_shows_an_error(path: Path, capfd: pytest.CaptureFixture[str]) 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         runpy.run_path(str(path))
-    release, expected, got = capfd.readouterr().out.splitlines()
+    release, expected, got = capfd.readouterr().out.splitlines()[-3:]  # a framework may log before
     assert len(release.split()) == 2
     assert expected.startswith("expected ")
     assert got.startswith("got      ")

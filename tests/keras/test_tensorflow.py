@@ -31,7 +31,14 @@ DOUBLE = {"rtol": 1e-6, "atol": 1e-7}
 Function = Callable[..., Any]
 
 uncompiled, in_function, in_xla = (lambda f: f), tf.function, tf.function(jit_compile=True)
-every_way = pytest.mark.parametrize("wrap", [uncompiled, in_function, in_xla], ids=["eager", "function", "xla"])
+every_way = pytest.mark.parametrize(
+    "wrap",
+    [
+        pytest.param(uncompiled, id="eager", marks=pytest.mark.slow),
+        pytest.param(in_function, id="function"),
+        pytest.param(in_xla, id="xla", marks=pytest.mark.slow),
+    ],
+)
 
 
 def layer_of(dtype: str = "float32", **options: Any) -> LocalResponseNormalization:
@@ -102,13 +109,14 @@ def test_second_derivatives(modes: Callable[..., Any], wrap: Callable[[Function]
     np.testing.assert_allclose(wrap(lambda x, v: modes(layer, x, v))(x, v), HESSIAN_PRODUCT, **DOUBLE)
 
 
+@pytest.mark.slow
 def test_second_derivatives_of_a_compiled_function_and_learned_values() -> None:
     layer, (x, v) = layer_of("float64", learnable=True), doubles()
     for function in (layer, tf.function(layer), tf.function(layer, jit_compile=True)):
         np.testing.assert_allclose(SECOND["reverse over reverse"](function, x, v), HESSIAN_PRODUCT, **DOUBLE)
 
 
-@pytest.mark.parametrize("jit_compile", [False, True])
+@pytest.mark.parametrize("jit_compile", [pytest.param(False, marks=pytest.mark.slow), True])
 @pytest.mark.parametrize("shape", [(None, None, None, 7), (None, None, None, None), (2, 3, 4, None)], ids=str)
 def test_functions_with_unknown_extents(shape: tuple[int | None, ...], jit_compile: bool) -> None:
     layer = layer_of()
@@ -133,6 +141,7 @@ def test_vectorized_map_and_jacobians() -> None:
     np.testing.assert_allclose(product, TANGENT[0, 0], **CLOSE)
 
 
+@pytest.mark.slow
 def test_recomputed_gradients() -> None:
     again = tf.recompute_grad(layer_of())
     np.testing.assert_allclose(pulled(lambda x: again(x) ** 2, tf.constant(SINGLE)), GRADIENT, **CLOSE)
@@ -170,7 +179,7 @@ def test_saved_model_needs_no_localnorm(learnable: bool, tmp_path: Path) -> None
 
 
 @pytest.mark.filterwarnings("ignore:.*tf.lite.Interpreter is deprecated")
-@pytest.mark.parametrize("half", [False, True])
+@pytest.mark.parametrize("half", [False, pytest.param(True, marks=pytest.mark.slow)])
 def test_tflite(half: bool) -> None:
     inputs = keras.Input(X.shape[1:], batch_size=len(X))
     layer = LocalResponseNormalization.from_spec(SPEC)
@@ -187,6 +196,7 @@ def test_tflite(half: bool) -> None:
     np.testing.assert_allclose(interpreter.get_tensor(result["index"]), WANT, **bounds)
 
 
+@pytest.mark.slow
 def test_a_distribution_strategy() -> None:
     with tf.distribute.MirroredStrategy(["CPU:0"]).scope():
         model = keras.Sequential([keras.Input(X.shape[1:]), layer_of(learnable=True)])

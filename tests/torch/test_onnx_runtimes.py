@@ -24,6 +24,13 @@ SINGLE = {"rtol": 2e-6, "atol": 0}
 ANY = torch.export.Dim.DYNAMIC
 
 
+def slow(*values: object) -> object:
+    return pytest.param(*values, marks=pytest.mark.slow)
+
+
+even_and_odd = pytest.mark.parametrize("size", [slow(4), 5])
+
+
 def exported(layer: LocalResponseNorm, x: torch.Tensor, **options: object) -> onnx.ModelProto:
     buffer = io.BytesIO()
     with warnings.catch_warnings():
@@ -50,7 +57,10 @@ SPECS = {
 }
 
 
-@pytest.mark.parametrize("name", SPECS)
+FAST = ("odd", "even, extra channel below", "k with a fraction", "within channels")
+
+
+@pytest.mark.parametrize("name", [name if name in FAST else slow(name) for name in SPECS])
 def test_windows_and_values(name: str) -> None:
     spec = SPECS[name]
     model = exported(LocalResponseNorm.from_spec(spec), X.float())
@@ -58,7 +68,7 @@ def test_windows_and_values(name: str) -> None:
     check(model, spec, X.float())
 
 
-@pytest.mark.parametrize("size", [4, 5])
+@even_and_odd
 def test_dynamic_batch_and_images(size: int) -> None:
     layer = LocalResponseNorm(size, 0.7)
     model = exported(layer, X.float(), dynamic_shapes=({0: ANY, 2: ANY, 3: ANY},))
@@ -66,7 +76,7 @@ def test_dynamic_batch_and_images(size: int) -> None:
         check(model, layer.spec, torch.rand(shape) + 0.5)
 
 
-@pytest.mark.parametrize("size", [4, 5])
+@even_and_odd
 def test_dynamic_channels(size: int) -> None:
     layer = LocalResponseNorm(size, 0.7)
     model = exported(layer, X.float(), dynamic_shapes=({1: ANY},))
@@ -74,29 +84,29 @@ def test_dynamic_channels(size: int) -> None:
         check(model, layer.spec, torch.rand(2, channels, 5, 4) + 0.5)
 
 
-@pytest.mark.parametrize(
-    "shape", [(2, 9), (2, 9, 5), pytest.param((2, 9, 3, 4, 2), marks=pytest.mark.slow)], ids=str
-)
+@pytest.mark.parametrize("shape", [slow((2, 9)), (2, 9, 5), slow((2, 9, 3, 4, 2))], ids=str)
 def test_other_ranks(shape: tuple[int, ...]) -> None:
     layer, x = LocalResponseNorm(5, 0.7), torch.rand(shape) + 0.5
     check(exported(layer, x), layer.spec, x)
 
 
-@pytest.mark.parametrize("size", [4, 5])
+@even_and_odd
 def test_float16(size: int) -> None:
     layer, x = LocalResponseNorm(size, 0.7), X.half()
     # One rounding to 11 bits, or two where a node rounds its power.
     check(exported(layer, x), layer.spec, x, {"rtol": 2.0**-10, "atol": 0})
 
 
-@pytest.mark.parametrize("size", [4, 5])
+@pytest.mark.parametrize("size", [4, slow(5)])
 def test_float64(size: int) -> None:
     layer = LocalResponseNorm(size, 0.7)
     check(exported(layer, X), layer.spec, X)
 
 
-@pytest.mark.parametrize("opset", [18, *(pytest.param(n, marks=pytest.mark.slow) for n in (20, 21, 22)), 23])
-@pytest.mark.parametrize("size", [4, 5])
+@pytest.mark.parametrize(
+    ("opset", "size"),
+    [(18, 4), (23, 5), slow(18, 5), slow(23, 4), *(slow(n, size) for n in (20, 21, 22) for size in (4, 5))],
+)
 def test_opsets(opset: int, size: int) -> None:
     layer = LocalResponseNorm(size, 0.7)
     model = exported(layer, X.float(), opset_version=opset)
@@ -104,8 +114,10 @@ def test_opsets(opset: int, size: int) -> None:
     check(model, layer.spec, X.float())
 
 
-@pytest.mark.parametrize("opset", [9, 13, pytest.param(17, marks=pytest.mark.slow), 20])
-@pytest.mark.parametrize("size", [4, 5])
+@pytest.mark.parametrize(
+    ("opset", "size"),
+    [(9, 5), (13, 4), slow(9, 4), slow(13, 5), *(slow(n, size) for n in (17, 20) for size in (4, 5))],
+)
 def test_opsets_of_the_older_exporter(opset: int, size: int) -> None:
     layer = LocalResponseNorm(size, 0.7, k=1.5)
     model = exported(layer, X.float(), dynamo=False, opset_version=opset)
