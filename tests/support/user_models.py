@@ -188,3 +188,19 @@ def whole_norm(num_classes: int) -> nn.Module:
 
 def returns_nothing(num_classes: int) -> None:
     del num_classes
+
+
+def frozen(num_classes: int, in_chans: int) -> nn.Module:
+    return norms_inside(num_classes, in_chans).requires_grad_(requires_grad=False)
+
+
+def returns_a_dict(num_classes: int, in_chans: int) -> nn.Module:
+    class Named(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.model = norms_inside(num_classes, in_chans)
+
+        def forward(self, x: torch.Tensor) -> dict[str, torch.Tensor]:
+            return {"logits": self.model(x)}
+
+    return Named()

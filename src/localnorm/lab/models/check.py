@@ -41,6 +41,7 @@ def check_model(
         try:
             model = make(_checked(name, norm_layer, applied))
             outputs = {"evaluation": model.eval()(images), "training": model.train()(images)}
+            trainable = any(parameter.requires_grad for parameter in model.parameters())
         except (LocalnormError, MemoryError, torch.OutOfMemoryError):
             raise
         except Exception as problem:
@@ -58,6 +59,11 @@ def check_model(
                 f"a model must give scores of shape {(_BATCH, classes)} for {_BATCH} images, got {got} in {mode} "
                 f"from {name}; {advice}."
             )
+    if not trainable:
+        raise ModelError(
+            f"a model must have parameters to train, got {name}, in which all are frozen; set requires_grad to True "
+            "for those to train, at least the last layer's."
+        )
     if not applied:
         raise ModelError(
             f"a model must apply the norms it gets from norm_layer, got {name}, which applied none: every norm "
