@@ -61,8 +61,8 @@ def check_model(
             )
     if not trainable:
         raise ModelError(
-            f"a model must have parameters to train, got {name}, in which all are frozen; set requires_grad to True "
-            "for those to train, at least the last layer's."
+            f"a model must have parameters to train, got {name}, in which all are frozen; set requires_grad to "
+            "True for those to train, at least the last layer's."
         )
     if not applied:
         raise ModelError(
