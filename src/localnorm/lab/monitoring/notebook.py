@@ -28,7 +28,7 @@ class NotebookProgress(Callback):
         from IPython.display import display
 
         self._total, self._kept, self._stage, self._start = start.total, start.kept, start.stage, time.monotonic()
-        self._handle = display(self._text(), raw=True, display_id=True)
+        self._handle = display(self._text(), raw=True, display_id=True)  # type: ignore[no-untyped-call]
 
     def jobs_planned(self, total: int, kept: int, stage: str) -> None:
         """Show the new number of jobs."""

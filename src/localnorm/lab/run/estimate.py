@@ -147,7 +147,7 @@ def estimate_search(tuning: Tuning, workers: int) -> SearchEstimate:
         raise LabError(f"a norm to search must train on the task, got {tuning.norm} on {tuning.task.name}.")
     # The finalists are known only after the search: all of them, and as many as it has trials beside the defaults.
     settings = {setting for among in candidates(tuning, {}).values() for setting in among}
-    found = min(FINALISTS, max(0, tuning.trials - len(tuning.default_settings))) if tuning.space else 0
+    found = min(FINALISTS, max(0, tuning.trials - len(tuning.default_settings)))
     # The choice repeats the trials of the search with its other seeds; a form with learned values is new to it.
     new = [setting for setting in settings if setting not in tuning.default_settings]
     choice = (len(settings) + found) * (len(CHOOSING) - 1) + len(new)
