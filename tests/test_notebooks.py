@@ -11,7 +11,12 @@ from nbclient import NotebookClient
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
 NOTEBOOKS = sorted(path.name for path in EXAMPLES.glob("*.ipynb"))
-SHORTER = {'budget="8m"': 'budget="60s"', "steps=300": "steps=40", "rounds=5": "rounds=3", 'figure("generalization")': 'figure("computational cost")'}
+SHORTER = {
+    'budget="8m"': 'budget="60s"',
+    "steps=300": "steps=40",
+    "rounds=5": "rounds=3",
+    'figure("generalization")': 'figure("computational cost")',
+}
 
 
 def code(name: str) -> str:

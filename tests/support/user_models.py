@@ -198,3 +198,15 @@ def dropout_network(norm_layer: Callable[[int], nn.Module], num_classes: int, in
     """Return a network that draws random numbers in training."""
     features = nn.Sequential(nn.Conv2d(in_chans, 8, 3), norm_layer(8), nn.ReLU(), nn.Flatten())
     return nn.Sequential(features, nn.Dropout(0.2), nn.LazyLinear(num_classes))
+
+
+def returns_a_dict(num_classes: int, in_chans: int) -> nn.Module:
+    class Named(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.model = norms_inside(num_classes, in_chans)
+
+        def forward(self, x: torch.Tensor) -> dict[str, torch.Tensor]:
+            return {"logits": self.model(x)}
+
+    return Named()

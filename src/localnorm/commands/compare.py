@@ -22,13 +22,11 @@ from localnorm.commands.console import (
 )
 from localnorm.commands.options import settings_options
 from localnorm.commands.report import UNTIL_ERROR, show
-from localnorm.commands.running import loggers, run_to_end
+from localnorm.commands.running import KeepFile, loggers, run_to_end
 from localnorm.errors import LabError
 from localnorm.lab.engines.choice import check_cluster, cores, started
-from localnorm.lab.monitoring.callback import Callback, RunStart
 from localnorm.lab.plugins import current_folder_on_path
-from localnorm.lab.records.store import write_atomically
-from localnorm.lab.run.settings import StudySettings, make_study, read_settings
+from localnorm.lab.run.settings import StudySettings, make_study, merged_settings
 
 if TYPE_CHECKING:
     from localnorm.lab.study.study import Study
@@ -78,7 +76,7 @@ def compare(
         from localnorm.lab.run.compare import compare as run_study
 
         if study_file:
-            callbacks.append(_KeepFile(study_file, folder))
+            callbacks.append(KeepFile(study_file, folder))
         with started(options) as engine:
             _say_incompatible(study)
             run_to_end(
@@ -90,17 +88,6 @@ def compare(
             )
             _say_first_look(study, folder, engine.workers)
         show(folder, as_json=as_json, until_error=until_error)
-
-
-class _KeepFile(Callback):
-    """Copy the file of settings into the folder, once the folder is claimed."""
-
-    def __init__(self, file: Path, folder: Path) -> None:
-        self._file, self._folder = file, folder
-
-    def run_started(self, start: RunStart) -> None:
-        del start
-        write_atomically(self._folder / "study.toml", self._file.read_text(encoding="utf-8"))
 
 
 def _refuse(extra: list[str]) -> str:
@@ -115,7 +102,7 @@ def _refuse(extra: list[str]) -> str:
 
 def _settings(given: Mapping[str, Any], file: Path | None) -> StudySettings:
     """Return the defaults, overridden by the file, overridden by the command line."""
-    settings = StudySettings(**{**(read_settings(file) if file else {}), **given})
+    settings = StudySettings(**merged_settings(file, given))
     if "none" not in settings.norms:
         say("none is added to the norms: every other norm is compared with it")
         settings = settings.changed(norms=("none", *settings.norms))

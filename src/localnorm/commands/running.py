@@ -9,8 +9,21 @@ import typer
 
 from localnorm.commands.console import INTERRUPTED, counted, say
 from localnorm.commands.progress import ProgressDisplay
-from localnorm.lab.monitoring.callback import Callback
+from localnorm.lab.monitoring.callback import Callback, RunStart
 from localnorm.lab.records.record import Record
+from localnorm.lab.records.store import write_atomically
+
+
+class KeepFile(Callback):
+    """Copy the file of settings into the folder, once the folder is claimed."""
+
+    def __init__(self, file: Path, folder: Path) -> None:
+        self._file, self._folder = file, folder
+
+    def run_started(self, start: RunStart) -> None:
+        """Copy it."""
+        del start
+        write_atomically(self._folder / "study.toml", self._file.read_text(encoding="utf-8"))
 
 
 def loggers(names: str | None, folder: Path) -> list[Callback]:

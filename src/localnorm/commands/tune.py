@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
+from dataclasses import asdict
 from math import inf
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from localnorm.commands.console import errors_end_the_command, say
+from localnorm.commands.console import counted, duration, errors_end_the_command, out, print_plain, say
 from localnorm.commands.options import settings_options
 from localnorm.commands.report import show_tuned
-from localnorm.commands.running import loggers, run_to_end
+from localnorm.commands.running import KeepFile, loggers, run_to_end
 from localnorm.errors import LabError
-from localnorm.lab.engines.choice import check_cluster, started
+from localnorm.lab.engines.choice import check_cluster, cores, started
 from localnorm.lab.plugins import current_folder_on_path
-from localnorm.lab.run.settings import SearchSettings, make_search_task
+from localnorm.lab.run.settings import SearchSettings, make_search_task, merged_settings
 
 if TYPE_CHECKING:
     from localnorm.lab.tuning.tuning import Tuning
@@ -25,11 +27,18 @@ if TYPE_CHECKING:
 @settings_options(SearchSettings)
 def tune(
     given: Mapping[str, Any],
+    study_file: Annotated[
+        Path | None, typer.Option("--study", help="TOML file of settings; the command line overrides it.")
+    ] = None,
     log: Annotated[
         str | None,
         typer.Option(help="Also log trials to tensorboard and/or mlflow (comma-separated).", metavar="NAME,..."),
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the results as JSON.")] = False,
+    plan: Annotated[
+        bool,
+        typer.Option("--plan", help="Time a few steps of a trial and print an estimate; run nothing."),
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the results, or the plan, as JSON.")] = False,
 ) -> None:
     """Search a norm's hyperparameters and the learning rate; print the best as a line of code, write the report.
 
@@ -37,13 +46,19 @@ def tune(
     measure it.
     """
     with errors_end_the_command(), current_folder_on_path():
-        settings = SearchSettings(**given)
-        folder = Path(settings.out or "tune")
+        settings = SearchSettings(**merged_settings(study_file, given))
+        folder = Path(settings.out or "tune" + ("-smoke" if settings.smoke else ""))
         callbacks = loggers(log, folder)
-        check_cluster(settings.engine_options)
+        if study_file:
+            callbacks.append(KeepFile(study_file, folder))
+        if not plan:
+            check_cluster(settings.engine_options)
         tuning = _tuning(settings)
         if not tuning.space:
             say(f"{tuning.norm} has no hyperparameters: only the learning rate is searched")
+        if plan:
+            _print_plan(tuning, settings.workers or cores(), as_json=as_json)
+            return
         from localnorm.lab.run.tune import tune as run_search
 
         timeout = settings.timeout or inf
@@ -65,10 +80,28 @@ def _tuning(settings: SearchSettings) -> Tuning:
     from localnorm.lab.study.study import Study
 
     norm = settings.norm or ""
-    tuning = make_tuning(task, norm, settings.sampler, settings.trials or 0, settings.seeds or 0)
+    tuning = make_tuning(task, norm, settings.sampler, *settings.counts)
     for pair in incompatible_pairs(Study((task,), tuple(dict.fromkeys(("none", norm))), (0,))):
         raise LabError(
             f"a norm to search must fit the model, got {pair.norm} on {pair.task}: {pair.problem}; "
             "choose another norm."
         )
     return tuning
+
+
+def _print_plan(tuning: Tuning, workers: int, *, as_json: bool) -> None:
+    """Print the number of trials and the estimated time."""
+    from localnorm.lab.run.estimate import estimate_search
+
+    say("timing a few steps of a trial in the local pool")
+    estimated = estimate_search(tuning, workers)
+    if as_json:
+        print_plain(json.dumps(asdict(estimated)))
+        return
+    out.print(
+        f"At most {estimated.search} trials of the search, {estimated.choice} more to choose among the best and "
+        f"{estimated.comparison} on test data, about {duration(estimated.seconds)} with "
+        f"{counted(workers, 'worker')}.",
+        soft_wrap=True,
+        highlight=False,
+    )

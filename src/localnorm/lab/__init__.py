@@ -12,6 +12,7 @@ _PUBLIC = {
     "Norm": "norms",
     "SearchSettings": "run.settings",
     "Study": "study.study",
+    "StudyResults": "report.notebook",
     "StudySettings": "run.settings",
     "Task": "tasks",
     "TaskStudy": "study.study",
@@ -23,7 +24,7 @@ _PUBLIC = {
     "read_report": "report",
     "read_status": "monitoring.status",
     "read_study": "report.notebook",
-    "swap_norms": "localnorm.torch",
+    "swap_norms": ".torch.swap.norms",
     "task_studies": "tasks",
     "tune": "run.tune",
     "write_report": "report",
@@ -34,7 +35,4 @@ __all__ = list(_PUBLIC)
 def __getattr__(name: str) -> object:
     if name not in _PUBLIC:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    place = _PUBLIC[name]
-    return getattr(
-        importlib.import_module(place if place.startswith("localnorm.") else f"{__name__}.{place}"), name
-    )
+    return getattr(importlib.import_module(f".{_PUBLIC[name]}", __name__), name)

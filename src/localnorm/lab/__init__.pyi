@@ -4,6 +4,7 @@ from localnorm.lab.monitoring.status import read_status as read_status
 from localnorm.lab.norms import Norm as Norm
 from localnorm.lab.report import read_report as read_report
 from localnorm.lab.report import write_report as write_report
+from localnorm.lab.report.notebook import StudyResults as StudyResults
 from localnorm.lab.report.notebook import read_study as read_study
 from localnorm.lab.run.compare import compare as compare
 from localnorm.lab.run.settings import SearchSettings as SearchSettings
@@ -17,4 +18,4 @@ from localnorm.lab.study.training_config import TrainingConfig as TrainingConfig
 from localnorm.lab.tasks import Task as Task
 from localnorm.lab.tasks import task_studies as task_studies
 from localnorm.lab.tuning.tuning import Tuning as Tuning
-from localnorm.torch import swap_norms as swap_norms
+from localnorm.torch.swap.norms import swap_norms as swap_norms

@@ -57,10 +57,12 @@ def import_user_defined(kind: str, name: str, known: Iterable[str]) -> object:
     try:
         imported: object = getattr(importlib.import_module(module), attribute)
     except (ImportError, AttributeError) as problem:
-        hint = "check the spelling, and that its folder is the current one or on PYTHONPATH"
+        hint = "check the spelling, and that its folder is the current one or on PYTHONPATH."
         if module.endswith(".py") or "/" in module:
-            hint = f"name the module, not its file: {Path(module.removesuffix('.py')).name}:{attribute}"
-        raise UnknownNameError(f"{rule}: {problem}; {hint}.") from None
+            hint = f"name the module, not its file: {Path(module.removesuffix('.py')).name}:{attribute}."
+        elif isinstance(problem, AttributeError) and module in sys.modules:
+            hint = nearest(attribute, [other for other in vars(sys.modules[module]) if other[:1] != "_"])
+        raise UnknownNameError(f"{rule}: {problem}; {hint}") from None
     except Exception as problem:
         raise UnknownNameError(
             f"{rule}, whose module raises {type(problem).__name__}: {problem}; correct {module}."

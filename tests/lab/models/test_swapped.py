@@ -50,17 +50,36 @@ def test_instance_normalization_over_tokens_is_refused() -> None:
     ("name", "match"),
     [
         ("returns_a_tuple", r"got tuple .*; wrap it in a module that returns the scores alone"),
+        ("returns_a_dict", r"got dict .*; wrap it in a module that returns .*output\['logits'\]"),
         ("without_norms", "must have normalization layers"),
         ("two_classes", r"must give scores of shape \(2, 10\) for 2 images, got \(2, 2\)"),
         ("needs_a_width", "give width a default"),
         ("whole_norm", "normalizes over 3 axes"),
-        ("frozen", "must have parameters that require a gradient, got .*, in which all are frozen"),
         ("returns_nothing", "must be a torch.nn.Module, got NoneType"),
     ],
 )
 def test_what_is_wrong_with_a_model_is_said(name: str, match: str) -> None:
     with pytest.raises(ModelError, match=match):
         make(name, "batch")
+
+
+def test_a_frozen_model_is_refused() -> None:
+    with pytest.raises(ModelError, match=r"parameters to train, got user_models:frozen, in which all are frozen"):
+        make("frozen", "none")
+
+
+@pytest.mark.parametrize(
+    ("name", "match"),
+    [
+        ("torchvison:resnet18", "did you mean torchvision:resnet18"),
+        ("tim:vit_tiny", "did you mean timm:vit_tiny"),
+        ("user_models:norm_inside", "did you mean norms_inside"),
+        ("user_models:quite_another", "check the spelling"),
+    ],
+)
+def test_the_nearest_name_is_said(name: str, match: str) -> None:
+    with pytest.raises(UnknownNameError, match=match):
+        find_model(name)
 
 
 @pytest.mark.parametrize("name", ["torchvision:resnet18", "timm:resnet18", "hf:vit"])

@@ -13,7 +13,14 @@ from localnorm.errors import LabError, UnknownNameError
 from localnorm.lab.measures.choice import GridSetting
 from localnorm.lab.measures.judged import judged_trial
 from localnorm.lab.records.record import Job, key
-from localnorm.lab.run.settings import StudySettings, make_study, read_settings
+from localnorm.lab.run.settings import (
+    SearchSettings,
+    StudySettings,
+    make_search_task,
+    make_study,
+    merged_settings,
+    read_settings,
+)
 from localnorm.lab.study.jobs import random_trials
 from localnorm.lab.study.study import KINDS, Study, TaskStudy, smoke
 from localnorm.lab.study.training_config import TrainingConfig, at_rates
@@ -263,3 +270,18 @@ def test_what_ends_a_study():
     for other in ({"budget": "5m"}, {"seeds": 3}, {"smoke": True}):
         with pytest.raises(LabError, match="until-decided must be without"):
             _ = StudySettings(until_decided=True, **other).seconds
+
+
+def test_a_search_takes_a_file_which_the_command_line_overrides(tmp_path: Path):
+    path = tmp_path / "search.toml"
+    path.write_text('norm = "batch"\ntask = "digits"\nlr = [1e-3, 1e-2]\ntrials = 5\n')
+    settings = SearchSettings(**merged_settings(path, {"norm": "group"}))
+    assert (settings.norm, settings.lr, settings.counts) == ("group", (1e-3, 1e-2), (5, 10))
+
+
+def test_the_smoke_of_a_search_is_cut_down_but_for_what_is_asked_for():
+    plain, smoke = SearchSettings(), SearchSettings(smoke=True, seeds=3, epochs=2)
+    assert (plain.counts, smoke.counts) == ((60, 10), (2, 3))
+    schedules = [make_search_task(settings).schedule for settings in (plain, smoke)]
+    assert schedules[1].epochs == 2
+    assert len(schedules[1].learning_rates) < len(schedules[0].learning_rates)

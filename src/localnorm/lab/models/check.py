@@ -41,6 +41,7 @@ def check_model(
         try:
             model = make(_checked(name, norm_layer, applied))
             outputs = {"evaluation": model.eval()(images), "training": model.train()(images)}
+            trainable = any(parameter.requires_grad for parameter in model.parameters())
         except (LocalnormError, MemoryError, torch.OutOfMemoryError):
             raise
         except Exception as problem:
@@ -48,11 +49,6 @@ def check_model(
                 f"a model must take images of shape {tuple(images.shape)} and give {classes} scores each, "
                 f"got {type(problem).__name__} from {name}: {problem}; see docs/bring-your-own.md, 'A model'."
             ) from problem
-    if not any(parameter.requires_grad for parameter in model.parameters()):
-        raise ModelError(
-            f"a model must have parameters that require a gradient, got {name}, in which all are frozen; call "
-            "requires_grad_(True) on what is to be trained."
-        )
     for mode, output in outputs.items():
         got = tuple(output.shape) if isinstance(output, Tensor) else type(output).__name__
         if got != (_BATCH, classes):
@@ -63,6 +59,11 @@ def check_model(
                 f"a model must give scores of shape {(_BATCH, classes)} for {_BATCH} images, got {got} in {mode} "
                 f"from {name}; {advice}."
             )
+    if not trainable:
+        raise ModelError(
+            f"a model must have parameters to train, got {name}, in which all are frozen; set requires_grad to "
+            "True for those to train, at least the last layer's."
+        )
     if not applied:
         raise ModelError(
             f"a model must apply the norms it gets from norm_layer, got {name}, which applied none: every norm "

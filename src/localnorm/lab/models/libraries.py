@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import importlib
+import importlib.util
 from collections.abc import Callable, Iterable, Mapping
 from types import MappingProxyType, ModuleType
 from typing import Any
@@ -69,6 +70,7 @@ def from_library(name: str) -> Callable[..., nn.Module] | None:
     """
     prefix, _, rest = name.partition(":")
     if prefix not in _PACKAGES:
+        _refuse_misspelt(prefix, name)
         return None
     model, *options = rest.split(",")
     values = dict(map(_option, options))
@@ -80,6 +82,16 @@ def from_library(name: str) -> Callable[..., nn.Module] | None:
             f"pip install {_PACKAGES[prefix]}."
         ) from problem
     return {"torchvision": _torchvision, "timm": _timm, "hf": _transformers}[prefix](package, model, values)
+
+
+def _refuse_misspelt(prefix: str, name: str) -> None:
+    """Raise an error if a prefix is almost a library's name, and no module has it."""
+    near = difflib.get_close_matches(prefix, _PACKAGES, n=1, cutoff=0.75)
+    if near and prefix.isidentifier() and importlib.util.find_spec(prefix) is None:
+        raise UnknownNameError(
+            f"a model of a library must begin with one of {', '.join(_PACKAGES)}, got {name!r}; did you mean "
+            f"{near[0]}:{name.partition(':')[2]}?"
+        )
 
 
 def _torchvision(package: ModuleType, name: str, values: dict[str, Any]) -> Callable[..., nn.Module]:

@@ -7,7 +7,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from localnorm.lab.analysis.claims import claim_of
+from localnorm.lab.analysis.claims import SELF, claim_of
 from localnorm.lab.analysis.paired import Compared, Verdict, opposite
 from localnorm.lab.analysis.table import Cell, Table, TableRow
 from localnorm.lab.analysis.verdicts import Judgement
@@ -39,6 +39,7 @@ class JudgedClaim:
         verdict: on the claim.
         compared: the difference from none, or that of the two norms which decides; None without one.
         seen: whether it is decided, or was looked at.
+        needs: norms that it is about and that the study lacks.
     """
 
     row: TableRow
@@ -46,6 +47,7 @@ class JudgedClaim:
     verdict: Verdict
     compared: Compared | None
     seen: bool
+    needs: tuple[str, ...] = ()
 
 
 def claims(table: Table) -> list[JudgedClaim]:
@@ -57,8 +59,15 @@ def claims(table: Table) -> list[JudgedClaim]:
                 compared = _deciding(row, cell.norm, cell.judgement)
                 looked_at = compared is not None and compared.decision.pairs > 0
                 seen = cell.verdict != "undecided" or looked_at
-                found.append(JudgedClaim(row, cell, cell.verdict, compared if looked_at else None, seen))
+                needs = _needs(row.row.name, cell.norm, table.study.norms)
+                found.append(JudgedClaim(row, cell, cell.verdict, compared if looked_at else None, seen, needs))
     return found
+
+
+def _needs(row: str, norm: str, norms: Collection[str]) -> tuple[str, ...]:
+    """Return the norms of a claim's differences that are not among those of the study."""
+    sides = [name for contrast in claim_of(row, norm).contrasts for name in (contrast.more, contrast.than)]
+    return tuple(dict.fromkeys(name for name in sides if name not in (SELF, *norms)))
 
 
 def _deciding(row: TableRow, norm: str, judgement: Judgement) -> Compared | None:

@@ -48,7 +48,8 @@ class StudyResults:
         return self._printed().export_html(inline_styles=True, code_format="<pre>{code}</pre>")
 
     def _printed(self) -> Console:
-        console = Console(record=True, width=_WIDTH, file=io.StringIO(), force_terminal=True)
+        # In a notebook, rich would also display what it prints, so that the results would be there twice.
+        console = Console(record=True, width=_WIDTH, file=io.StringIO(), force_terminal=True, force_jupyter=False)
         console.print(render(self.report))
         return console
 

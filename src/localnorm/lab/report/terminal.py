@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -83,6 +84,7 @@ def _claims(table: Table) -> RenderableType:
     """Return a line for each of the article's claims that was looked at: verdict, claim, number with interval."""
     lines: list[RenderableType] = []
     unseen = 0
+    absent: Counter[str] = Counter()
     for claim in claims(table):
         if claim.seen:
             line = Text(
@@ -91,6 +93,8 @@ def _claims(table: Table) -> RenderableType:
             lines.append(
                 line.append_text(_text(_WORDS.claim(claim, short_criterion(claim.row.row.name)), "default"))
             )
+        elif claim.needs:
+            absent[" and ".join(claim.needs)] += 1
         else:
             unseen += 1
     counts = verdict_counts(table)
@@ -98,7 +102,9 @@ def _claims(table: Table) -> RenderableType:
     if not total:
         return _text("The article has no claim about these norms.", "dim")
     said = f"Of {counted(total, 'claim')}: {', '.join(f'{n} {v}' for v, n in counts.items())}"
-    said += f" ({unseen} not looked at yet)." if unseen else "."
+    waiting = [f"{n} {'needs' if n == 1 else 'need'} {norms}" for norms, n in absent.items()]
+    waiting += [f"{unseen} not looked at yet"] if unseen else []
+    said += f" ({', '.join(waiting)})." if waiting else "."
     effect = " e: the smallest effect of a task." if any(len(row.tasks) > 1 for row in table.rows) else ""
     return Group(Text("The article's claims", "bold underline"), *lines, _text(said + effect, "dim"))
 

@@ -9,6 +9,7 @@ from contextlib import closing
 
 from localnorm.lab.monitoring.callback import DONE, INTERRUPTED, Callback, Progress, RunStart
 from localnorm.lab.monitoring.events import EventFile
+from localnorm.lab.monitoring.notebook import notebook_progress
 from localnorm.lab.records.record import Job, Record, key
 from localnorm.lab.records.store import Store
 
@@ -19,7 +20,7 @@ class Run:
     Args:
         store: the records of the folder.
         workers: number of worker processes.
-        callbacks: called at each step.
+        callbacks: called at each step, after the event log and, in a notebook, a line of progress.
 
     Attributes:
         store: as passed.
@@ -33,7 +34,7 @@ class Run:
         self.records = dict(records)
         self.kept = frozenset(records)
         self._workers = workers
-        self._callbacks = (EventFile(store.folder), *callbacks)
+        self._callbacks = (EventFile(store.folder), *notebook_progress(), *callbacks)
         self._started: dict[str, float] = {}
 
     def drive(

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
+from localnorm.errors import LabError
 from localnorm.lab.engines.base import Finished
 from localnorm.lab.engines.pool import Pool
 from localnorm.lab.measures.choice import GridSetting
@@ -16,6 +17,8 @@ from localnorm.lab.measures.judged import judged_trial
 from localnorm.lab.records.record import Trial
 from localnorm.lab.study.jobs import random_trials
 from localnorm.lab.study.study import Study, TaskStudy
+from localnorm.lab.tuning.selection import FINALISTS, candidates
+from localnorm.lab.tuning.tuning import CHOOSING, SEARCHED, Tuning
 
 _STEPS = 5
 _STARTING = 5.0
@@ -48,6 +51,25 @@ class StudyEstimate:
     def looks_within(self, seconds: float) -> list[int]:
         """Return the looks that are reached in some seconds."""
         return [look for look, needed in self.look_seconds.items() if needed <= seconds]
+
+
+@dataclass(frozen=True)
+class SearchEstimate:
+    """Number of trials and time of a search that prunes no trial and has no record yet.
+
+    Attributes:
+        search: trials that look for settings.
+        choice: trials that choose among the best.
+        comparison: trials on test data.
+        workers: number of worker processes.
+        seconds: estimated time.
+    """
+
+    search: int
+    choice: int
+    comparison: int
+    workers: int
+    seconds: float
 
 
 @dataclass(frozen=True)
@@ -101,6 +123,38 @@ def estimate(study: Study, workers: int, on_measured: Callable[[int, int], None]
         before,
         {look: before + look * seconds(judged) for look in study.looks if look <= len(study.seeds)},
     )
+
+
+def estimate_search(tuning: Tuning, workers: int) -> SearchEstimate:
+    """Count the trials of a search and estimate its time by training a few steps with the norm's defaults.
+
+    The measurement uses one process of the local pool.
+
+    Args:
+        tuning: the search.
+        workers: number of worker processes.
+
+    Raises:
+        LabError: the norm does not train on the task.
+    """
+    trial = tuning.trial(tuning.default_settings[0], SEARCHED)
+    compared = tuning.trial(tuning.default_settings[0], tuning.test_seeds[0])
+    with Pool[Any](1) as pool:
+        for name, kind in (("search", trial), ("comparison", compared)):
+            pool.submit(name, partial(_measure, kind))
+        times = {finished.name: _value(finished) for finished in pool.results()}
+    if None in times.values():
+        raise LabError(f"a norm to search must train on the task, got {tuning.norm} on {tuning.task.name}.")
+    # The finalists are known only after the search: all of them, and as many as it has trials beside the defaults.
+    settings = {setting for among in candidates(tuning, {}).values() for setting in among}
+    found = min(FINALISTS, max(0, tuning.trials - len(tuning.default_settings)))
+    # The choice repeats the trials of the search with its other seeds; a form with learned values is new to it.
+    new = [setting for setting in settings if setting not in tuning.default_settings]
+    choice = (len(settings) + found) * (len(CHOOSING) - 1) + len(new)
+    comparison = len(candidates(tuning, {})) * len(tuning.test_seeds)
+    seconds = (tuning.trials + choice) * _seconds(trial, times["search"])
+    seconds += comparison * _seconds(compared, times["comparison"])
+    return SearchEstimate(tuning.trials, choice, comparison, workers, _STARTING + seconds / workers)
 
 
 def _pilot(study: Study, task: TaskStudy) -> list[Trial]:

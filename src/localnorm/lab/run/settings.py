@@ -44,7 +44,7 @@ from localnorm.lab.run.setting_types import (
 from localnorm.lab.run.user_data import task_names
 from localnorm.lab.study.registry import MODERN, MODERN_NORMS, NORM_INFO, TASK_NAMES, check_names
 from localnorm.lab.study.study import DEFAULT_NORMS, DEFAULT_TASKS, LOOKS, Study, TaskStudy, smoke
-from localnorm.lab.study.training_config import CPU, DEVICES, FULL, TrainingConfig, at_rates
+from localnorm.lab.study.training_config import CPU, DEVICES, FULL, TrainingConfig, at_rates, cut_down
 from localnorm.spelling import nearest
 
 DEFAULT_BUDGET = 300.0
@@ -269,15 +269,22 @@ class SearchSettings(TaskSettings):
     lr: Numbers = Field(
         (), description="Learning rates; the search goes from the lowest to the highest. Default: the task's own."
     )
-    trials: Count = Field(60, description="Trials of the search.")
+    trials: Count = Field(None, description="Trials of the search. Default: 60, 2 with --smoke.")
     timeout: Amount = Field(None, description="Stop starting trials after this many seconds. Default: no limit.")
-    seeds: Count = Field(10, description="Seeds of the comparison on test data.")
+    seeds: Count = Field(None, description="Seeds of the comparison on test data. Default: 10, 2 with --smoke.")
     sampler: Sampler = Field("tpe", description="Method that proposes settings.")
-    out: Folder = Field("tune", description="Folder of the search.")
+    out: Folder = Field(None, description="Folder of the search. Default: tune, or tune-smoke.")
+    smoke: Flag = Field(default=False, description="Run in seconds, too small to conclude from.")
+
+    @property
+    def counts(self) -> tuple[int, int]:
+        """Number of trials and of seeds: 60 and 10 by default, two of each with --smoke."""
+        default_trials, default_seeds = (2, 2) if self.smoke else (60, 10)
+        return self.trials or default_trials, self.seeds or default_seeds
 
 
 def read_settings(path: Path) -> dict[str, Any]:
-    """Return the settings in a TOML file, for `StudySettings`.
+    """Return the settings in a TOML file, for `StudySettings` or `SearchSettings`.
 
     Raises:
         LabError: no such file, or not TOML.
@@ -289,6 +296,19 @@ def read_settings(path: Path) -> dict[str, Any]:
             f"a study file must be readable TOML, got {path}: {problem}; see docs/study-files.md."
         ) from None
     return {name.replace("-", "_"): value for name, value in content.items()}
+
+
+def merged_settings(file: Path | None, given: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the settings in a file, if any, overridden by those given; both for the same class of settings.
+
+    Raises:
+        LabError: see `read_settings`.
+
+    Example:
+        >>> merged_settings(None, {"norm": "batch"})
+        {'norm': 'batch'}
+    """
+    return {**(read_settings(file) if file else {}), **given}
 
 
 def make_study(settings: StudySettings) -> Study:
@@ -328,7 +348,8 @@ def make_search_task(settings: SearchSettings) -> TaskStudy:
     if len(tasks) != 1:
         names = ", ".join(task.name for task in tasks)
         raise LabError(f"a search must be on one task, got {names}; name one with --task.")
-    return _with_schedule(tasks[0], settings, {})
+    task = replace(tasks[0], schedule=cut_down(tasks[0].schedule)) if settings.smoke else tasks[0]
+    return _with_schedule(task, settings, {})
 
 
 def _task_studies(settings: TaskSettings) -> tuple[TaskStudy, ...]:
