@@ -15,8 +15,8 @@ from localnorm.errors import AxisError, DTypeError
 from localnorm.gdn_parameters import at_least_zero
 from localnorm.learnable import checked_count
 
-_HUGE = 2.0**60
-"""The squares of numbers up to this are in range by a wide margin, even in float32."""
+_RANGE = {"float32": (2.0**60, 2.0**66), "float64": (2.0**500, 2.0**520)}
+"""Up to the first number squares are in range by a wide margin; larger ones are divided by the second."""
 
 
 def gdn(
@@ -30,7 +30,8 @@ def gdn(
 ) -> Array:
     """Return ``x_i / (beta_i + sum_j gamma_ij |x_j|^power)^(1/power)``, or times that root.
 
-    The arithmetic is in float32, in float64 for float64 input, and the result is rounded once.
+    The arithmetic is in float32, in float64 for float64 input, and the result is rounded once. In float32 the
+    gradient of the inverse is in range for x up to 2^60, that of the other for every x.
 
     Args:
         x: float16, bfloat16, float32 or float64, with C channels along `axis`.
@@ -65,14 +66,19 @@ def gdn(
         )
     wide = jnp.float64 if x.dtype == jnp.float64 else jnp.float32
     w = jnp.moveaxis(x.astype(wide), channel, -1)
-    # A power of two, 1 for all but huge x; the result does not depend on it.
-    largest = jax.lax.stop_gradient(jnp.abs(w).max(axis=-1, keepdims=True, initial=0.0))
-    m = jnp.where(largest > _HUGE, jnp.exp2(jnp.floor(jnp.log2(jnp.maximum(largest, 1.0) / 4))), 1.0)
-    scaled = w / m
-    terms = scaled * scaled if power == 2 else jnp.abs(scaled)
-    s = jnp.matmul(terms, gamma.astype(wide).T, precision="highest") + beta.astype(wide) / m**power
-    root = jnp.sqrt(s) if power == 2 else s
-    y = w * (root * m) if inverse else scaled / root
+    gamma, beta = gamma.astype(wide).T, beta.astype(wide)
+    if power == 2:
+        huge, unit = _RANGE[jnp.dtype(wide).name]
+        small = jnp.where(jnp.abs(w) <= huge, w, 0)
+        large = jnp.where(jnp.abs(w) <= huge, 0, w) / unit
+        plain = jnp.matmul(small * small, gamma, precision="highest") + beta
+        beyond = jnp.matmul(large * large, gamma, precision="highest")
+        # Inside and outside of the root: the gradient of the branch not taken must be finite as well.
+        scaled = jnp.where(beyond > 0, beyond + plain / unit / unit, 1)
+        root = jnp.where(beyond > 0, unit * jnp.sqrt(scaled), jnp.sqrt(plain))
+    else:
+        root = jnp.matmul(jnp.abs(w), gamma, precision="highest") + beta
+    y = w * root if inverse else w / root
     return jnp.moveaxis(y, -1, channel).astype(x.dtype)
 
 

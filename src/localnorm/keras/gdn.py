@@ -13,8 +13,8 @@ from localnorm.gdn_parameters import at_least_zero
 
 Tensor = Any
 _DTYPES = ("float16", "bfloat16", "float32", "float64")
-_HUGE = 2.0**60
-"""The squares of numbers up to this are in range by a wide margin, even in float32."""
+_RANGE = {"float32": (2.0**60, 2.0**66), "float64": (2.0**500, 2.0**520)}
+"""Up to the first number squares are in range by a wide margin; larger ones are divided by the second."""
 
 
 def _bounded(x: Tensor, bound: float) -> Tensor:
@@ -31,10 +31,16 @@ def _bounded(x: Tensor, bound: float) -> Tensor:
     return bounded(x)
 
 
-def _power_of_two(largest: Tensor) -> Tensor:
-    """Return a power of two near a quarter of a huge number, 1 for others; the result does not depend on it."""
-    exponent = ops.floor(ops.log2(ops.maximum(largest, 1.0) / 4))
-    return ops.where(largest > _HUGE, ops.power(ops.cast(2.0, largest.dtype), exponent), ops.ones_like(largest))
+def _root(x: Tensor, beta: Tensor, gamma: Tensor, dtype: str) -> Tensor:
+    """Return ``sqrt(beta + gamma x^2)`` along the last axis, robust to overflow of a square."""
+    huge, unit = _RANGE[dtype]
+    is_small = ops.abs(x) <= huge
+    small, large = ops.where(is_small, x, ops.zeros_like(x)), ops.where(is_small, ops.zeros_like(x), x) / unit
+    plain = ops.matmul(ops.square(small), gamma) + beta
+    beyond = ops.matmul(ops.square(large), gamma)
+    # Inside and outside of the root: the gradient of the branch not taken must be finite as well.
+    scaled = ops.where(beyond > 0, beyond + plain / unit / unit, ops.ones_like(plain))
+    return ops.where(beyond > 0, unit * ops.sqrt(scaled), ops.sqrt(plain))
 
 
 @keras.saving.register_keras_serializable(package="localnorm")
@@ -43,7 +49,8 @@ class GDN(keras.layers.Layer):  # type: ignore[misc]
 
     The weights are beta and gamma themselves, and the formula takes ``max(beta, beta_min)`` and
     ``max(gamma, 0)``, whose gradient passes if a step along it raises the value. The arithmetic is in float32 or
-    wider, and the result is rounded once to the layer's compute dtype. `localnorm.gdn_parameters` reads weights of
+    wider, and the result is rounded once to the layer's compute dtype; the gradient of the inverse is in range for
+    x up to 2^60. `localnorm.gdn_parameters` reads weights of
     TensorFlow Compression and CompressAI, for ``layer.set_weights``.
 
     Args:
@@ -110,14 +117,9 @@ class GDN(keras.layers.Layer):  # type: ignore[misc]
         beta = ops.cast(_bounded(self.beta * 1.0, self.beta_min), wide)
         gamma = ops.cast(_bounded(self.gamma * 1.0, 0.0), wide)
         x = ops.moveaxis(ops.cast(inputs, wide), channel, -1)
-        m = _power_of_two(ops.stop_gradient(ops.max(ops.abs(x), axis=-1, keepdims=True)))
-        scaled = x / m
-        if self._power == 2:
-            s = ops.matmul(ops.square(scaled), ops.transpose(gamma)) + beta / m / m
-            root = ops.sqrt(s)
-        else:
-            root = ops.matmul(ops.abs(scaled), ops.transpose(gamma)) + beta / m
-        y = x * (root * m) if self.inverse else scaled / root
+        gamma = ops.transpose(gamma)
+        root = _root(x, beta, gamma, wide) if self._power == 2 else ops.matmul(ops.abs(x), gamma) + beta
+        y = x * root if self.inverse else x / root
         return ops.cast(ops.moveaxis(y, -1, channel), dtype)
 
     def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
