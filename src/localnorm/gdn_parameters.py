@@ -107,7 +107,7 @@ def from_tfc(weights: Sequence[ArrayLike] | Mapping[str, ArrayLike], *, beta_min
         SpecError: learned exponents, a missing weight, or shapes of no GDN (a ValueError).
 
     Example:
-        >>> from_tfc(to_tfc([1.0, 1.0], [[0.1, 0.2], [0.0, 0.1]])).gamma
+        >>> from_tfc(to_tfc([1.0, 1.0], [[0.1, 0.2], [0.0, 0.1]])).gamma.round(3)
         array([[0.1, 0.2],
                [0. , 0.1]], dtype=float32)
     """

@@ -122,7 +122,7 @@ def test_the_command_line_overrides_the_file_and_names_loggers(tmp_path: Path, m
     study = run["study"]
     assert (run["folder"], run["engine"].workers) == (Path("there"), 1)
     names = [type(callback).__name__ for callback in run["callbacks"]]
-    assert names == ["ProgressDisplay", "TensorBoardLogger", "MlflowLogger", "_KeepFile"]
+    assert names == ["ProgressDisplay", "TensorBoardLogger", "MlflowLogger", "KeepFile"]
     assert ([task.name for task in study.tasks], study.norms, study.seeds) == (
         ["digit-rows"], ("none", "rms"), (0, 1)
     )  # fmt: skip

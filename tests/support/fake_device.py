@@ -2,8 +2,7 @@
 
 torch keeps one dispatch key for devices of other projects. Here a fallback for every operator unwraps the tensors,
 runs the operator on the CPU and wraps the results; a tensor of the CPU among its arguments is an error, as on a
-GPU, so that a hidden hop between the devices fails. Import this module in a process of its own: torch has one such
-device, for good.
+GPU, so that a hidden hop between the devices fails. Run it as a program: torch has one such device, for good.
 """
 
 from __future__ import annotations
@@ -85,15 +84,24 @@ def _run(operator: Any, *args: Any, **kwargs: Any) -> Any:
     return inner if to_cpu else tree_map(wrap, inner)
 
 
-_setup_privateuseone_for_python_backend(NAME)
-_LIBRARY = torch.library.Library("_", "IMPL")
-_LIBRARY.fallback(_run, "PrivateUse1")
-# The fallback can't resize a wrapper, as these do in torch.
-_RANGES = torch.library.Library("aten", "IMPL")
-for _overload in ("arange", "arange.start", "arange.start_step"):
-    _RANGES.impl(
-        _overload, lambda *ends, dtype=None, **_: FakeTensor(torch.arange(*ends, dtype=dtype)), "PrivateUse1"
-    )
+def _range(*ends: Any, dtype: torch.dtype | None = None, **_: Any) -> FakeTensor:
+    return FakeTensor(torch.arange(*ends, dtype=dtype))
+
+
+def register() -> None:
+    """Make the device known to torch, for this process and for good."""
+    _setup_privateuseone_for_python_backend(NAME)
+    library = torch.library.Library("_", "IMPL")
+    library.fallback(_run, "PrivateUse1")
+    # The fallback can't resize a wrapper, as these do in torch.
+    ranges = torch.library.Library("aten", "IMPL")
+    for overload in ("arange", "arange.start", "arange.start_step"):
+        ranges.impl(overload, _range, "PrivateUse1")
+    _LIBRARIES.extend((library, ranges))
+
+
+_LIBRARIES: list[torch.library.Library] = []
+"""Kept, because a library that is freed takes its implementations back."""
 
 
 class _Event:
@@ -128,6 +136,7 @@ def _few(name: str, model: str) -> Any:
 
 def main() -> None:
     """Run every task and probe on both devices and print status, message and results as JSON."""
+    register()
     torch.set_num_threads(1)
     trial_module.find_task = _few
     pairs: dict[str, list[Any]] = {}
