@@ -99,6 +99,7 @@ def test_the_study_says_whose_model_and_data_it_is_of(home: Path):
     assert (home / "study" / "report.html").stat().st_size > 10_000
 
 
+@pytest.mark.slow
 def test_with_another_seed_only_what_is_new_is_trained(home: Path):
     before = _trials(home / "study")
     written = {path: path.stat().st_mtime_ns for path in (home / "study" / "records").iterdir()}

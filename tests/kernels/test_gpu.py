@@ -48,6 +48,7 @@ def _interpreted(*options: str) -> None:
     assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-1000:]
 
 
+@pytest.mark.slow
 def test_conformance_under_the_interpreter():
     _interpreted()
 

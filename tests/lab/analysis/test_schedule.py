@@ -126,6 +126,7 @@ def test_placebos_are_rarely_told_from_none_and_harms_are_found():
     assert (false, missed <= 4) == (0, True)
 
 
+@pytest.mark.slow
 def test_a_study_that_is_stopped_twice_decides_what_an_uninterrupted_one_does(tmp_path: Path):
     setup = EngineSetup(workers=1)
     for most in (20, 40):

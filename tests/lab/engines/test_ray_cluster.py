@@ -47,6 +47,7 @@ def test_an_address_where_no_cluster_is(address: str, said: str):
     assert time.monotonic() - began < 20
 
 
+@pytest.mark.slow
 def test_an_address_where_something_else_listens(deaf: str):
     pytest.importorskip("ray")
     began = time.monotonic()

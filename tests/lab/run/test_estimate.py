@@ -29,7 +29,7 @@ def test_every_measurement_is_reported():
     assert estimated.looks_within(estimated.look_seconds[6]) == [6]
 
 
-@pytest.mark.parametrize("norm", ["none", "local"])
+@pytest.mark.parametrize("norm", [pytest.param("none", marks=pytest.mark.slow), "local"])
 def test_a_search_needs_no_more_trials_than_are_estimated(norm: str):
     tuning = make_tuning(task_studies(["user_tasks:tiny"])[0], norm, trials=12, seeds=3)
     estimated = estimate_search(tuning, 1)
@@ -45,6 +45,7 @@ def test_a_search_needs_no_more_trials_than_are_estimated(norm: str):
         assert len(choice) == estimated.choice
 
 
+@pytest.mark.slow
 def test_a_search_of_a_norm_that_does_not_train_has_no_plan():
     tuning = make_tuning(task_studies(["user_tasks:tiny"])[0], "user_norms:refuses")
     with pytest.raises(LabError, match="must train on the task, got user_norms:refuses on user_tasks:tiny"):

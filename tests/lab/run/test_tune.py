@@ -116,6 +116,7 @@ def test_what_is_done_is_not_done_again_and_report_and_export_read_it(killed: Pa
     assert (exported.exit_code, exported.stdout.split()[:2]) == (0, [str(TRIALS), "trials:"])
 
 
+@pytest.mark.slow
 def test_a_search_of_no_time_still_compares_and_a_norm_without_hyperparameters_says_so(tmp_path: Path):
     words = ("tune", "--task", "user_tasks:tiny", "--norm", "none", "--timeout", "1e-9", "--seeds", 1)
     result = _run(*words, "--workers", 1, "--out", tmp_path / "out")
@@ -138,6 +139,7 @@ def test_a_search_ends_where_its_space_is_used_up_and_says_so(tmp_path: Path):
     assert found["trials"] == 3
 
 
+@pytest.mark.slow
 def test_a_trial_of_a_search_that_takes_too_long_keeps_its_number(tmp_path: Path):
     tuning = make_tuning(replace(TINY, schedule=replace(TINY.schedule, epochs=10**6)), "none", trials=2, seeds=1)
     with closing(tune(tuning, tmp_path, EngineSetup(workers=1, trial_seconds=1))) as records:
@@ -205,7 +207,7 @@ def test_a_folder_that_can_not_be_made_is_an_error_that_says_so(command: str, pl
     assert "Traceback" not in result.stderr
 
 
-@pytest.mark.parametrize("command", ["tune", "compare"])
+@pytest.mark.parametrize("command", ["tune", pytest.param("compare", marks=pytest.mark.slow)])
 def test_of_two_commands_at_once_in_a_new_folder_one_runs_and_the_other_is_told(command: str, tmp_path: Path):
     words = {
         "tune": ("--trials", 2, "--seeds", 1),

@@ -153,6 +153,7 @@ def few(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("few")
+@pytest.mark.slow
 def test_a_trial_repeats_and_is_a_record():
     trial = replace(FULL, norm="none", epochs=1)
     record = run_trial(replace(trial, norm="user_norms:placebo"))
