@@ -72,6 +72,7 @@ def _trials(folder: Path) -> dict[Trial, str]:
     return {record.job: record.status for record in sound.values() if isinstance(record.job, Trial)}
 
 
+@pytest.mark.slow
 def test_what_goes_wrong_leaves_the_other_trials_intact(home: Path):
     records = [record for record in Store(home / "study").read()[0].values() if isinstance(record.job, Trial)]
     ended = {record.job.norm: (record.status, record.message) for record in records}

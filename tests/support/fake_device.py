@@ -123,12 +123,12 @@ class _Event:
 
 
 def _few(name: str, model: str) -> Any:
-    """Return a task with a hundred examples at most of each subset, and a batch that is not full."""
+    """Return a task with forty examples at most of each subset, and a batch that is not full."""
 
     def load(seed: int) -> Split:
         split = task.load(seed)
         rng = torch.Generator().manual_seed(seed)
-        return Split(*(at_most(100, subset, rng) for subset in (split.train, split.validation, split.test)))
+        return Split(*(at_most(40, subset, rng) for subset in (split.train, split.validation, split.test)))
 
     task = find_task(name, model)
     return replace(task, load=load)

@@ -131,6 +131,7 @@ def _named_after_its_node(job):
     return record
 
 
+@pytest.mark.slow
 def test_jobs_run_in_ray_on_this_machine(tmp_path: Path):
     """The conformance suite takes a while on Ray; this is a short one."""
     pytest.importorskip("ray")

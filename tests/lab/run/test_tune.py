@@ -69,6 +69,7 @@ def killed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.mark.slow
 def test_killed_and_started_again_no_trial_is_lost_or_counted_twice(killed: Path):
     _none_is_lost_none_twice(killed)
 
@@ -83,6 +84,7 @@ def test_killed_on_the_digits_with_two_workers_no_trial_is_lost_or_counted_twice
     _none_is_lost_none_twice(tmp_path / "out")
 
 
+@pytest.mark.slow
 def test_killed_and_started_again_it_tries_what_it_would_have_tried(killed: Path):
     """With one worker each trial is that which follows from the records of those before it."""
     tuning = read_tuning(killed)
@@ -93,6 +95,7 @@ def test_killed_and_started_again_it_tries_what_it_would_have_tried(killed: Path
         known[str(number)] = record
 
 
+@pytest.mark.slow
 def test_some_trials_were_stopped_early_and_what_was_found_is_compared(killed: Path):
     tuning = read_tuning(killed)
     records = Store(killed).read()[0]
@@ -105,6 +108,7 @@ def test_some_trials_were_stopped_early_and_what_was_found_is_compared(killed: P
     assert found["candidates"]["tuned"]["code"].startswith("localnorm.torch.LocalResponseNorm(")
 
 
+@pytest.mark.slow
 def test_what_is_done_is_not_done_again_and_report_and_export_read_it(killed: Path, tmp_path: Path):
     before = {path: path.read_bytes() for path in (killed / "records").iterdir()}
     result = _run(*SMALL, "--out", killed)
@@ -181,6 +185,7 @@ def test_bad_input_is_explained_on_stderr_and_nothing_is_written(options: str, t
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.slow
 def test_a_folder_of_another_search_is_refused_and_unchanged(killed: Path):
     before = {path: path.read_bytes() for path in killed.rglob("*") if path.is_file()}
     result = _run(*SMALL, "--norm", "batch", "--out", killed)
@@ -223,6 +228,7 @@ def test_of_two_commands_at_once_in_a_new_folder_one_runs_and_the_other_is_told(
     assert not Store(tmp_path / "out").read()[1]
 
 
+@pytest.mark.slow
 def test_status_and_the_log_of_a_search(killed: Path):
     status = _run("status", killed)
     assert status.exit_code == 0, status.stderr
